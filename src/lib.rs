@@ -1,0 +1,10 @@
+//! twsmux: one socket to Interactive Brokers Gateway or TWS, any number of API clients.
+//!
+//! The layers, and who may know what, are described in `docs/ARCHITECTURE.md`.
+
+pub mod cli;
+pub mod ids;
+pub mod limits;
+pub mod protocol;
+pub mod time;
+pub mod wire;

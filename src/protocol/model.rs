@@ -1,0 +1,357 @@
+//! The form in which a message is declared. Data only: the declarations are in `requests.rs` and
+//! `responses.rs`, their one interpreter is `layout.rs`.
+
+/// Which way a message goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Direction {
+    /// Client to server.
+    Request,
+    /// Server to client.
+    Response,
+}
+
+/// What a field holds, in its text form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Type {
+    /// 32-bit integer.
+    Int,
+    /// 64-bit integer.
+    Long,
+    /// Floating point number in decimal text.
+    Double,
+    /// Decimal text of any precision.
+    Decimal,
+    /// Text.
+    Str,
+    /// `0` or `1`.
+    Bool,
+    /// `tag=value;` repeated, in one field.
+    Tags,
+}
+
+/// What a field means to routing and id rewriting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Nothing: carried as it is.
+    Plain,
+    /// The message version that some messages start with.
+    MessageVersion,
+    /// A request id.
+    ReqId,
+    /// An order id.
+    OrderId,
+    /// The order id of a parent order; 0 means none.
+    ParentOrderId,
+    /// An API client id.
+    ClientId,
+    /// The permanent id of an order.
+    PermId,
+    /// An execution id.
+    ExecId,
+    /// The key by which answers without a request id are matched (market rule id, FA data type).
+    LaneKey,
+    /// A flag that decides how the request ends (`snapshot`, `keepUpToDate`, `isDone`).
+    Flag,
+    /// An account name.
+    Account,
+    /// The subscribe switch of account updates.
+    Subscribe,
+    /// An error code.
+    Code,
+}
+
+/// First version that has a thing and first version that has it no more, in negotiated server versions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Versions {
+    /// First version with it.
+    pub since: u16,
+    /// First version without it.
+    pub until: u16,
+}
+
+impl Versions {
+    /// Every version.
+    pub const ALL: Versions = Versions { since: 0, until: u16::MAX };
+
+    /// Whether `version` is inside.
+    pub const fn has(self, version: u16) -> bool {
+        self.since <= version && version < self.until
+    }
+}
+
+/// One text field.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Field {
+    /// Name as in the official clients.
+    pub name: &'static str,
+    /// Type of its text form.
+    pub ty: Type,
+    /// Whether the empty string is a legal value that means "unset".
+    pub optional: bool,
+    /// What it means to routing.
+    pub role: Role,
+    /// Versions that have the field.
+    pub versions: Versions,
+    /// The constant that is written when no value is given.
+    pub fixed: Option<&'static str>,
+    /// Position of the same value in the protobuf form, empty where it has none or it is not declared yet.
+    pub proto: &'static [u32],
+}
+
+/// When a group of fields is present; judged by fields that came before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cond {
+    /// The named field equals one of the values.
+    In(&'static str, &'static [&'static str]),
+    /// The named field is not empty.
+    NotEmpty(&'static str),
+    /// The named field is a number above 0 (and below the unset marker).
+    Positive(&'static str),
+    /// Mid offsets of a pegged order: PEGMID, or PEGBEST with an infinite offset (text-layouts.md).
+    SendMidOffsets,
+    /// No condition: only the versions decide.
+    Always,
+}
+
+/// A piece of a layout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Node {
+    /// One field.
+    One(Field),
+    /// A named list of nodes that several messages share (a contract).
+    Group(&'static [Node]),
+    /// A count field, and the body that many times.
+    Repeat {
+        /// The count; also the name under which the rows are found.
+        count: Field,
+        /// One row.
+        body: &'static [Node],
+    },
+    /// A body that is present when the condition holds.
+    If {
+        /// The condition.
+        cond: Cond,
+        /// Versions in which the group can be present.
+        versions: Versions,
+        /// The group.
+        body: &'static [Node],
+    },
+    /// Order conditions: a count, a row by condition type each, and two flags when there was a row.
+    Conditions {
+        /// The count.
+        count: Field,
+    },
+}
+
+/// The text form of a message.
+pub type Layout = &'static [Node];
+
+/// The protobuf form of a message, as far as ids and flags need it; field numbers of the rest are in
+/// [`Field::proto`] as they are declared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Proto {
+    /// Name of the message in the official schema.
+    pub name: &'static str,
+    /// First server version whose official clients use this form.
+    pub since: u16,
+    /// Ids, keys and flags: role, and the path of field numbers.
+    pub roles: &'static [(Role, &'static [u32])],
+}
+
+/// One message of one direction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Message {
+    /// Message id of the text form; 200 less than the wire id of the protobuf form.
+    pub id: u16,
+    /// Name as in the official clients.
+    pub name: &'static str,
+    /// First server version that has the message.
+    pub since: u16,
+    /// Text form; `None` where there is only a protobuf form.
+    pub text: Option<Layout>,
+    /// Protobuf form; `None` where there is only a text form.
+    pub proto: Option<Proto>,
+}
+
+/// How long a request lives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Ends with its answer.
+    OneShot,
+    /// Goes on until it is cancelled.
+    Stream,
+    /// One-shot when a [`Role::Flag`] field is set (a snapshot), otherwise a stream.
+    OneShotIfFlag,
+    /// Stream when a [`Role::Flag`] field is set (keepUpToDate), otherwise one-shot.
+    StreamIfFlag,
+    /// Ends the request of this message id with the same id.
+    Cancel(u16),
+    /// Changes the request of this message id with the same id; ends nothing.
+    Update(u16),
+    /// Has no answer of its own.
+    Fire,
+}
+
+/// Requests without an id whose answers are told apart only by their order. One request of a lane is under way
+/// at a time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
+pub enum Lane {
+    /// reqOpenOrders and reqAllOpenOrders share an end marker.
+    OpenOrders,
+    /// reqCompletedOrders.
+    CompletedOrders,
+    /// reqScannerParameters.
+    ScannerParameters,
+    /// requestFA, by data type.
+    Fa,
+    /// reqFamilyCodes.
+    FamilyCodes,
+    /// reqMktDepthExchanges.
+    DepthExchanges,
+    /// reqNewsProviders.
+    NewsProviders,
+    /// reqMarketRule, by rule id.
+    MarketRule,
+}
+
+/// Streams that exist once per upstream connection; all subscribers see the same rows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize)]
+pub enum Shared {
+    /// reqAccountUpdates; one account at a time.
+    AccountUpdates,
+    /// reqPositions.
+    Positions,
+    /// reqNewsBulletins.
+    Bulletins,
+}
+
+/// What twsmux answers or keeps to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Local {
+    /// startApi: only as the first message.
+    StartApi,
+    /// reqIds: from the client's own sequence.
+    NextValidId,
+    /// reqManagedAccts: from memory.
+    ManagedAccounts,
+    /// reqCurrentTime: from the measured offset.
+    Time,
+    /// reqCurrentTimeInMillis: likewise.
+    TimeMillis,
+    /// setServerLogLevel: kept per client, not forwarded.
+    LogLevel,
+    /// reqMarketDataType: kept per client, sent upstream just before a request that needs it.
+    MarketDataType,
+    /// reqAutoOpenOrders: client id 0 only.
+    AutoOpenOrders,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Handling {
+    /// Forwarded under an upstream request id.
+    ById,
+    /// Forwarded under an upstream request id, with its client filter applied to the answers here.
+    Executions,
+    /// A new order or a modification.
+    PlaceOrder,
+    /// Cancel of one order.
+    CancelOrder,
+    /// Exercise of an option; its id is an order id.
+    Exercise,
+    /// Cancel of all orders.
+    GlobalCancel,
+    /// One at a time upstream, the answer goes to the asker.
+    Lane(Lane),
+    /// Joins a shared stream.
+    Join(Shared),
+    /// Leaves a shared stream.
+    Leave(Shared),
+    /// Answered here.
+    Local(Local),
+    /// Refused; the words are for the client.
+    Refused(&'static str),
+}
+
+/// What ends a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndWhen {
+    /// This message ends it.
+    Always,
+    /// Only when the answer's own [`Role::Flag`] field is set (`isDone`).
+    Done,
+    /// Only on these server versions.
+    Versions(Versions),
+    /// It ends the first image; the stream goes on.
+    Image,
+}
+
+/// A client's request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request {
+    /// The message itself.
+    pub message: Message,
+    /// How long it lives.
+    pub kind: Kind,
+    /// What becomes of it.
+    pub handling: Handling,
+    /// Every response it can draw, errors (4) included.
+    pub answers: &'static [u16],
+    /// The responses that end it. A one-shot without any ends with an error only.
+    pub ends: &'static [(u16, EndWhen)],
+    /// Error code for a second request with an id that is active (PROTOCOL.md (d): 102, 322, 385, 386).
+    pub duplicate: u16,
+}
+
+/// To whom a response goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Route {
+    /// The holder of its request id.
+    ReqId,
+    /// The owner of its order, and whoever asked for open orders.
+    Order,
+    /// The requester when it answers a query, otherwise the owner of its order.
+    Execution,
+    /// Whoever got the execution with its execution id.
+    Commission,
+    /// By the error's id.
+    Error,
+    /// The asker at the head of the lane; `end` frees the lane.
+    Lane {
+        /// Which lane.
+        lane: Lane,
+        /// Whether it is the last message of the answer.
+        end: bool,
+    },
+    /// All subscribers of a shared stream.
+    Shared {
+        /// Which stream.
+        stream: Shared,
+        /// Names of the fields that identify a row in the image; a new row replaces the old one. Empty: every
+        /// message is a row of its own.
+        key: &'static [&'static str],
+        /// Whether it is the end marker of the image.
+        end: bool,
+    },
+    /// twsmux itself: nextValidId.
+    NextValidId,
+    /// twsmux itself: managedAccounts.
+    ManagedAccounts,
+    /// twsmux itself: currentTime.
+    Time,
+    /// twsmux itself: currentTimeInMillis.
+    TimeMillis,
+    /// The client that binds manual orders.
+    OrderBound,
+    /// Nobody; counted.
+    Nobody,
+}
+
+/// A message of the Gateway.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Response {
+    /// The message itself.
+    pub message: Message,
+    /// To whom it goes.
+    pub route: Route,
+}
