@@ -36,12 +36,16 @@ pub enum Role {
     Plain,
     /// The message version that some messages start with.
     MessageVersion,
-    /// A request id.
+    /// A request id; the id of an error message, which can also be an order id or -1, is one too.
     ReqId,
     /// An order id.
     OrderId,
     /// The order id of a parent order; 0 means none.
     ParentOrderId,
+    /// The order id that the server gives to an attached stop-loss order (protobuf only).
+    StopLossOrderId,
+    /// The order id that the server gives to an attached profit-taking order (protobuf only).
+    ProfitTakerOrderId,
     /// An API client id.
     ClientId,
     /// The permanent id of an order.
@@ -50,7 +54,7 @@ pub enum Role {
     ExecId,
     /// The key by which answers without a request id are matched (market rule id, FA data type).
     LaneKey,
-    /// A flag that decides how the request ends (`snapshot`, `keepUpToDate`, `isDone`).
+    /// A flag that decides how the request ends (`snapshot`, `keepUpToDate`, `isDone`, `whatIf`).
     Flag,
     /// An account name.
     Account,
@@ -107,7 +111,7 @@ pub enum Cond {
     NotEmpty(&'static str),
     /// The named field is a number above 0 (and below the unset marker).
     Positive(&'static str),
-    /// Mid offsets of a pegged order: PEGMID, or PEGBEST with an infinite offset (text-layouts.md).
+    /// Mid offsets of a pegged order: PEGMID, or PEGBEST with an infinite offset.
     SendMidOffsets,
     /// No condition: only the versions decide.
     Always,
@@ -169,6 +173,9 @@ pub struct Message {
     pub since: u16,
     /// Text form; `None` where there is only a protobuf form.
     pub text: Option<Layout>,
+    /// Whole text forms that some real clients write instead. They are accepted and passed on as they are, never
+    /// written by twsmux. Their ids stand where those of [`Message::text`] do.
+    pub variants: &'static [Layout],
     /// Protobuf form; `None` where there is only a text form.
     pub proto: Option<Proto>,
 }
@@ -299,9 +306,13 @@ pub struct Request {
     pub answers: &'static [u16],
     /// The responses that end it. A one-shot without any ends with an error only.
     pub ends: &'static [(u16, EndWhen)],
-    /// Error code for a second request with an id that is active (PROTOCOL.md (d): 102, 322, 385, 386).
+    /// Error code for a second request with an id that is active (102, 322, 385, 386); 0 where a second request is
+    /// no error or there is no id.
     pub duplicate: u16,
 }
+
+/// The key of a shared image with a single row: it names a field that no message has, so all rows agree on it.
+pub const ONE_ROW: &[&str] = &[""];
 
 /// To whom a response goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -328,7 +339,7 @@ pub enum Route {
         /// Which stream.
         stream: Shared,
         /// Names of the fields that identify a row in the image; a new row replaces the old one. Empty: every
-        /// message is a row of its own.
+        /// message is a row of its own. [`ONE_ROW`]: the image has only one.
         key: &'static [&'static str],
         /// Whether it is the end marker of the image.
         end: bool,

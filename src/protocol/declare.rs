@@ -1,0 +1,215 @@
+//! The words in which messages are declared: small `const` functions that build the forms of [`super::model`], so
+//! that a declaration in the tables reads like its description.
+
+use super::model::*;
+
+const fn field(name: &'static str, ty: Type) -> Node {
+    Node::One(plain(name, ty))
+}
+
+const fn plain(name: &'static str, ty: Type) -> Field {
+    Field { name, ty, optional: false, role: Role::Plain, versions: Versions::ALL, fixed: None, proto: &[] }
+}
+
+/// A 32-bit integer.
+pub const fn int(name: &'static str) -> Node {
+    field(name, Type::Int)
+}
+
+/// A 64-bit integer.
+pub const fn long(name: &'static str) -> Node {
+    field(name, Type::Long)
+}
+
+/// A floating point number.
+pub const fn double(name: &'static str) -> Node {
+    field(name, Type::Double)
+}
+
+/// A decimal number of any precision.
+pub const fn decimal(name: &'static str) -> Node {
+    field(name, Type::Decimal)
+}
+
+/// Text.
+pub const fn text(name: &'static str) -> Node {
+    field(name, Type::Str)
+}
+
+/// `0` or `1`.
+pub const fn boolean(name: &'static str) -> Node {
+    field(name, Type::Bool)
+}
+
+/// `tag=value;` pairs in one field.
+pub const fn tags(name: &'static str) -> Node {
+    field(name, Type::Tags)
+}
+
+/// The message version with which some messages begin: a constant, unrelated to the server version.
+pub const fn version(value: &'static str) -> Node {
+    int("version").role(Role::MessageVersion).fixed(value)
+}
+
+/// A request id.
+pub const fn req_id() -> Node {
+    int("reqId").role(Role::ReqId)
+}
+
+/// An order id.
+pub const fn order_id() -> Node {
+    int("orderId").role(Role::OrderId)
+}
+
+/// An account name.
+pub const fn account(name: &'static str) -> Node {
+    text(name).role(Role::Account)
+}
+
+/// A list of nodes that several messages share.
+pub const fn group(nodes: Layout) -> Node {
+    Node::Group(nodes)
+}
+
+/// A count field and as many rows.
+pub const fn repeat(count: &'static str, body: Layout) -> Node {
+    Node::Repeat { count: plain(count, Type::Int), body }
+}
+
+/// Fields that are there when `cond` holds.
+pub const fn when(cond: Cond, body: Layout) -> Node {
+    Node::If { cond, versions: Versions::ALL, body }
+}
+
+/// Order conditions.
+pub const fn conditions(count: &'static str) -> Node {
+    Node::Conditions { count: plain(count, Type::Int) }
+}
+
+impl Node {
+    const fn versions(&self) -> Versions {
+        match self {
+            Node::One(f) | Node::Repeat { count: f, .. } | Node::Conditions { count: f } => f.versions,
+            Node::If { versions, .. } => *versions,
+            Node::Group(_) => Versions::ALL,
+        }
+    }
+
+    const fn within(self, versions: Versions) -> Node {
+        match self {
+            Node::One(f) => Node::One(Field { versions, ..f }),
+            Node::Repeat { count, body } => Node::Repeat { count: Field { versions, ..count }, body },
+            Node::Conditions { count } => Node::Conditions { count: Field { versions, ..count } },
+            Node::If { cond, body, .. } => Node::If { cond, versions, body },
+            Node::Group(_) => panic!("a group has no versions of its own; use when(Cond::Always, ..)"),
+        }
+    }
+
+    /// Present from server version `v` on.
+    pub const fn since(self, v: u16) -> Node {
+        let until = self.versions().until;
+        self.within(Versions { since: v, until })
+    }
+
+    /// Absent from server version `v` on.
+    pub const fn until(self, v: u16) -> Node {
+        let since = self.versions().since;
+        self.within(Versions { since, until: v })
+    }
+
+    const fn one(self) -> Field {
+        match self {
+            Node::One(f) => f,
+            _ => panic!("only a single field has this"),
+        }
+    }
+
+    /// May be empty, which means "unset".
+    pub const fn optional(self) -> Node {
+        Node::One(Field { optional: true, ..self.one() })
+    }
+
+    /// What it means to routing.
+    pub const fn role(self, role: Role) -> Node {
+        Node::One(Field { role, ..self.one() })
+    }
+
+    /// The constant that is written when no value is given.
+    pub const fn fixed(self, value: &'static str) -> Node {
+        Node::One(Field { fixed: Some(value), ..self.one() })
+    }
+
+    /// Where the protobuf form has the same value.
+    pub const fn proto(self, path: &'static [u32]) -> Node {
+        Node::One(Field { proto: path, ..self.one() })
+    }
+}
+
+const fn message(id: u16, name: &'static str) -> Message {
+    Message { id, name, since: 0, text: None, variants: &[], proto: None }
+}
+
+/// Begins the declaration of a request: message id, name, how long it lives, what becomes of it.
+pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling) -> Request {
+    Request { message: message(id, name), kind, handling, answers: &[], ends: &[], duplicate: 0 }
+}
+
+/// Begins the declaration of a response: message id, name, to whom it goes.
+pub const fn response(id: u16, name: &'static str, route: Route) -> Response {
+    Response { message: message(id, name), route }
+}
+
+macro_rules! message_parts {
+    ($($kind:ident),*) => { $(
+        impl $kind {
+            /// First server version that has the message.
+            pub const fn since(self, v: u16) -> Self {
+                Self { message: Message { since: v, ..self.message }, ..self }
+            }
+
+            /// Text form.
+            pub const fn text(self, layout: Layout) -> Self {
+                Self { message: Message { text: Some(layout), ..self.message }, ..self }
+            }
+
+            /// Protobuf form: name, first server version, ids and flags.
+            pub const fn proto(
+                self,
+                name: &'static str,
+                since: u16,
+                roles: &'static [(Role, &'static [u32])],
+            ) -> Self {
+                let proto = Some(Proto { name, since, roles });
+                Self { message: Message { proto, ..self.message }, ..self }
+            }
+
+            /// Protobuf form of which routing needs only the request id, and that is field 1.
+            pub const fn proto_by_id(self, name: &'static str, since: u16) -> Self {
+                self.proto(name, since, &[(Role::ReqId, &[1])])
+            }
+        }
+    )* };
+}
+message_parts!(Request, Response);
+
+impl Request {
+    /// Layouts of some real clients that differ from the text form; see [`Message::variants`].
+    pub const fn variants(self, variants: &'static [Layout]) -> Self {
+        Self { message: Message { variants, ..self.message }, ..self }
+    }
+
+    /// Every response it can draw.
+    pub const fn answers(self, answers: &'static [u16]) -> Self {
+        Self { answers, ..self }
+    }
+
+    /// What ends it.
+    pub const fn ends(self, ends: &'static [(u16, EndWhen)]) -> Self {
+        Self { ends, ..self }
+    }
+
+    /// Error code for a second request with the same id.
+    pub const fn duplicate(self, code: u16) -> Self {
+        Self { duplicate: code, ..self }
+    }
+}

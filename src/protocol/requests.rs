@@ -1,0 +1,668 @@
+//! What a client can send: one declaration per message.
+//!
+//! Owns: the request side of the tables. Source: the encoders of the official clients up to 10.46, of 9.81, ib_async
+//! and ib_insync, which agree but for [`Message::variants`]. The words are those of [`super::declare`].
+
+use super::{
+    contracts::*,
+    declare::*,
+    model::{self, EndWhen::*, Handling::*, Kind::*, Lane::*, Local, Shared::*, *},
+    orders::PLACE_ORDER,
+};
+
+/// Up to here the end of historical data was the data message itself.
+const BEFORE_HISTORICAL_END: EndWhen = EndWhen::Versions(model::Versions { since: 0, until: 196 });
+const VERIFY: &str = "Messages of the verification handshake are not accepted by twsmux: it authenticates nobody at the Gateway";
+const CONFIG: &str =
+    "Changing the settings of the Gateway is not allowed through twsmux: they hold for all of its clients";
+
+/// Every request, by rising message id.
+pub static REQUESTS: [Request; 85] = [
+    request(1, "reqMktData", OneShotIfFlag, ById)
+        .text(&[
+            version("11"),
+            req_id(),
+            group(CONTRACT),
+            when(IS_BAG, &[repeat("comboLegsCount", LEG)]),
+            boolean("hasDeltaNeutral"),
+            when(HAS_DELTA_NEUTRAL, DELTA_NEUTRAL),
+            text("genericTickList"),
+            boolean("snapshot").role(Role::Flag),
+            boolean("regulatorySnapshot").role(Role::Flag).since(114),
+            tags("mktDataOptions"),
+        ])
+        .proto("MarketDataRequest", 206, &[(Role::ReqId, &[1]), (Role::Flag, &[4]), (Role::Flag, &[5])])
+        .answers(&[58, 81, 1, 2, 21, 45, 46, 47, 56, 57, 84, 91, 4])
+        .ends(&[(57, Always)])
+        .duplicate(102),
+    request(2, "cancelMktData", Cancel(1), ById)
+        .text(&[version("2"), req_id()])
+        .proto_by_id("CancelMarketData", 206)
+        .answers(&[4]),
+    request(3, "placeOrder", OneShotIfFlag, PlaceOrder)
+        .text(PLACE_ORDER)
+        .proto(
+            "PlaceOrderRequest",
+            203,
+            &[
+                (Role::OrderId, &[1]),
+                (Role::OrderId, &[3, 2]),
+                (Role::ParentOrderId, &[3, 4]),
+                (Role::ClientId, &[3, 1]),
+                (Role::PermId, &[3, 3]),
+                (Role::Account, &[3, 12]),
+                (Role::Flag, &[3, 65]),
+                (Role::StopLossOrderId, &[4, 1]),
+                (Role::ProfitTakerOrderId, &[4, 3]),
+            ],
+        )
+        .answers(&[5, 3, 11, 59, 4])
+        .ends(&[(5, Always)]),
+    request(4, "cancelOrder", Cancel(3), CancelOrder)
+        .text(&[
+            version("1").until(192),
+            order_id(),
+            text("manualOrderCancelTime").since(169),
+            text("rfqA").since(187).until(190).fixed(""),
+            text("rfqB").since(187).until(190).fixed(""),
+            int("rfqC").since(187).until(190).fixed("2147483647"),
+            text("extOperator").since(192),
+            int("manualOrderIndicator").since(192),
+        ])
+        .proto("CancelOrderRequest", 203, &[(Role::OrderId, &[1])])
+        .answers(&[3, 5, 4]),
+    request(5, "reqOpenOrders", OneShot, Handling::Lane(OpenOrders))
+        .text(&[version("1")])
+        .proto("OpenOrdersRequest", 204, &[])
+        .answers(&[5, 3, 53, 4])
+        .ends(&[(53, Always)]),
+    request(6, "reqAccountUpdates", Stream, Join(AccountUpdates))
+        .text(&[
+            version("2"),
+            boolean("subscribe").role(Role::Subscribe).proto(&[1]),
+            account("acctCode").proto(&[2]),
+        ])
+        .proto("AccountDataRequest", 207, &[(Role::Subscribe, &[1]), (Role::Account, &[2])])
+        .answers(&[6, 7, 8, 54, 4])
+        .ends(&[(54, Image)]),
+    request(7, "reqExecutions", OneShot, Executions)
+        .text(&[
+            version("3"),
+            req_id(),
+            int("clientId").role(Role::ClientId),
+            account("acctCode"),
+            text("time"),
+            text("symbol"),
+            text("secType"),
+            text("exchange"),
+            text("side"),
+            int("lastNDays").since(200),
+            when(Cond::Always, &[repeat("specificDatesCount", &[int("specificDate")])]).since(200),
+        ])
+        .proto(
+            "ExecutionRequest",
+            201,
+            &[(Role::ReqId, &[1]), (Role::ClientId, &[2, 1]), (Role::Account, &[2, 2])],
+        )
+        .answers(&[11, 59, 55, 4])
+        .ends(&[(55, Always)])
+        .duplicate(322),
+    request(8, "reqIds", OneShot, Local(Local::NextValidId))
+        .text(&[version("1"), int("numIds").proto(&[1])])
+        .proto("IdsRequest", 213, &[])
+        .answers(&[9, 4])
+        .ends(&[(9, Always)]),
+    request(9, "reqContractDetails", OneShot, ById)
+        .text(&[
+            version("8"),
+            req_id(),
+            group(CONTRACT),
+            boolean("includeExpired"),
+            text("secIdType"),
+            text("secId"),
+            text("issuerId").since(176),
+        ])
+        .proto_by_id("ContractDataRequest", 205)
+        .answers(&[10, 18, 52, 4])
+        .ends(&[(52, Always)])
+        .duplicate(322),
+    request(10, "reqMktDepth", Stream, ById)
+        .text(&[
+            version("5"),
+            req_id(),
+            int("conId"),
+            text("symbol"),
+            text("secType"),
+            text("lastTradeDateOrContractMonth"),
+            double("strike").optional(),
+            text("right"),
+            text("multiplier"),
+            text("exchange"),
+            text("primaryExchange").since(149),
+            text("currency"),
+            text("localSymbol"),
+            text("tradingClass"),
+            int("numRows"),
+            boolean("isSmartDepth").since(146),
+            tags("mktDepthOptions"),
+        ])
+        .proto_by_id("MarketDepthRequest", 206)
+        .answers(&[12, 13, 92, 4])
+        .duplicate(322),
+    request(11, "cancelMktDepth", Cancel(10), ById)
+        .text(&[version("1"), req_id(), boolean("isSmartDepth").since(146)])
+        .proto_by_id("CancelMarketDepth", 206)
+        .answers(&[4]),
+    request(12, "reqNewsBulletins", Stream, Join(Bulletins))
+        .text(&[version("1"), boolean("allMsgs").proto(&[1])])
+        .proto("NewsBulletinsRequest", 209, &[])
+        .answers(&[14, 4]),
+    request(13, "cancelNewsBulletins", Cancel(12), Leave(Bulletins))
+        .text(&[version("1")])
+        .proto("CancelNewsBulletins", 209, &[])
+        .answers(&[4]),
+    request(14, "setServerLogLevel", Fire, Local(Local::LogLevel))
+        .text(&[version("1"), int("logLevel").proto(&[1])])
+        .proto("SetServerLogLevelRequest", 213, &[])
+        .answers(&[4]),
+    request(15, "reqAutoOpenOrders", Fire, Local(Local::AutoOpenOrders))
+        .text(&[version("1"), boolean("autoBind").proto(&[1])])
+        .proto("AutoOpenOrdersRequest", 204, &[])
+        .answers(&[100, 5, 3, 4]),
+    request(16, "reqAllOpenOrders", OneShot, Handling::Lane(OpenOrders))
+        .text(&[version("1")])
+        .proto("AllOpenOrdersRequest", 204, &[])
+        .answers(&[5, 3, 53, 4])
+        .ends(&[(53, Always)]),
+    request(17, "reqManagedAccts", OneShot, Local(Local::ManagedAccounts))
+        .text(&[version("1")])
+        .proto("ManagedAccountsRequest", 207, &[])
+        .answers(&[15, 4])
+        .ends(&[(15, Always)]),
+    request(18, "requestFA", OneShot, Handling::Lane(Fa))
+        .text(&[version("1"), int("faDataType").role(Role::LaneKey).proto(&[1])])
+        .proto("FARequest", 211, &[(Role::LaneKey, &[1])])
+        .answers(&[16, 4])
+        .ends(&[(16, Always)]),
+    request(19, "replaceFA", OneShot, ById)
+        .text(&[version("1"), int("faDataType"), text("xml"), req_id().since(157)])
+        .proto_by_id("FAReplace", 211)
+        .answers(&[103, 4])
+        .ends(&[(103, Always)])
+        .duplicate(322),
+    request(20, "reqHistoricalData", StreamIfFlag, ById)
+        .text(&[
+            version("6").until(124),
+            req_id(),
+            group(CONTRACT),
+            boolean("includeExpired"),
+            text("endDateTime"),
+            text("barSizeSetting"),
+            text("durationStr"),
+            boolean("useRTH"),
+            text("whatToShow"),
+            int("formatDate"),
+            when(IS_BAG, &[repeat("comboLegsCount", LEG)]),
+            boolean("keepUpToDate").role(Role::Flag).since(124),
+            tags("chartOptions"),
+        ])
+        .proto("HistoricalDataRequest", 208, &[(Role::ReqId, &[1]), (Role::Flag, &[9])])
+        .answers(&[17, 108, 90, 106, 4])
+        .ends(&[(17, BEFORE_HISTORICAL_END), (108, Always), (106, Always)])
+        .duplicate(386),
+    request(21, "exerciseOptions", Fire, Exercise)
+        .text(&[
+            version("2"),
+            int("id").role(Role::OrderId),
+            group(CONTRACT_WITHOUT_PRIMARY),
+            int("exerciseAction"),
+            int("exerciseQuantity"),
+            account("account"),
+            boolean("override"),
+            text("manualOrderTime").since(180),
+            text("customerAccount").since(183),
+            boolean("professionalCustomer").since(184),
+        ])
+        .proto("ExerciseOptionsRequest", 211, &[(Role::OrderId, &[1]), (Role::Account, &[5])])
+        .answers(&[5, 3, 4])
+        .duplicate(103),
+    request(22, "reqScannerSubscription", Stream, ById)
+        .text(&[
+            version("4").until(143),
+            req_id(),
+            int("numberOfRows").optional(),
+            text("instrument"),
+            text("locationCode"),
+            text("scanCode"),
+            double("abovePrice").optional(),
+            double("belowPrice").optional(),
+            int("aboveVolume").optional(),
+            double("marketCapAbove").optional(),
+            double("marketCapBelow").optional(),
+            text("moodyRatingAbove"),
+            text("moodyRatingBelow"),
+            text("spRatingAbove"),
+            text("spRatingBelow"),
+            text("maturityDateAbove"),
+            text("maturityDateBelow"),
+            double("couponRateAbove").optional(),
+            double("couponRateBelow").optional(),
+            boolean("excludeConvertible"),
+            int("averageOptionVolumeAbove").optional(),
+            text("scannerSettingPairs"),
+            text("stockTypeFilter"),
+            tags("filterOptions").since(143),
+            tags("subscriptionOptions"),
+        ])
+        .proto_by_id("ScannerSubscriptionRequest", 210)
+        .answers(&[20, 4])
+        .duplicate(385),
+    request(23, "cancelScannerSubscription", Cancel(22), ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelScannerSubscription", 210)
+        .answers(&[4]),
+    request(24, "reqScannerParameters", OneShot, Handling::Lane(ScannerParameters))
+        .text(&[version("1")])
+        .proto("ScannerParametersRequest", 210, &[])
+        .answers(&[19, 4])
+        .ends(&[(19, Always)]),
+    request(25, "cancelHistoricalData", Cancel(20), ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelHistoricalData", 208)
+        .answers(&[4]),
+    request(49, "reqCurrentTime", OneShot, Local(Local::Time))
+        .text(&[version("1")])
+        .proto("CurrentTimeRequest", 213, &[])
+        .answers(&[49, 4])
+        .ends(&[(49, Always)]),
+    request(50, "reqRealTimeBars", Stream, ById)
+        .text(&[
+            version("3"),
+            req_id(),
+            group(CONTRACT),
+            int("barSize"),
+            text("whatToShow"),
+            boolean("useRTH"),
+            tags("realTimeBarsOptions"),
+        ])
+        .proto_by_id("RealTimeBarsRequest", 208)
+        .answers(&[50, 4])
+        .duplicate(322),
+    request(51, "cancelRealTimeBars", Cancel(50), ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelRealTimeBars", 208)
+        .answers(&[4]),
+    request(52, "reqFundamentalData", OneShot, ById)
+        .text(&[group(FUNDAMENTALS), tags("fundamentalDataOptions")])
+        .variants(&[&[group(FUNDAMENTALS), int("optionsCount"), tags("fundamentalDataOptions")]])
+        .proto_by_id("FundamentalsDataRequest", 210)
+        .answers(&[51, 4])
+        .ends(&[(51, Always)])
+        .duplicate(322),
+    request(53, "cancelFundamentalData", Cancel(52), ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelFundamentalsData", 210)
+        .answers(&[4]),
+    request(54, "calculateImpliedVolatility", OneShot, ById)
+        .text(&[group(IMPLIED_VOLATILITY), tags("implVolOptions")])
+        .variants(&[&[group(IMPLIED_VOLATILITY), int("optionsCount"), tags("implVolOptions")]])
+        .proto_by_id("CalculateImpliedVolatilityRequest", 211)
+        .answers(&[21, 4])
+        .ends(&[(21, Always)])
+        .duplicate(322),
+    request(55, "calculateOptionPrice", OneShot, ById)
+        .text(&[group(OPTION_PRICE), tags("optPrcOptions")])
+        .variants(&[&[group(OPTION_PRICE), int("optionsCount"), tags("optPrcOptions")]])
+        .proto_by_id("CalculateOptionPriceRequest", 211)
+        .answers(&[21, 4])
+        .ends(&[(21, Always)])
+        .duplicate(322),
+    request(56, "cancelCalculateImpliedVolatility", Cancel(54), ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelCalculateImpliedVolatility", 211)
+        .answers(&[4]),
+    request(57, "cancelCalculateOptionPrice", Cancel(55), ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelCalculateOptionPrice", 211)
+        .answers(&[4]),
+    request(58, "reqGlobalCancel", Fire, GlobalCancel)
+        .text(&[
+            version("1").until(192),
+            text("extOperator").since(192),
+            int("manualOrderIndicator").since(192),
+        ])
+        .proto("GlobalCancelRequest", 203, &[])
+        .answers(&[3, 4]),
+    request(59, "reqMarketDataType", Fire, Local(Local::MarketDataType))
+        .text(&[version("1"), int("marketDataType").proto(&[1])])
+        .proto("MarketDataTypeRequest", 206, &[])
+        .answers(&[4]),
+    request(61, "reqPositions", Stream, Join(Positions))
+        .text(&[version("1")])
+        .proto("PositionsRequest", 207, &[])
+        .answers(&[61, 62, 4])
+        .ends(&[(62, Image)]),
+    request(62, "reqAccountSummary", Stream, ById)
+        .text(&[version("1"), req_id(), text("groupName"), text("tags")])
+        .proto_by_id("AccountSummaryRequest", 207)
+        .answers(&[63, 64, 4])
+        .ends(&[(64, Image)])
+        .duplicate(322),
+    request(63, "cancelAccountSummary", Cancel(62), ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelAccountSummary", 207)
+        .answers(&[4]),
+    request(64, "cancelPositions", Cancel(61), Leave(Positions))
+        .text(&[version("1")])
+        .proto("CancelPositions", 207, &[])
+        .answers(&[4]),
+    request(65, "verifyRequest", OneShot, Refused(VERIFY))
+        .text(&[version("1"), text("apiName"), text("apiVersion")])
+        .proto("VerifyRequest", 213, &[])
+        .answers(&[65, 66, 4])
+        .ends(&[(65, Always)]),
+    request(66, "verifyMessage", OneShot, Refused(VERIFY))
+        .text(&[version("1"), text("apiData")])
+        .proto("VerifyMessageRequest", 213, &[])
+        .answers(&[66, 4])
+        .ends(&[(66, Always)]),
+    request(67, "queryDisplayGroups", OneShot, ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("QueryDisplayGroupsRequest", 213)
+        .answers(&[67, 4])
+        .ends(&[(67, Always)])
+        .duplicate(322),
+    request(68, "subscribeToGroupEvents", Stream, ById)
+        .text(&[version("1"), req_id(), int("groupId")])
+        .proto_by_id("SubscribeToGroupEventsRequest", 213)
+        .answers(&[68, 4])
+        .duplicate(322),
+    request(69, "updateDisplayGroup", Update(68), ById)
+        .text(&[version("1"), req_id(), text("contractInfo")])
+        .proto_by_id("UpdateDisplayGroupRequest", 213)
+        .answers(&[68, 4]),
+    request(70, "unsubscribeFromGroupEvents", Cancel(68), ById)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("UnsubscribeFromGroupEventsRequest", 213)
+        .answers(&[4]),
+    request(71, "startApi", Fire, Local(Local::StartApi))
+        .text(&[
+            version("2"),
+            int("clientId").role(Role::ClientId).proto(&[1]),
+            text("optionalCapabilities").proto(&[2]),
+        ])
+        .proto("StartApiRequest", 213, &[(Role::ClientId, &[1])])
+        .answers(&[15, 9, 5, 3, 53, 4]),
+    request(72, "verifyAndAuthRequest", OneShot, Refused(VERIFY))
+        .text(&[version("1"), text("apiName"), text("apiVersion"), text("opaqueIsvKey")])
+        .answers(&[69, 4])
+        .ends(&[(69, Always)]),
+    request(73, "verifyAndAuthMessage", OneShot, Refused(VERIFY))
+        .text(&[version("1"), text("apiData"), text("xyzResponse")])
+        .answers(&[70, 4])
+        .ends(&[(70, Always)]),
+    request(74, "reqPositionsMulti", Stream, ById)
+        .since(103)
+        .text(&[version("1"), req_id(), account("account"), text("modelCode")])
+        .proto("PositionsMultiRequest", 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .answers(&[71, 72, 4])
+        .ends(&[(72, Image)])
+        .duplicate(322),
+    request(75, "cancelPositionsMulti", Cancel(74), ById)
+        .since(103)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelPositionsMulti", 207)
+        .answers(&[4]),
+    request(76, "reqAccountUpdatesMulti", Stream, ById)
+        .since(103)
+        .text(&[version("1"), req_id(), account("account"), text("modelCode"), boolean("ledgerAndNLV")])
+        .proto("AccountUpdatesMultiRequest", 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .answers(&[73, 74, 4])
+        .ends(&[(74, Image)])
+        .duplicate(322),
+    request(77, "cancelAccountUpdatesMulti", Cancel(76), ById)
+        .since(103)
+        .text(&[version("1"), req_id()])
+        .proto_by_id("CancelAccountUpdatesMulti", 207)
+        .answers(&[4]),
+    request(78, "reqSecDefOptParams", OneShot, ById)
+        .since(104)
+        .text(&[
+            req_id(),
+            text("underlyingSymbol"),
+            text("futFopExchange"),
+            text("underlyingSecType"),
+            int("underlyingConId"),
+        ])
+        .proto_by_id("SecDefOptParamsRequest", 212)
+        .answers(&[75, 76, 4])
+        .ends(&[(76, Always)])
+        .duplicate(322),
+    request(79, "reqSoftDollarTiers", OneShot, ById)
+        .since(106)
+        .text(&[req_id()])
+        .proto_by_id("SoftDollarTiersRequest", 212)
+        .answers(&[77, 4])
+        .ends(&[(77, Always)])
+        .duplicate(322),
+    request(80, "reqFamilyCodes", OneShot, Handling::Lane(FamilyCodes))
+        .since(107)
+        .text(&[])
+        .proto("FamilyCodesRequest", 212, &[])
+        .answers(&[78, 4])
+        .ends(&[(78, Always)]),
+    request(81, "reqMatchingSymbols", OneShot, ById)
+        .since(108)
+        .text(&[req_id(), text("pattern")])
+        .proto_by_id("MatchingSymbolsRequest", 212)
+        .answers(&[79, 4])
+        .ends(&[(79, Always)])
+        .duplicate(322),
+    request(82, "reqMktDepthExchanges", OneShot, Handling::Lane(DepthExchanges))
+        .since(112)
+        .text(&[])
+        .proto("MarketDepthExchangesRequest", 213, &[])
+        .answers(&[80, 4])
+        .ends(&[(80, Always)]),
+    request(83, "reqSmartComponents", OneShot, ById)
+        .since(114)
+        .text(&[req_id(), text("bboExchange")])
+        .proto_by_id("SmartComponentsRequest", 212)
+        .answers(&[82, 4])
+        .ends(&[(82, Always)])
+        .duplicate(322),
+    request(84, "reqNewsArticle", OneShot, ById)
+        .since(116)
+        .text(&[req_id(), text("providerCode"), text("articleId"), tags("newsArticleOptions").since(128)])
+        .proto_by_id("NewsArticleRequest", 209)
+        .answers(&[83, 4])
+        .ends(&[(83, Always)])
+        .duplicate(322),
+    request(85, "reqNewsProviders", OneShot, Handling::Lane(NewsProviders))
+        .since(115)
+        .text(&[])
+        .proto("NewsProvidersRequest", 209, &[])
+        .answers(&[85, 4])
+        .ends(&[(85, Always)]),
+    request(86, "reqHistoricalNews", OneShot, ById)
+        .since(117)
+        .text(&[
+            req_id(),
+            int("conId"),
+            text("providerCodes"),
+            text("startDateTime"),
+            text("endDateTime"),
+            int("totalResults"),
+            tags("historicalNewsOptions").since(128),
+        ])
+        .proto_by_id("HistoricalNewsRequest", 209)
+        .answers(&[86, 87, 4])
+        .ends(&[(87, Always)])
+        .duplicate(322),
+    request(87, "reqHeadTimeStamp", OneShot, ById)
+        .since(118)
+        .text(&[
+            req_id(),
+            group(CONTRACT),
+            boolean("includeExpired"),
+            boolean("useRTH"),
+            text("whatToShow"),
+            int("formatDate"),
+        ])
+        .proto_by_id("HeadTimestampRequest", 208)
+        .answers(&[88, 4])
+        .ends(&[(88, Always)])
+        .duplicate(322),
+    request(88, "reqHistogramData", OneShot, ById)
+        .since(119)
+        .text(&[req_id(), group(CONTRACT), boolean("includeExpired"), boolean("useRTH"), text("timePeriod")])
+        .proto_by_id("HistogramDataRequest", 208)
+        .answers(&[89, 4])
+        .ends(&[(89, Always)])
+        .duplicate(322),
+    request(89, "cancelHistogramData", Cancel(88), ById)
+        .since(119)
+        .text(&[req_id()])
+        .proto_by_id("CancelHistogramData", 208)
+        .answers(&[4]),
+    request(90, "cancelHeadTimeStamp", Cancel(87), ById)
+        .since(123)
+        .text(&[req_id()])
+        .proto_by_id("CancelHeadTimestamp", 208)
+        .answers(&[4]),
+    request(91, "reqMarketRule", OneShot, Handling::Lane(MarketRule))
+        .since(126)
+        .text(&[int("marketRuleId").role(Role::LaneKey).proto(&[1])])
+        .proto("MarketRuleRequest", 212, &[(Role::LaneKey, &[1])])
+        .answers(&[93, 4])
+        .ends(&[(93, Always)]),
+    request(92, "reqPnL", Stream, ById)
+        .since(127)
+        .text(&[req_id(), account("account"), text("modelCode")])
+        .proto("PnLRequest", 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .answers(&[94, 4])
+        .duplicate(322),
+    request(93, "cancelPnL", Cancel(92), ById)
+        .since(127)
+        .text(&[req_id()])
+        .proto_by_id("CancelPnL", 210)
+        .answers(&[4]),
+    request(94, "reqPnLSingle", Stream, ById)
+        .since(127)
+        .text(&[req_id(), account("account"), text("modelCode"), int("conId")])
+        .proto("PnLSingleRequest", 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .answers(&[95, 4])
+        .duplicate(322),
+    request(95, "cancelPnLSingle", Cancel(94), ById)
+        .since(127)
+        .text(&[req_id()])
+        .proto_by_id("CancelPnLSingle", 210)
+        .answers(&[4]),
+    request(96, "reqHistoricalTicks", OneShot, ById)
+        .since(130)
+        .text(&[
+            req_id(),
+            group(CONTRACT),
+            boolean("includeExpired"),
+            text("startDateTime"),
+            text("endDateTime"),
+            int("numberOfTicks"),
+            text("whatToShow"),
+            boolean("useRTH"),
+            boolean("ignoreSize"),
+            tags("miscOptions"),
+        ])
+        .proto_by_id("HistoricalTicksRequest", 208)
+        .answers(&[96, 97, 98, 4])
+        .ends(&[(96, Done), (97, Done), (98, Done)])
+        .duplicate(322),
+    request(97, "reqTickByTickData", Stream, ById)
+        .since(137)
+        .text(&[
+            req_id(),
+            group(CONTRACT),
+            text("tickType"),
+            int("numberOfTicks").since(140),
+            boolean("ignoreSize").since(140),
+        ])
+        .proto_by_id("TickByTickRequest", 208)
+        .answers(&[99, 96, 97, 98, 4])
+        .duplicate(322),
+    request(98, "cancelTickByTickData", Cancel(97), ById)
+        .since(137)
+        .text(&[req_id()])
+        .proto_by_id("CancelTickByTick", 208)
+        .answers(&[4]),
+    request(99, "reqCompletedOrders", OneShot, Handling::Lane(CompletedOrders))
+        .since(150)
+        .text(&[boolean("apiOnly").proto(&[1])])
+        .proto("CompletedOrdersRequest", 204, &[])
+        .answers(&[3, 101, 102, 4])
+        .ends(&[(102, Always)]),
+    request(100, "reqWshMetaData", OneShot, ById)
+        .since(161)
+        .text(&[req_id()])
+        .proto_by_id("WshMetaDataRequest", 209)
+        .answers(&[104, 4])
+        .ends(&[(104, Always)])
+        .duplicate(322),
+    request(101, "cancelWshMetaData", Cancel(100), ById)
+        .since(161)
+        .text(&[req_id()])
+        .proto_by_id("CancelWshMetaData", 209)
+        .answers(&[4]),
+    request(102, "reqWshEventData", OneShot, ById)
+        .since(161)
+        .text(&[
+            req_id(),
+            int("conId"),
+            text("filter").since(171),
+            boolean("fillWatchlist").since(171),
+            boolean("fillPortfolio").since(171),
+            boolean("fillCompetitors").since(171),
+            text("startDate").since(173),
+            text("endDate").since(173),
+            int("totalLimit").since(173),
+        ])
+        .proto_by_id("WshEventDataRequest", 209)
+        .answers(&[105, 4])
+        .ends(&[(105, Always)])
+        .duplicate(322),
+    request(103, "cancelWshEventData", Cancel(102), ById)
+        .since(161)
+        .text(&[req_id()])
+        .proto_by_id("CancelWshEventData", 209)
+        .answers(&[4]),
+    request(104, "reqUserInfo", OneShot, ById)
+        .since(167)
+        .text(&[req_id()])
+        .proto_by_id("UserInfoRequest", 212)
+        .answers(&[107, 4])
+        .ends(&[(107, Always)])
+        .duplicate(322),
+    request(105, "reqCurrentTimeInMillis", OneShot, Local(Local::TimeMillis))
+        .since(197)
+        .text(&[])
+        .proto("CurrentTimeInMillisRequest", 213, &[])
+        .answers(&[109, 4])
+        .ends(&[(109, Always)]),
+    request(106, "cancelContractData", Cancel(9), ById)
+        .since(215)
+        .proto_by_id("CancelContractData", 215)
+        .answers(&[4]),
+    request(107, "cancelHistoricalTicks", Cancel(96), ById)
+        .since(215)
+        .proto_by_id("CancelHistoricalTicks", 215)
+        .answers(&[4]),
+    request(108, "reqConfig", OneShot, ById)
+        .since(219)
+        .proto_by_id("ConfigRequest", 219)
+        .answers(&[110, 4])
+        .ends(&[(110, Always)])
+        .duplicate(322),
+    request(109, "updateConfig", OneShot, Refused(CONFIG))
+        .since(221)
+        .proto_by_id("UpdateConfigRequest", 221)
+        .answers(&[111, 4])
+        .ends(&[(111, Always)]),
+];
