@@ -1,0 +1,6 @@
+"""The tours of tour.py with ib_async."""
+
+import ib_tour
+
+if __name__ == "__main__":
+    ib_tour.main("ib_async")
