@@ -2,9 +2,23 @@
 //!
 //! Owns: names, numbers, layouts by server version, id positions, kinds, answers, end markers, routing.
 //! May not know: clients, sockets, time. Driven by: `core`, `sim`, `cli`.
+//!
+//! # A new message
+//! One entry in [`requests`](mod@requests) or [`responses`](mod@responses), at its place by id, in the words of
+//! `declare.rs`; nothing else. A request says how long it lives, what becomes of it, what it can draw and what ends
+//! it; a response says to whom it goes. Give every id, key and flag its [`Role`](model::Role) in both forms: that is
+//! what id rewriting and routing read. The tests in `tests/` then check the entry against all others.
+//!
+//! # A new server version
+//! Give the fields it brings `.since(N)` where they stand in the layout, and those it takes away `.until(N)`. A field
+//! that is dead but still written keeps its place with `.fixed(..)`. A message that turns to protobuf gets `.proto(..)`
+//! with the version; its text form stays, because older clients go on using it. Where an id moves, add its new place to
+//! the facts in `tests/positions.rs`. A new way to decide whether a group is present is a new [`Cond`](model::Cond)
+//! and a line in `layout.rs`.
 
 mod contracts;
-mod declare;
+pub mod declare;
+pub mod dialect;
 pub mod layout;
 pub mod model;
 mod orders;

@@ -1,4 +1,7 @@
 //! The tables against themselves, against known facts, and the interpreter against the tables.
 
+mod dialects;
 mod layouts;
+mod positions;
 mod samples;
+mod tables;

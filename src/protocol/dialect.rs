@@ -1,0 +1,389 @@
+//! The tables compiled for one server version: where each id, key and flag of a message stands in either form.
+//!
+//! Owns: positions of roles, and reading and replacing values at them. May not know: what a value is for.
+//! Driven by: `core`, once per frame; hence no allocation on the text path and one array access per message.
+
+use bytes::{BufMut, BytesMut};
+
+use super::{
+    layout::{self, LayoutError, Sink, is_set, parse_long},
+    model::*,
+    requests, responses,
+};
+use crate::wire::{
+    WireError, proto,
+    text::{self, Form},
+};
+
+/// Where a field stands in the text form of one version.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Place {
+    /// So many fields from the start, the message id being 0.
+    FromStart(usize),
+    /// So many fields from the end, the last one being 0. Groups that vary in size come before it.
+    FromEnd(usize),
+    /// Between groups that vary in size: only a walk through the whole layout finds it. **Only flags stand there.**
+    Between,
+}
+
+/// The roles of a message in its text form. Empty where there is no text form.
+fn places(message: &Message, version: u16) -> Vec<(Role, Place)> {
+    let mut flat = Vec::new();
+    flatten(message.text.unwrap_or_default(), version, &mut flat);
+    let first_gap = flat.iter().position(Option::is_none).unwrap_or(flat.len());
+    let last_gap = flat.iter().rposition(Option::is_none);
+    let found = flat.iter().enumerate().filter_map(|(at, field)| {
+        let role = (*field)?.role;
+        let place = match at {
+            _ if at < first_gap => Place::FromStart(at + 1),
+            _ if last_gap < Some(at) => Place::FromEnd(flat.len() - 1 - at),
+            _ => Place::Between,
+        };
+        (!matches!(role, Role::Plain | Role::MessageVersion)).then_some((role, place))
+    });
+    found.collect()
+}
+
+/// The fields that `version` has at the top level, in order; `None` stands for a group that varies in size.
+fn flatten(layout: Layout, version: u16, flat: &mut Vec<Option<&'static Field>>) {
+    for node in layout {
+        match node {
+            Node::One(f) if f.versions.has(version) => flat.push(Some(f)),
+            Node::Group(body) => flatten(body, version, flat),
+            Node::If { cond: Cond::Always, versions, body } if versions.has(version) => {
+                flatten(body, version, flat);
+            }
+            Node::If { versions, .. } if versions.has(version) => flat.push(None),
+            Node::Repeat { count, .. } | Node::Conditions { count } if count.versions.has(version) => {
+                flat.push(None);
+            }
+            Node::One(_) | Node::If { .. } | Node::Repeat { .. } | Node::Conditions { .. } => {}
+        }
+    }
+}
+
+/// The most fields that one patch of a text body can replace; there are fewer roles that hold numbers.
+const MOST_EDITS: usize = 16;
+
+/// A message as one server version has it. Dereferences to its declaration.
+#[derive(Clone, Debug)]
+pub struct Shape<T: 'static> {
+    /// The declaration.
+    pub decl: &'static T,
+    msg: &'static Message,
+    version: u16,
+    text: Box<[(Role, Place)]>,
+    proto: &'static [(Role, &'static [u32])],
+}
+
+impl<T> std::ops::Deref for Shape<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.decl
+    }
+}
+
+impl<T> Shape<T> {
+    fn new(decl: &'static T, msg: &'static Message, version: u16) -> Self {
+        let text = places(msg, version).into_boxed_slice();
+        let proto = msg.proto.map_or(&[][..], |p| p.roles);
+        Shape { decl, msg, version, text, proto }
+    }
+
+    /// The form in which official clients and the Gateway write this message at this version.
+    pub fn form(&self) -> Form {
+        match (self.msg.proto, self.msg.text) {
+            (Some(p), _) if p.since <= self.version => Form::Proto,
+            (Some(_), None) => Form::Proto,
+            _ => Form::Text,
+        }
+    }
+
+    /// Makes sure that a client's message has its declared form: a text body every field, a protobuf body the wire
+    /// format, both numbers where ids are expected.
+    ///
+    /// # Errors
+    /// [`LayoutError`], with words for the client.
+    pub fn check(&self, m: &text::Message<'_>) -> Result<(), LayoutError> {
+        match m.form {
+            Form::Text => layout::check(self.msg, self.version, m.body),
+            Form::Proto => self.check_proto(m.body),
+        }
+    }
+
+    fn check_proto(&self, body: &[u8]) -> Result<(), LayoutError> {
+        if self.msg.proto.is_none() {
+            return Err(LayoutError::NotThere { message: self.msg.name, version: self.version });
+        }
+        for field in proto::fields(body) {
+            field?;
+        }
+        for (role, path) in self.proto.iter().filter(|(role, _)| holds_int32(*role)) {
+            if let Some(n) = proto::get_int(body, path)?
+                && i32::try_from(n).is_err()
+            {
+                return Err(LayoutError::BadNumber {
+                    field: role_name(*role),
+                    index: 0,
+                    value: n.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The number that has `role`; for flags see [`Shape::flag`]. `None` when the message has no such field, and
+    /// when it is absent (protobuf) or empty (text) although that is legal there. Where several protobuf fields have
+    /// the role the first one that is present counts.
+    ///
+    /// # Errors
+    /// [`WireError`] where the body ends before the field or the field is no number.
+    pub fn int(&self, m: &text::Message<'_>, role: Role) -> Result<Option<i64>, WireError> {
+        match m.form {
+            Form::Text => {
+                let Some((index, field)) = self.text_field(m.body, role)? else { return Ok(None) };
+                if field.is_empty() && !matches!(role, Role::ReqId | Role::OrderId) {
+                    return Ok(None);
+                }
+                parse_long(field).map(Some).ok_or_else(|| WireError::NotAnInteger {
+                    index,
+                    value: String::from_utf8_lossy(&field[..field.len().min(32)]).into_owned(),
+                })
+            }
+            Form::Proto => {
+                for path in self.paths(role) {
+                    if let Some(n) = proto::get_int(m.body, path)? {
+                        return Ok(Some(n));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The bytes that have `role`; in protobuf only strings. Otherwise as [`Shape::int`].
+    ///
+    /// # Errors
+    /// [`WireError`] where the body ends before the field.
+    pub fn str<'a>(&self, m: &text::Message<'a>, role: Role) -> Result<Option<&'a [u8]>, WireError> {
+        match m.form {
+            Form::Text => Ok(self.text_field(m.body, role)?.map(|(_, field)| field)),
+            Form::Proto => {
+                for path in self.paths(role) {
+                    if let Some(s) = proto::get_str(m.body, path)? {
+                        return Ok(Some(s));
+                    }
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Whether any [`Role::Flag`] field is set.
+    ///
+    /// # Errors
+    /// [`LayoutError`] where the body ends before the flag, or does not have the layout that must be walked.
+    pub fn flag(&self, m: &text::Message<'_>) -> Result<bool, LayoutError> {
+        if m.form == Form::Proto {
+            for path in self.paths(Role::Flag) {
+                if proto::get_int(m.body, path)?.is_some_and(|n| n != 0) {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        for (_, place) in self.text.iter().filter(|(role, _)| *role == Role::Flag) {
+            match at(m.body, *place)? {
+                None => return self.walk_for_flag(m.body),
+                Some((_, value)) if is_set(value) => return Ok(true),
+                Some(_) => {}
+            }
+        }
+        Ok(false)
+    }
+
+    fn walk_for_flag(&self, body: &[u8]) -> Result<bool, LayoutError> {
+        struct Found(bool);
+        impl<'a> Sink<'a> for Found {
+            fn value(&mut self, field: &'static Field, value: &'a [u8]) {
+                self.0 |= field.role == Role::Flag && is_set(value);
+            }
+        }
+        let mut found = Found(false);
+        layout::walk(self.msg.text.unwrap_or_default(), self.version, body, &mut found)?;
+        Ok(found.0)
+    }
+
+    /// Appends message id and body with ALL fields of the given roles replaced, in protobuf as far as they are
+    /// present. Form and version stay; **every other byte is copied as it is**. A role that the message does not
+    /// have is passed over.
+    ///
+    /// # Errors
+    /// [`WireError`] where the body ends before a field or is malformed; `out` then holds a part of the message.
+    pub fn patch(
+        &self,
+        m: &text::Message<'_>,
+        edits: &[(Role, i64)],
+        out: &mut BytesMut,
+    ) -> Result<(), WireError> {
+        text::put_id(m.id, m.form, self.version, out);
+        match m.form {
+            Form::Text => {
+                let mut places = [(0, 0); MOST_EDITS];
+                let mut n = 0;
+                // The places of a shape rise, so the edits do too.
+                for (role, place) in &self.text {
+                    if let Place::FromStart(index) = place
+                        && let Some((_, value)) = edits.iter().find(|(r, _)| r == role)
+                    {
+                        places[n] = (*index, *value);
+                        n += 1;
+                    }
+                }
+                text::patch(m.body, &places[..n], out)
+            }
+            Form::Proto => {
+                let mut paths: [(&[u32], i64); MOST_EDITS] = [(&[], 0); MOST_EDITS];
+                let mut n = 0;
+                for (role, path) in self.proto {
+                    if let Some((_, value)) = edits.iter().find(|(r, _)| r == role) {
+                        paths[n] = (path, *value);
+                        n += 1;
+                    }
+                }
+                match n {
+                    0 => out.put_slice(m.body),
+                    _ => proto::patch(m.body, &paths[..n], out)?,
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The value of a field by its name, for paths that are not taken per frame: a text body is read whole. In
+    /// protobuf only fields whose position is declared are found. `None` when there is no such field, at this
+    /// version, in this form or in this body.
+    ///
+    /// # Errors
+    /// [`LayoutError`] when the body cannot be read.
+    pub fn field(&self, m: &text::Message<'_>, name: &str) -> Result<Option<String>, LayoutError> {
+        if m.form == Form::Text {
+            let record = layout::read(self.msg, self.version, m.body)?;
+            return Ok(record.get(name).map(str::to_owned));
+        }
+        let path = named(self.msg.text.unwrap_or_default(), name).map_or(&[][..], |f| f.proto);
+        if path.is_empty() {
+            return Ok(None);
+        }
+        Ok(proto::get(m.body, path)?.map(|value| match value {
+            proto::Value::Varint(n) => (n as i64).to_string(),
+            proto::Value::Fixed64(n) => f64::from_bits(n).to_string(),
+            proto::Value::Fixed32(n) => f32::from_bits(n).to_string(),
+            proto::Value::Bytes(b) => String::from_utf8_lossy(b).into_owned(),
+        }))
+    }
+
+    fn paths(&self, role: Role) -> impl Iterator<Item = &'static [u32]> {
+        self.proto.iter().filter(move |(r, _)| *r == role).map(|(_, path)| *path)
+    }
+
+    fn text_field<'a>(&self, body: &'a [u8], role: Role) -> Result<Option<(usize, &'a [u8])>, WireError> {
+        match self.text.iter().find(|(r, _)| *r == role) {
+            Some((_, place)) => at(body, *place),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The index and the bytes of the field at a place.
+fn at(body: &[u8], place: Place) -> Result<Option<(usize, &[u8])>, WireError> {
+    match place {
+        Place::FromStart(index) => text::field(body, index).map(|field| Some((index, field))),
+        Place::FromEnd(back) => {
+            text::check_terminated(body)?;
+            let missing = || WireError::MissingField { index: back + 1, count: text::fields(body).count() };
+            let fields = body.split_last().ok_or_else(missing)?.1;
+            let field = fields.rsplit(|b| *b == 0).nth(back).ok_or_else(missing)?;
+            // Counting the fields of a large body for an index that only an error would show is not worth it.
+            Ok(Some((0, field)))
+        }
+        Place::Between => Ok(None),
+    }
+}
+
+fn named(layout: Layout, name: &str) -> Option<&'static Field> {
+    layout.iter().find_map(|node| match node {
+        Node::One(f) => (f.name == name).then_some(f),
+        Node::Group(body) | Node::If { body, .. } => named(body, name),
+        Node::Repeat { .. } | Node::Conditions { .. } => None,
+    })
+}
+
+fn holds_int32(role: Role) -> bool {
+    use Role::*;
+    matches!(
+        role,
+        ReqId | OrderId | ParentOrderId | StopLossOrderId | ProfitTakerOrderId | ClientId | LaneKey | Code
+    )
+}
+
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::ReqId => "reqId",
+        Role::OrderId => "orderId",
+        Role::ParentOrderId => "parentId",
+        Role::StopLossOrderId => "slOrderId",
+        Role::ProfitTakerOrderId => "ptOrderId",
+        Role::ClientId => "clientId",
+        Role::LaneKey => "key",
+        Role::Code => "errorCode",
+        _ => "field",
+    }
+}
+
+/// All messages as one server version has them.
+#[derive(Debug)]
+pub struct Dialect {
+    version: u16,
+    requests: Box<[Option<Shape<Request>>]>,
+    responses: Box<[Option<Shape<Response>>]>,
+}
+
+impl Dialect {
+    /// Compiles the tables for a negotiated server version.
+    pub fn new(version: u16) -> Self {
+        let shapes = requests().iter().map(|r| (r, &r.message));
+        let requests = by_id(version, shapes);
+        let shapes = responses().iter().map(|r| (r, &r.message));
+        Dialect { version, requests, responses: by_id(version, shapes) }
+    }
+
+    /// The server version.
+    pub fn version(&self) -> u16 {
+        self.version
+    }
+
+    /// A client's message by its id; `None` if it is unknown or not in this version.
+    pub fn request(&self, id: u32) -> Option<&Shape<Request>> {
+        self.requests.get(id as usize)?.as_ref()
+    }
+
+    /// A message of the Gateway by its id; `None` if it is unknown or not in this version.
+    pub fn response(&self, id: u32) -> Option<&Shape<Response>> {
+        self.responses.get(id as usize)?.as_ref()
+    }
+}
+
+fn by_id<T>(
+    version: u16,
+    messages: impl Iterator<Item = (&'static T, &'static Message)>,
+) -> Box<[Option<Shape<T>>]> {
+    let mut shapes = Vec::new();
+    for (decl, message) in messages.filter(|(_, m)| m.since <= version) {
+        let id = usize::from(message.id);
+        shapes.resize_with(shapes.len().max(id + 1), || None);
+        shapes[id] = Some(Shape::new(decl, message, version));
+    }
+    shapes.into_boxed_slice()
+}
