@@ -39,6 +39,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[version("2"), req_id()])
         .proto_by_id("CancelMarketData", 206)
         .answers(&[4]),
+    // The flag is whatIf: such an order draws one openOrder and exists no longer.
     request(3, "placeOrder", OneShotIfFlag, PlaceOrder)
         .text(PLACE_ORDER)
         .proto(
@@ -184,6 +185,7 @@ pub static REQUESTS: [Request; 85] = [
         .proto("FARequest", 211, &[(Role::LaneKey, &[1])])
         .answers(&[16, 4])
         .ends(&[(16, Always)]),
+    // Below 157 it has neither an id nor an answer.
     request(19, "replaceFA", OneShot, ById)
         .text(&[version("1"), int("faDataType"), text("xml"), req_id().since(157)])
         .proto_by_id("FAReplace", 211)

@@ -1,5 +1,6 @@
 //! The tables against themselves, against known facts, and the interpreter against the tables.
 
+mod clients;
 mod dialects;
 mod layouts;
 mod positions;
