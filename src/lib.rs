@@ -2,9 +2,14 @@
 //!
 //! The layers, and who may know what, are described in `docs/ARCHITECTURE.md`.
 
+pub mod admin;
 pub mod cli;
+pub mod config;
+pub mod core;
 pub mod ids;
 pub mod limits;
 pub mod protocol;
+pub mod shell;
+pub mod telemetry;
 pub mod time;
 pub mod wire;

@@ -5,5 +5,80 @@ use std::time::Duration;
 
 /// Largest frame accepted from either side, bytes of payload. The official clients refuse more than 0xFFFFFF.
 pub const MAX_FRAME: usize = 0x00FF_FFFF;
+/// Largest frame accepted from a client, bytes of payload; the largest requests (FA configuration) are far smaller.
+pub const MAX_CLIENT_FRAME: usize = 1 << 20;
 /// Largest frame accepted from a client before startApi; a greeting is a few dozen bytes.
 pub const MAX_GREETING: usize = 4096;
+/// Clients connected at once, those that have not said who they are included.
+pub const MAX_CLIENTS: usize = 4096;
+/// Time a client has from connecting to a complete greeting. Slower is a stalled or foreign program.
+pub const GREETING_TIME: Duration = Duration::from_secs(15);
+/// Time a client has from the version reply to startApi. Libraries may pause here (AsyncEConnect).
+pub const START_API_TIME: Duration = Duration::from_secs(60);
+/// How long a started client waits for managedAccounts and nextValidId while the upstream is not ready. Libraries
+/// give up after 2 to 4 s; the answer with the reason must reach them before.
+pub const HOLD_TIME: Duration = Duration::from_millis(1500);
+/// Time a closing client has to take what is still in its outbox.
+pub const CLOSE_TIME: Duration = Duration::from_secs(2);
+/// A client whose outbox made no progress for this long does not count as alive when its id is wanted.
+pub const STALL_TIME: Duration = Duration::from_secs(5);
+/// Unsent bytes held for one client. A client over it is told so and closed. At least two frames of the largest
+/// size.
+pub const MAX_OUTBOX: usize = 40 << 20;
+/// Requests of one client that are active at once, cancelled ones not counted.
+pub const MAX_REQUESTS_PER_CLIENT: usize = 5000;
+/// Messages of one client that wait for the pacer.
+pub const MAX_QUEUED_PER_CLIENT: usize = 2000;
+/// Bytes of one client that wait for the pacer.
+pub const MAX_QUEUED_BYTES_PER_CLIENT: usize = 32 << 20;
+/// Requests without an id that wait in one lane, over all clients.
+pub const MAX_LANE_WAITERS: usize = 1000;
+/// Time after which the asker at the head of a lane gets an error. The lane stays shut until its end marker comes.
+pub const LANE_TIME: Duration = Duration::from_secs(30);
+/// Ended or cancelled request ids that are remembered, so that late frames are recognised and dropped.
+pub const MAX_RETIRED: usize = 20_000;
+/// Orders that are remembered; beyond it the oldest dead ones are forgotten, and without dead ones new orders are
+/// refused.
+pub const MAX_ORDERS: usize = 500_000;
+/// Different client ids whose order ids are remembered.
+pub const MAX_OWNERS: usize = 10_000;
+/// Executions remembered for their commission reports.
+pub const MAX_EXECUTIONS: usize = 100_000;
+/// Commission reports held because their execution has not come yet.
+pub const MAX_EARLY_COMMISSIONS: usize = 1000;
+/// Rows in the image of one shared stream.
+pub const MAX_SHARED_ROWS: usize = 50_000;
+/// Farms whose last notice is kept for newcomers.
+pub const MAX_FARMS: usize = 64;
+/// Clients that wait for the first clock answer.
+pub const MAX_CLOCK_WAITERS: usize = 10_000;
+/// Bytes handed to the upstream socket and not yet taken by it, above which the pacer waits.
+pub const MAX_UPSTREAM_OUT: usize = 256 << 10;
+/// Recent requests without id to which an error without id can be attributed.
+pub const MAX_SUSPECTS: usize = 64;
+/// How long after a request without id an error without id is attributed to it.
+pub const SUSPECT_TIME: Duration = Duration::from_secs(10);
+/// Time the Gateway has for the handshake. A slow one is waited for: closing and retrying makes zombies.
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(60);
+/// Shortest distance of two clock requests; the Gateway drops closer ones (LIVE.md section 5).
+pub const CLOCK_DISTANCE: Duration = Duration::from_secs(5);
+/// Silence of the Gateway after which it is asked for its clock.
+pub const IDLE_BEFORE_PROBE: Duration = Duration::from_secs(20);
+/// Silence of the Gateway after which it is taken for dead.
+pub const SILENCE_IS_DEATH: Duration = Duration::from_secs(75);
+/// A link that was ready for this long is stable: the back-off starts anew.
+pub const STABLE_AFTER: Duration = Duration::from_secs(60);
+/// Pause before a refused connect is tried again. A refused connect costs the Gateway nothing.
+pub const REFUSED_PAUSE: Duration = Duration::from_millis(1500);
+/// First pause after a connect that was accepted and then failed; doubles with each.
+pub const BACKOFF_MIN: Duration = Duration::from_secs(15);
+/// Longest pause after a connect that was accepted and then failed.
+pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// Pause in sending after the Gateway reported error 100 (message rate).
+pub const RATE_ERROR_PAUSE: Duration = Duration::from_secs(1);
+/// Messages per second sent upstream unless configured otherwise; the Gateway's limit is 50.
+pub const MESSAGES_PER_SECOND: u32 = 45;
+/// Time a stopping twsmux gives what is queued for the Gateway.
+pub const DRAIN_TIME: Duration = Duration::from_secs(3);
+/// Highest order id that is given out: order ids are 32-bit and must not wrap.
+pub const LAST_ORDER_ID: i32 = i32::MAX - 1_000_000;

@@ -1,8 +1,38 @@
 //! The command line: one file per subcommand, thin.
 
+mod check;
+mod run;
+
 use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// One socket to Interactive Brokers Gateway or TWS, any number of API clients.
+#[derive(Debug, Parser)]
+#[command(name = "twsmux", version, about, long_about = None)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the multiplexer.
+    Run(run::RunArgs),
+    /// Test the way through a running twsmux: API handshake and accounts. Prints the accounts.
+    Check(check::CheckArgs),
+}
 
 /// Parses the command line and runs the subcommand.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Check(args) => check::run(&args),
+    }
+}
+
+/// Prints an error as one line and gives the exit code for it.
+fn fail(code: u8, words: impl std::fmt::Display) -> ExitCode {
+    eprintln!("twsmux: {words}");
+    ExitCode::from(code)
 }

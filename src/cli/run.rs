@@ -1,0 +1,79 @@
+//! `twsmux run`.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::process::ExitCode;
+
+use crate::config::Options;
+use crate::shell::run::{Addresses, Settings};
+use crate::shell::state_dir;
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    options: Options,
+}
+
+/// Exit code for settings that are wrong; the same as clap's for arguments.
+const USAGE: u8 = 2;
+
+/// Runs the multiplexer until SIGTERM.
+pub fn run(args: RunArgs) -> ExitCode {
+    crate::telemetry::init_logs();
+    end_on_panic();
+    let options = match args.options.complete() {
+        Ok(options) => options,
+        Err(error) => return super::fail(USAGE, error),
+    };
+    let name = options.upstream.clone().unwrap_or_else(|| "127.0.0.1:4002".into());
+
+    let state_dir = options.state_dir.clone().unwrap_or_else(state_dir::default_root);
+    let upstream = if name == "sim" {
+        return super::fail(USAGE, "the simulated Gateway is not built in yet");
+    } else {
+        match resolve(&name) {
+            Ok(addr) => addr,
+            Err(words) => return super::fail(USAGE, words),
+        }
+    };
+    let mut core = options.core();
+    core.gateway = if name == "sim" { format!("{upstream} (simulated)") } else { name };
+    core.seed = u64::from(std::process::id());
+    let settings = Settings {
+        core,
+        upstream,
+        upstream_close: options.upstream_close.unwrap_or_default(),
+        listen: match options.listen.is_empty() {
+            true => vec![SocketAddr::from(([127, 0, 0, 1], 4010))],
+            false => options.listen.clone(),
+        },
+        admin: options.admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9410))),
+        state_dir,
+        die: options.die,
+    };
+    match crate::shell::run::run(settings, print_ready) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => super::fail(1, error),
+    }
+}
+
+fn print_ready(addresses: &Addresses) {
+    let listen: Vec<String> = addresses.listen.iter().map(SocketAddr::to_string).collect();
+    println!("ready listen={} admin={} upstream={}", listen.join(","), addresses.admin, addresses.upstream);
+}
+
+fn resolve(name: &str) -> Result<SocketAddr, String> {
+    let mut found = name.to_socket_addrs().map_err(|error| {
+        format!("the upstream {name:?} is not an address: {error}. It must be HOST:PORT, for example 127.0.0.1:4002")
+    })?;
+    found.next().ok_or_else(|| format!("the upstream {name:?} has no address"))
+}
+
+/// A panic anywhere ends the process at once: half a multiplexer must not hold the Gateway's socket.
+fn end_on_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        print(info);
+        std::process::exit(101);
+    }));
+}

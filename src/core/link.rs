@@ -1,0 +1,517 @@
+//! The one upstream connection: dial, handshake, readiness, liveness, loss (I1, I2).
+//!
+//! ```text
+//! Down --Redial--> Looking --no zombie--> Dialing --> Greeting --> Starting --> Ready
+//!   ^                 |                      |           |            |           |
+//!   +--- zombies -----+------ refused -------+--- failed / lost (back-off) -------+
+//! ```
+
+use std::time::Duration;
+
+use super::client::Phase;
+use super::compose::{self, id};
+use super::io::{Action, Gone, Level};
+use super::pacer::{Queued, What};
+use super::requests::Requests;
+use super::stats::ConnectResult;
+use super::timers::Timer;
+use super::{Clock, Core, Ctx, codes};
+use crate::ids::{LinkId, UpOrderId};
+use crate::limits;
+use crate::protocol::dialect::Dialect;
+use crate::time::Time;
+use crate::wire::{
+    WireError,
+    handshake::{ClientHello, ServerHello},
+};
+
+/// Lowest server version that twsmux asks for: the first with the framed protocol.
+pub const MIN_SERVER_VERSION: u16 = 100;
+
+/// Where the upstream connection stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Link {
+    /// No socket; [`Timer::Redial`] is armed unless twsmux stops.
+    Down,
+    /// Waiting for the look at the socket table.
+    Looking,
+    /// Waiting for the connect.
+    Dialing {
+        /// Since when.
+        since: Time,
+    },
+    /// Connected, the greeting is out.
+    Greeting {
+        /// Since when.
+        since: Time,
+    },
+    /// The version is agreed, startApi is out.
+    Starting {
+        /// Since when the handshake runs.
+        since: Time,
+        /// managedAccounts, once it came.
+        accounts: Option<String>,
+        /// nextValidId, once it came.
+        next: Option<i32>,
+    },
+    /// Clients may use it.
+    Ready {
+        /// Since when.
+        since: Time,
+    },
+}
+
+/// Why there is no upstream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// Nothing was tried yet.
+    NotTried,
+    /// The connect was refused or not answered.
+    Refused(String),
+    /// There are zombies on the port.
+    Zombies(usize),
+    /// The Gateway closed or reset the connection; the system's words.
+    Lost(String),
+    /// The handshake did not end in time.
+    Silent(Duration),
+    /// A ready Gateway fell silent.
+    Dead(Duration),
+    /// The handshake went wrong.
+    Handshake(String),
+    /// Error 326.
+    ClientIdInUse,
+    /// The Gateway moves to another port (error 1300).
+    PortReset(String),
+}
+
+/// What the Gateway said when it last was there, and how dialling went.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its reply to the greeting.
+    pub hello: Option<ServerHello>,
+    /// Its managed accounts.
+    pub accounts: Option<String>,
+    /// The last failure.
+    pub failure: Failure,
+    /// Failures since the link last was stable.
+    pub failures: u32,
+    /// How often it was ready.
+    pub readies: u64,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Known { hello: None, accounts: None, failure: Failure::NotTried, failures: 0, readies: 0 }
+    }
+}
+
+impl Core {
+    /// Why the upstream is not ready and what to do about it, in words for people.
+    pub fn diagnosis(&self) -> String {
+        let gateway = &self.config.gateway;
+        match (&self.link, &self.known.failure) {
+            (Link::Ready { .. }, _) => format!("connected to the Gateway at {gateway}"),
+            (Link::Greeting { .. }, _) => format!(
+                "the Gateway at {gateway} accepted the connection and has not answered the handshake yet; it may be \
+                 starting up, waiting for its login or two-factor confirmation, or show a dialog"
+            ),
+            (Link::Starting { .. }, _) => {
+                format!("the Gateway at {gateway} has answered the handshake and not yet named its accounts")
+            }
+            (_, Failure::NotTried) => format!("connecting to the Gateway at {gateway}"),
+            (_, Failure::Refused(error)) => format!(
+                "nothing listens at {gateway} ({error}). Start IB Gateway or TWS, log in, and enable its API port; \
+                 twsmux tries again by itself"
+            ),
+            (_, Failure::Zombies(n)) => format!(
+                "the Gateway at {gateway} holds {n} dead connection(s) in CLOSE_WAIT, which can block every new API \
+                 handshake. Restart IB Gateway (the login needs two-factor confirmation), and let only twsmux connect \
+                 to it"
+            ),
+            (_, Failure::Lost(error)) => {
+                format!(
+                    "the connection to the Gateway at {gateway} was lost ({error}); twsmux connects again by itself"
+                )
+            }
+            (_, Failure::Silent(t)) => format!(
+                "the Gateway at {gateway} accepted the connection and did not finish the handshake in {} s. Look at \
+                 its window: a login, a two-factor confirmation or a dialog may wait there; if not, restart it",
+                t.as_secs()
+            ),
+            (_, Failure::Dead(t)) => format!(
+                "the Gateway at {gateway} has been silent for {} s and did not answer a clock request; twsmux \
+                 connects again by itself",
+                t.as_secs()
+            ),
+            (_, Failure::Handshake(why)) => {
+                format!("the handshake with the Gateway at {gateway} failed: {why}")
+            }
+            (_, Failure::ClientIdInUse) => format!(
+                "the Gateway at {gateway} says that client id {} is in use (326). Orders belong to that id, so twsmux \
+                 takes no other: find the program that uses it, or start twsmux with another --upstream-client-id",
+                self.config.upstream_client_id
+            ),
+            (_, Failure::PortReset(words)) => format!(
+                "the Gateway at {gateway} moved its API port and dropped the connection: {words}. Start twsmux with \
+                 the new --upstream address"
+            ),
+        }
+    }
+
+    /// The version that clients are answered with, before it is clamped into their range.
+    pub(super) fn server_version(&self) -> u16 {
+        self.known.hello.as_ref().map_or(self.config.max_server_version, |h| h.version)
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(self.link, Link::Ready { .. })
+    }
+
+    /// Whether `link` is the connection that counts: words about an older one are too late.
+    fn is_current(&self, link: LinkId) -> bool {
+        link == self.link_id && !matches!(self.link, Link::Down)
+    }
+
+    pub(super) fn look(&mut self, ctx: &mut Ctx<'_>) {
+        if self.stopping || self.link != Link::Down {
+            return;
+        }
+        self.link_id = LinkId(self.link_id.0 + 1);
+        self.link = Link::Looking;
+        ctx.actions.push(Action::Look { link: self.link_id });
+    }
+
+    pub(super) fn looked(&mut self, ctx: &mut Ctx<'_>, link: LinkId, zombies: Option<usize>) {
+        self.stats.zombies = zombies;
+        if link != self.link_id || self.link != Link::Looking {
+            return;
+        }
+        match zombies {
+            Some(n) if n > 0 => {
+                self.stats.connects[ConnectResult::Zombies as usize] += 1;
+                self.down(ctx, Failure::Zombies(n), self.config.backoff_min);
+            }
+            _ => {
+                self.link = Link::Dialing { since: ctx.now };
+                ctx.actions.push(Action::Dial { link });
+            }
+        }
+    }
+
+    pub(super) fn upstream_refused(&mut self, ctx: &mut Ctx<'_>, link: LinkId, error: String) {
+        if self.is_current(link) {
+            self.stats.connects[ConnectResult::Refused as usize] += 1;
+            self.down(ctx, Failure::Refused(error), limits::REFUSED_PAUSE);
+        }
+    }
+
+    /// Goes to [`Link::Down`] and arms the next attempt, `pause` from now with some jitter.
+    fn down(&mut self, ctx: &mut Ctx<'_>, failure: Failure, pause: Duration) {
+        self.link = Link::Down;
+        let changed = self.known.failure != failure;
+        self.known.failure = failure;
+        // Up to a quarter on top, so that several twsmux do not dial in step.
+        let pause = pause + pause.mul_f64((self.random() % 1000) as f64 / 4000.0);
+        if !self.stopping {
+            self.timers.arm(Timer::Redial, ctx.now + pause);
+        }
+        let level = if changed { Level::Warn } else { Level::Debug };
+        let words = format!("{} (next attempt in {:.1} s)", self.diagnosis(), pause.as_secs_f64());
+        self.note(ctx, level, words);
+    }
+
+    pub(super) fn upstream_connected(&mut self, ctx: &mut Ctx<'_>, link: LinkId) {
+        if !self.is_current(link) {
+            return;
+        }
+        self.link = Link::Greeting { since: ctx.now };
+        self.last_heard = ctx.now;
+        self.upstream_out.clear();
+        let hello = ClientHello {
+            min: MIN_SERVER_VERSION,
+            max: self.config.max_server_version,
+            options: String::new(),
+        };
+        // Prefix and range are one piece of output, so the shell's one write carries both.
+        hello.put(self.upstream_out.append(ctx.now));
+        self.mark_upstream_dirty(ctx);
+        self.timers.arm(Timer::Handshake, ctx.now + self.config.handshake_time);
+    }
+
+    pub(super) fn upstream_hello(&mut self, ctx: &mut Ctx<'_>, link: LinkId, hello: ServerHello) {
+        let Link::Greeting { since } = self.link else { return };
+        if !self.is_current(link) {
+            return;
+        }
+        if !(MIN_SERVER_VERSION..=self.config.max_server_version).contains(&hello.version) {
+            let why = format!(
+                "it chose server version {}, outside of {MIN_SERVER_VERSION}..{} that it was offered",
+                hello.version, self.config.max_server_version
+            );
+            return self.fail(ctx, Failure::Handshake(why));
+        }
+        self.dialect = Some(std::sync::Arc::new(Dialect::new(hello.version)));
+        compose::start_api(
+            hello.version,
+            self.config.upstream_client_id.0,
+            "",
+            self.upstream_out.append(ctx.now),
+        );
+        self.pacer.sent(ctx.now);
+        self.mark_upstream_dirty(ctx);
+        self.known.hello = Some(hello);
+        self.farms.clear();
+        self.link = Link::Starting { since, accounts: None, next: None };
+    }
+
+    /// managedAccounts came.
+    pub(super) fn upstream_accounts(&mut self, ctx: &mut Ctx<'_>, list: String) {
+        match &mut self.link {
+            Link::Starting { accounts, .. } => {
+                *accounts = Some(list);
+                self.maybe_ready(ctx);
+            }
+            _ => self.known.accounts = Some(list),
+        }
+    }
+
+    /// nextValidId came.
+    pub(super) fn upstream_next_id(&mut self, ctx: &mut Ctx<'_>, id: i32) {
+        match &mut self.link {
+            Link::Starting { next, .. } => {
+                *next = Some(id);
+                self.maybe_ready(ctx);
+            }
+            _ => self.orders.gateway_next(id),
+        }
+    }
+
+    fn maybe_ready(&mut self, ctx: &mut Ctx<'_>) {
+        let Link::Starting { since, accounts: Some(accounts), next: Some(next) } = &self.link else { return };
+        let (since, accounts, next) = (*since, accounts.clone(), *next);
+        self.orders.gateway_next(next);
+        self.requests = Requests::new(self.orders.next_upstream());
+        let moved = self.known.accounts.as_ref().is_some_and(|known| *known != accounts);
+        self.known.accounts = Some(accounts.clone());
+        self.known.failure = Failure::NotTried;
+        self.known.readies += 1;
+        self.market_data_type = 1;
+        self.own_unsubscribes = 0;
+        self.link = Link::Ready { since: ctx.now };
+        self.timers.disarm(Timer::Handshake);
+        self.timers.arm(Timer::Stable, ctx.now + limits::STABLE_AFTER);
+        self.timers.arm(Timer::Liveness, ctx.now + limits::CLOCK_DISTANCE);
+        self.stats.connects[ConnectResult::Ready as usize] += 1;
+        self.stats.handshake_us = Some(ctx.now.since(since).as_micros() as u64);
+        let version = self.server_version();
+        let words = format!(
+            "ready: Gateway at {}, server version {version}, accounts {accounts}",
+            self.config.gateway
+        );
+        self.note(ctx, Level::Info, words);
+        self.probe(ctx);
+        for key in self.clients.keys_in(Phase::Ready) {
+            self.welcome_back(ctx, key, moved);
+        }
+        for key in self.clients.keys_in(Phase::Held) {
+            self.start_client(ctx, key);
+        }
+    }
+
+    /// Tells a client that stayed through an outage how it stands.
+    fn welcome_back(&mut self, ctx: &mut Ctx<'_>, key: crate::ids::ClientKey, moved: bool) {
+        let Some(client) = self.clients.get(key) else { return };
+        let version = self.server_version();
+        if client.version != version {
+            let words = format!(
+                "the Gateway came back with server version {version}, this connection runs at {}: connect again",
+                client.version
+            );
+            return self.close_client(ctx, key, Gone::Refused, Some((codes::UNSUPPORTED_VERSION, words)));
+        }
+        if moved {
+            let words = "the Gateway came back with other accounts: connect again".to_owned();
+            return self.close_client(ctx, key, Gone::Refused, Some((codes::NOT_CONNECTED, words)));
+        }
+        let words = "Connectivity between IB and Trader Workstation has been restored - data lost. twsmux is \
+                     connected to the Gateway again: subscribe again to what you need.";
+        self.send_error(ctx, key, -1, codes::LINK_BACK_DATA_LOST, words);
+    }
+
+    pub(super) fn upstream_broken(&mut self, ctx: &mut Ctx<'_>, link: LinkId, fault: &WireError) {
+        if self.is_current(link) {
+            self.fail(ctx, Failure::Handshake(fault.to_string()));
+        }
+    }
+
+    pub(super) fn upstream_gone(&mut self, ctx: &mut Ctx<'_>, link: LinkId, error: String) {
+        if self.is_current(link) {
+            self.fail(ctx, Failure::Lost(error));
+        }
+    }
+
+    pub(super) fn handshake_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        if matches!(self.link, Link::Greeting { .. } | Link::Starting { .. }) {
+            self.fail(ctx, Failure::Silent(self.config.handshake_time));
+        }
+    }
+
+    /// The connection is of no use any more: reset it in this turn, end what depended on it, try again later.
+    pub(super) fn fail(&mut self, ctx: &mut Ctx<'_>, failure: Failure) {
+        let was = std::mem::replace(&mut self.link, Link::Down);
+        if matches!(was, Link::Down | Link::Looking) {
+            self.link = was;
+            return;
+        }
+        ctx.actions.push(Action::Abort { link: self.link_id });
+        for timer in [Timer::Handshake, Timer::Liveness, Timer::Stable, Timer::Pacer] {
+            self.timers.disarm(timer);
+        }
+        self.upstream_out.clear();
+        let pause = match was {
+            // It worked before: the usual case is a Gateway that restarts.
+            Link::Ready { since } if ctx.now.since(since) >= limits::STABLE_AFTER => limits::REFUSED_PAUSE,
+            _ => {
+                let pause = self.config.backoff_min * 2u32.saturating_pow(self.known.failures.min(10));
+                self.known.failures += 1;
+                pause.min(self.config.backoff_max)
+            }
+        };
+        if !matches!(was, Link::Ready { .. }) {
+            self.stats.connects[ConnectResult::Failed as usize] += 1;
+        }
+        self.down(ctx, failure, pause);
+        if matches!(was, Link::Ready { .. }) {
+            self.lost(ctx);
+        }
+        if self.stopping {
+            self.finish(ctx);
+        }
+    }
+
+    /// A ready link is gone: every client is told once, and everything under way ends (I8, I5).
+    fn lost(&mut self, ctx: &mut Ctx<'_>) {
+        let why = self.diagnosis();
+        let words = format!("Connectivity between IB and Trader Workstation has been lost. twsmux: {why}.");
+        for key in self.clients.keys_in(Phase::Ready) {
+            self.send_error(ctx, key, -1, codes::LINK_LOST, &words);
+        }
+        let words = format!("Not connected: {why}.");
+        for up in self.requests.iter().map(|(up, _)| up).collect::<Vec<_>>() {
+            if let Some(entry) = self.requests.get(up) {
+                let (key, down) = (entry.client, entry.down);
+                self.send_error(ctx, key, down.0, codes::NOT_CONNECTED, &words);
+            }
+            self.end_request(up);
+        }
+        for ask in self.lanes.clear() {
+            if let Some(key) = ask.client {
+                self.send_error(ctx, key, -1, codes::NOT_CONNECTED, &words);
+            }
+        }
+        self.timers.disarm_lanes();
+        self.refuse_queued(ctx, &why);
+        self.report_unknown_fates(ctx);
+        self.streams = Default::default();
+        self.queries.clear();
+        self.early_commissions.clear();
+        self.suspects.clear();
+        self.clock_waiters.clear();
+        self.probe_sent = None;
+    }
+
+    /// What waits for the pacer is not sent: orders are never queued across a reconnect (I5).
+    pub(super) fn refuse_queued(&mut self, ctx: &mut Ctx<'_>, why: &str) {
+        for queued in self.pacer.reset() {
+            self.account_for(&queued);
+            self.refuse_one(ctx, &queued, why);
+        }
+    }
+
+    fn refuse_one(&mut self, ctx: &mut Ctx<'_>, queued: &Queued, why: &str) {
+        match queued.what {
+            What::Order(up) => self.order_not_sent(ctx, up, why),
+            What::CancelOrder(up) => self.cancel_not_sent(ctx, queued.client, up, why),
+            _ => {}
+        }
+    }
+
+    /// Orders that were sent and of which the Gateway never said a word.
+    fn report_unknown_fates(&mut self, ctx: &mut Ctx<'_>) {
+        for up in std::mem::take(&mut self.unconfirmed) {
+            self.order_fate_unknown(ctx, up);
+        }
+    }
+
+    /// Asks the Gateway for its clock: measures the round trip and keeps the offset.
+    fn probe(&mut self, ctx: &mut Ctx<'_>) {
+        if self.probe_sent.is_some_and(|at| ctx.now.since(at) < limits::CLOCK_DISTANCE) {
+            return;
+        }
+        let version = self.server_version();
+        let message = match version >= id::MILLIS_SINCE {
+            true => id::REQ_CURRENT_TIME_MILLIS,
+            false => id::REQ_CURRENT_TIME,
+        };
+        if self.pacer.ready_at(1, ctx.now) > ctx.now {
+            return; // the next liveness check comes
+        }
+        compose::bare_request(message, version, self.upstream_out.append(ctx.now));
+        self.pacer.sent(ctx.now);
+        self.mark_upstream_dirty(ctx);
+        self.probe_sent = Some(ctx.now);
+    }
+
+    pub(super) fn liveness(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.is_ready() {
+            return;
+        }
+        let silent = ctx.now.since(self.last_heard);
+        if silent >= limits::SILENCE_IS_DEATH {
+            return self.fail(ctx, Failure::Dead(silent));
+        }
+        if silent >= limits::IDLE_BEFORE_PROBE || self.clock.is_none() {
+            self.probe(ctx);
+        }
+        self.timers.arm(Timer::Liveness, ctx.now + limits::CLOCK_DISTANCE);
+    }
+
+    /// The Gateway told its time.
+    pub(super) fn upstream_clock(&mut self, ctx: &mut Ctx<'_>, millis: i64) {
+        self.clock = Some(Clock { at: ctx.now, millis });
+        if let Some(sent) = self.probe_sent {
+            self.stats.round_trip_us = Some(ctx.now.since(sent).as_micros() as u64);
+        }
+        for (key, message) in std::mem::take(&mut self.clock_waiters) {
+            self.answer_clock(ctx, key, message);
+        }
+    }
+
+    /// Answers a client's clock request from the measured offset, or notes the client until it is measured.
+    pub(super) fn answer_clock(&mut self, ctx: &mut Ctx<'_>, key: crate::ids::ClientKey, message: u16) {
+        match self.clock {
+            Some(clock) => {
+                let millis = clock.millis + ctx.now.since(clock.at).as_millis() as i64;
+                self.send(ctx, key, |version, out| match message {
+                    id::REQ_CURRENT_TIME => compose::current_time(version, millis / 1000, out),
+                    _ => compose::current_time_millis(version, millis, out),
+                });
+            }
+            None if self.clock_waiters.len() < limits::MAX_CLOCK_WAITERS => {
+                self.clock_waiters.push((key, message));
+            }
+            None => {
+                let words = "Too many requests wait for the Gateway's clock; try again.";
+                self.send_error(ctx, key, -1, codes::NOT_PROCESSED, words);
+            }
+        }
+    }
+
+    pub(super) fn order_sent(&mut self, up: UpOrderId) {
+        let Some(order) = self.orders.get_mut(up) else { return };
+        if !order.sent {
+            order.sent = true;
+            self.unconfirmed.insert(up);
+        }
+    }
+}

@@ -1,0 +1,531 @@
+//! The multiplexer's decisions: pure, single-threaded, deterministic.
+//!
+//! Owns: who is connected, which id belongs to whom, what is sent when, and the bytes on their way to each socket.
+//! May not know: sockets, the system's clock, files, async. Driven by: `shell` (or a simulation) through
+//! [`Core::handle`], [`Core::next_deadline`], [`Core::output`] and [`Core::upstream_output`].
+//!
+//! The parts: `link` (the one upstream connection), `down` (what clients ask), `trade` (orders and executions, both
+//! ways), `route` (what the Gateway says). The tables they share: `client`, `requests`, `orders`, `lanes`,
+//! `shared`, `pacer`, `timers`.
+
+pub mod client;
+pub mod codes;
+pub mod compose;
+mod down;
+pub mod io;
+mod lanes;
+mod link;
+pub mod orders;
+mod outbox;
+mod pacer;
+mod recent;
+mod requests;
+mod route;
+mod shared;
+pub mod stats;
+mod timers;
+mod trade;
+pub mod view;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use rustc_hash::FxBuildHasher;
+
+use crate::ids::{ClientId, ClientKey, LinkId, UpOrderId, UpReqId};
+use crate::limits;
+use crate::protocol::dialect::Dialect;
+use crate::time::Time;
+
+use client::{Clients, Phase};
+use io::{Action, Actions, Gone, Input, Level, Note};
+use lanes::Lanes;
+use link::{Known, Link};
+use orders::Orders;
+use outbox::Outbox;
+use pacer::{Pacer, Queued, What};
+use recent::Recent;
+use requests::Requests;
+use shared::Streams;
+use stats::{Drop, Stats};
+use timers::{Timer, Timers};
+
+/// What becomes of a second client with an id that is in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DuplicateClient {
+    /// The newcomer is refused with 326, as the Gateway does.
+    #[default]
+    Reject,
+    /// The newcomer takes over and the holder is closed.
+    Replace,
+}
+
+/// Settings that do not change while twsmux runs.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The Gateway's address, for words.
+    pub gateway: String,
+    /// twsmux's own client id at the Gateway.
+    pub upstream_client_id: ClientId,
+    /// Highest server version asked of the Gateway.
+    pub max_server_version: u16,
+    /// Messages in any second; `None` for no limit.
+    pub messages_per_second: Option<u32>,
+    /// What becomes of a second client with an id that is in use.
+    pub duplicate_client: DuplicateClient,
+    /// First pause after a connect that was accepted and then failed.
+    pub backoff_min: Duration,
+    /// Longest such pause.
+    pub backoff_max: Duration,
+    /// Patience with the Gateway's handshake.
+    pub handshake_time: Duration,
+    /// Seed of the jitter.
+    pub seed: u64,
+    /// Milliseconds since the epoch at [`Time::ZERO`].
+    pub epoch_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            gateway: "127.0.0.1:4002".into(),
+            upstream_client_id: ClientId(0),
+            max_server_version: 176,
+            messages_per_second: Some(limits::MESSAGES_PER_SECOND),
+            duplicate_client: DuplicateClient::Reject,
+            backoff_min: limits::BACKOFF_MIN,
+            backoff_max: limits::BACKOFF_MAX,
+            handshake_time: limits::HANDSHAKE_TIME,
+            seed: 0,
+            epoch_ms: 0,
+        }
+    }
+}
+
+/// The time of a call and where its effects go.
+struct Ctx<'a> {
+    now: Time,
+    actions: &'a mut Actions,
+}
+
+/// The Gateway's clock as last measured.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    /// When the answer came.
+    at: Time,
+    /// What it said, milliseconds since the epoch.
+    millis: i64,
+}
+
+/// See the module's words.
+#[derive(Debug)]
+pub struct Core {
+    config: Config,
+    clients: Clients,
+    /// The live client of each client id (held or ready).
+    by_id: indexmap::IndexMap<ClientId, ClientKey, FxBuildHasher>,
+    link: Link,
+    link_id: LinkId,
+    /// What the Gateway said when it last was there.
+    known: Known,
+    dialect: Option<Arc<Dialect>>,
+    upstream_out: Outbox,
+    requests: Requests,
+    orders: Orders,
+    /// Orders sent of which the Gateway has not said a word yet.
+    unconfirmed: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
+    lanes: Lanes,
+    streams: Streams,
+    pacer: Pacer,
+    timers: Timers,
+    /// Execution queries under way, with the executions whose commission is still to come.
+    queries: indexmap::IndexMap<UpReqId, indexmap::IndexSet<Bytes, FxBuildHasher>, FxBuildHasher>,
+    early_commissions: Recent<Bytes, Bytes>,
+    /// The last notice of each farm, as the Gateway wrote it.
+    farms: indexmap::IndexMap<(u8, String), Bytes, FxBuildHasher>,
+    /// Who recently sent a request that has no id, for errors that have none.
+    suspects: VecDeque<(ClientKey, Time)>,
+    clock: Option<Clock>,
+    clock_waiters: Vec<(ClientKey, u16)>,
+    probe_sent: Option<Time>,
+    last_heard: Time,
+    /// The market data type in force upstream.
+    market_data_type: i32,
+    /// Unsubscriptions of account data of ours whose 2100 is still to come.
+    own_unsubscribes: u32,
+    stopping: bool,
+    finished: bool,
+    jitter: u64,
+    /// Counters for metrics.
+    pub stats: Stats,
+}
+
+impl Core {
+    /// A core without clients; the first dial is due at once.
+    pub fn new(config: Config) -> Self {
+        let mut timers = Timers::default();
+        timers.arm(Timer::Redial, Time::ZERO);
+        Core {
+            clients: Clients::default(),
+            by_id: Default::default(),
+            link: Link::Down,
+            link_id: LinkId(0),
+            known: Known::default(),
+            dialect: None,
+            upstream_out: Outbox::default(),
+            requests: Requests::new(1),
+            orders: Orders::new(config.upstream_client_id),
+            unconfirmed: Default::default(),
+            lanes: Lanes::default(),
+            streams: Streams::default(),
+            pacer: Pacer::new(config.messages_per_second),
+            timers,
+            queries: Default::default(),
+            early_commissions: Recent::new(limits::MAX_EARLY_COMMISSIONS),
+            farms: Default::default(),
+            suspects: VecDeque::new(),
+            clock: None,
+            clock_waiters: Vec::new(),
+            probe_sent: None,
+            last_heard: Time::ZERO,
+            market_data_type: 1,
+            own_unsubscribes: 0,
+            stopping: false,
+            finished: false,
+            jitter: config.seed,
+            stats: Stats::default(),
+            config,
+        }
+    }
+
+    /// Takes in something that happened at `now`; what is to be done about it is added to `actions`.
+    pub fn handle(&mut self, now: Time, input: Input<'_>, actions: &mut Actions) {
+        let ctx = &mut Ctx { now, actions };
+        match input {
+            Input::ClientConnected { client, peer } => self.client_connected(ctx, client, peer),
+            Input::ClientHello { client, hello } => self.client_hello(ctx, client, hello),
+            Input::ClientFrame { client, payload } => self.client_frame(ctx, client, payload),
+            Input::ClientBroken { client, fault } => self.client_broken(ctx, client, &fault),
+            Input::ClientGone { client, reason } => self.client_gone(ctx, client, reason),
+            Input::UpstreamConnected { link } => self.upstream_connected(ctx, link),
+            Input::UpstreamRefused { link, error } => self.upstream_refused(ctx, link, error),
+            Input::UpstreamHello { link, hello } => self.upstream_hello(ctx, link, hello),
+            Input::UpstreamFrame { link, payload } => self.upstream_frame(ctx, link, payload),
+            Input::UpstreamBroken { link, fault } => self.upstream_broken(ctx, link, &fault),
+            Input::UpstreamGone { link, error } => self.upstream_gone(ctx, link, error),
+            Input::Looked { link, zombies } => self.looked(ctx, link, zombies),
+            Input::Tick => {}
+            Input::Stop => self.stop(ctx),
+        }
+        while let Some(timer) = self.timers.pop(now) {
+            self.timeout(ctx, timer);
+        }
+        self.pump(ctx);
+    }
+
+    /// When [`Input::Tick`] is due, if nothing happens before.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// The unsent bytes for a client.
+    pub fn output(&self, client: ClientKey) -> &[u8] {
+        self.clients.get(client).map_or(&[], |c| c.outbox.bytes())
+    }
+
+    /// The client's socket took `n` bytes. The shell reports everything it took before the next `handle`.
+    pub fn consume_output(&mut self, now: Time, client: ClientKey, n: usize) {
+        if let Some(c) = self.clients.get_mut(client) {
+            c.outbox.dirty = false;
+            c.outbox.consume(n, now);
+            self.stats.bytes_down += n as u64;
+        }
+    }
+
+    /// Largest frame that a client may send now, bytes of payload.
+    pub fn frame_limit(&self, client: ClientKey) -> usize {
+        match self.clients.get(client).map(|c| c.phase) {
+            Some(Phase::Held | Phase::Ready) => limits::MAX_CLIENT_FRAME,
+            _ => limits::MAX_GREETING,
+        }
+    }
+
+    /// Whether clients can work.
+    pub fn ready(&self) -> bool {
+        self.is_ready()
+    }
+
+    /// Whether a client is closing and everything for it is sent.
+    pub fn may_close(&self, client: ClientKey) -> bool {
+        self.clients.get(client).is_none_or(|c| c.phase == Phase::Closing && c.outbox.is_empty())
+    }
+
+    /// The unsent bytes for the Gateway.
+    pub fn upstream_output(&self) -> &[u8] {
+        self.upstream_out.bytes()
+    }
+
+    /// The upstream socket took `n` bytes.
+    pub fn consume_upstream_output(&mut self, now: Time, n: usize, actions: &mut Actions) {
+        self.upstream_out.dirty = false;
+        self.upstream_out.consume(n, now);
+        self.stats.bytes_up += n as u64;
+        if n > 0 {
+            self.pump(&mut Ctx { now, actions });
+        }
+    }
+
+    /// Asserts what must always hold. For tests and simulations: it walks everything.
+    ///
+    /// # Panics
+    /// When an invariant is broken.
+    pub fn check_invariants(&self, now: Time) {
+        for (up, entry) in self.requests.iter() {
+            let client = self.clients.get(entry.client).expect("I3: an active request has a client");
+            assert!(client.active.contains(&up), "I3: both sides know a request");
+            assert!(matches!(client.phase, Phase::Ready), "only a ready client has requests");
+        }
+        for client in self.clients.iter() {
+            for up in &client.active {
+                let entry = self.requests.get(*up).expect("I3: both sides know a request");
+                assert_eq!(entry.client, client.key, "I3: one owner");
+            }
+            for ((message, down), up) in &client.requests {
+                let entry = self.requests.get(*up).expect("a client's id leads to a request");
+                assert_eq!((entry.message, entry.down), (*message, *down));
+            }
+            assert!(client.active.len() <= limits::MAX_REQUESTS_PER_CLIENT, "I10");
+            assert!(client.queued.0 <= limits::MAX_QUEUED_PER_CLIENT, "I10");
+            assert!(client.outbox.len() <= limits::MAX_OUTBOX + limits::MAX_FRAME + 4096, "I10");
+            let live = matches!(client.phase, Phase::Held | Phase::Ready);
+            let named = client.id.is_some_and(|id| self.by_id.get(&id) == Some(&client.key));
+            assert_eq!(live, named, "the live client of an id is found by it");
+            if !matches!(self.link, Link::Ready { .. }) {
+                assert!(client.active.is_empty(), "I8: a lost link ends every request");
+            }
+        }
+        if let Some(limit) = self.config.messages_per_second {
+            assert!(self.pacer.in_window(now) <= limit as usize, "I9");
+        }
+        assert!(self.lanes.waiting() <= limits::MAX_LANE_WAITERS, "I10");
+        self.orders.check();
+        for up in 1..self.orders.next_upstream().min(2) {
+            assert!(!self.requests.covers(up), "request ids and order ids are disjoint");
+        }
+    }
+
+    // ---- helpers that every part uses ----
+
+    fn wall_ms(&self, now: Time) -> u64 {
+        self.config.epoch_ms + now.0 / 1000
+    }
+
+    /// A number for jitter: splitmix64 of the seed.
+    fn random(&mut self) -> u64 {
+        self.jitter = self.jitter.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.jitter;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn note(&self, ctx: &mut Ctx<'_>, level: Level, text: String) {
+        ctx.actions.push(Action::Note(Note { level, client: None, text }));
+    }
+
+    fn note_client(&self, ctx: &mut Ctx<'_>, key: ClientKey, level: Level, text: String) {
+        if let Some(c) = self.clients.get(key) {
+            ctx.actions.push(Action::Note(c.note(level, text)));
+        }
+    }
+
+    /// Appends to a client's outbox; `write` gets the client's version. Nothing for a client that is gone or
+    /// closing. A client over its limit is told and closed.
+    fn send(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, write: impl FnOnce(u16, &mut BytesMut)) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.phase == Phase::Closing {
+            return;
+        }
+        let (version, buf) = (client.version, client.outbox.append(ctx.now));
+        write(version, buf);
+        client.frames.1 += 1;
+        if !client.outbox.dirty {
+            client.outbox.dirty = true;
+            ctx.actions.dirty.push(key);
+        }
+        if client.outbox.len() > limits::MAX_OUTBOX {
+            let words = format!(
+                "twsmux closes this connection: {} bytes wait to be read by this client, the limit is {}. \
+                 Read faster or subscribe to less, then connect again.",
+                client.outbox.len(),
+                limits::MAX_OUTBOX
+            );
+            self.close_client(ctx, key, Gone::Slow, Some((codes::NOT_PROCESSED, words)));
+        }
+    }
+
+    /// Sends an error.
+    fn send_error(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, id: i32, code: u16, words: &str) {
+        let time = self.wall_ms(ctx.now);
+        self.stats.error(code);
+        self.send(ctx, key, |version, out| compose::error(version, id, code, words, time, out));
+    }
+
+    /// Sends the same bytes to every ready client.
+    fn broadcast(&mut self, ctx: &mut Ctx<'_>, payload: &[u8]) {
+        for key in self.clients.keys_in(Phase::Ready) {
+            self.send(ctx, key, |_, out| crate::wire::frame::put(payload, out));
+        }
+    }
+
+    /// Queues a frame for the Gateway.
+    fn enqueue(
+        &mut self,
+        ctx: &Ctx<'_>,
+        client: Option<ClientKey>,
+        what: What,
+        market_data_type: Option<i32>,
+        write: impl FnOnce(u16, &mut BytesMut),
+    ) {
+        let Some(dialect) = &self.dialect else { return };
+        let mut frame = BytesMut::new();
+        write(dialect.version(), &mut frame);
+        if let Some(c) = client.and_then(|key| self.clients.get_mut(key)) {
+            c.queued.0 += 1;
+            c.queued.1 += frame.len();
+        }
+        self.pacer.push(Queued { client, what, market_data_type, frame: frame.freeze(), since: ctx.now });
+    }
+
+    /// Gives the upstream what the pacer allows and its buffer can take.
+    fn pump(&mut self, ctx: &mut Ctx<'_>) {
+        let Link::Ready { .. } = self.link else { return };
+        while let Some(head) = self.pacer.head() {
+            if self.upstream_out.len() > limits::MAX_UPSTREAM_OUT {
+                return; // consume_upstream_output comes back here
+            }
+            let switch = head.market_data_type.filter(|t| *t != self.market_data_type);
+            let at = self.pacer.ready_at(1 + usize::from(switch.is_some()), ctx.now);
+            if at > ctx.now {
+                self.timers.arm(Timer::Pacer, at);
+                return;
+            }
+            let version = self.dialect.as_ref().map_or(0, |d| d.version());
+            if let Some(kind) = switch {
+                compose::market_data_type(version, kind, self.upstream_out.append(ctx.now));
+                self.market_data_type = kind;
+                self.pacer.sent(ctx.now);
+            }
+            let Some(queued) = self.pacer.pop() else { return };
+            self.account_for(&queued);
+            self.sent(ctx, &queued);
+        }
+        if self.stopping && self.upstream_out.is_empty() {
+            self.finish(ctx);
+        }
+    }
+
+    /// A frame leaves for the Gateway.
+    fn sent(&mut self, ctx: &mut Ctx<'_>, queued: &Queued) {
+        self.upstream_out.append(ctx.now).extend_from_slice(&queued.frame);
+        self.pacer.sent(ctx.now);
+        self.stats.queue_wait(ctx.now.since(queued.since));
+        self.mark_upstream_dirty(ctx);
+        if let What::Order(up) = queued.what {
+            self.order_sent(up);
+        }
+    }
+
+    /// A frame is out of the queue.
+    fn account_for(&mut self, queued: &Queued) {
+        if let Some(c) = queued.client.and_then(|key| self.clients.get_mut(key)) {
+            c.queued.0 -= 1;
+            c.queued.1 -= queued.frame.len();
+        }
+    }
+
+    fn mark_upstream_dirty(&mut self, ctx: &mut Ctx<'_>) {
+        self.upstream_out.dirty = true;
+        ctx.actions.upstream_dirty = true;
+        self.stats.frames_up += 1;
+    }
+
+    /// Ends a request on all sides.
+    fn end_request(&mut self, up: UpReqId) {
+        if let Some(entry) = self.requests.end(up) {
+            self.forget_request(up, entry.client, (entry.message, entry.down));
+        }
+    }
+
+    /// Ends a request whose late frames are to be expected.
+    fn retire_request(&mut self, up: UpReqId, tell: bool) {
+        if let Some(entry) = self.requests.retire(up, tell) {
+            self.forget_request(up, entry.client, (entry.message, entry.down));
+        }
+    }
+
+    fn forget_request(&mut self, up: UpReqId, client: ClientKey, name: (u16, crate::ids::DownReqId)) {
+        self.queries.shift_remove(&up);
+        if let Some(c) = self.clients.get_mut(client) {
+            c.active.swap_remove(&up);
+            if c.requests.get(&name) == Some(&up) {
+                c.requests.swap_remove(&name);
+            }
+        }
+    }
+
+    fn timeout(&mut self, ctx: &mut Ctx<'_>, timer: Timer) {
+        match timer {
+            Timer::Redial => self.look(ctx),
+            Timer::Handshake => self.handshake_timeout(ctx),
+            Timer::Pacer => {} // handle() pumps
+            Timer::Liveness => self.liveness(ctx),
+            Timer::Stable => self.known.failures = 0,
+            Timer::Drain => self.finish(ctx),
+            Timer::Lane(lane, key) => self.lane_timeout(ctx, lane, key),
+            Timer::Client(key) => self.client_timeout(ctx, key),
+        }
+    }
+
+    /// Begins the end: nothing new is taken in, what is queued is sent.
+    fn stop(&mut self, ctx: &mut Ctx<'_>) {
+        if self.stopping {
+            return;
+        }
+        self.stopping = true;
+        self.timers.disarm(Timer::Redial);
+        self.note(
+            ctx,
+            Level::Info,
+            format!("stopping: {} messages still go to the Gateway", self.pacer.len()),
+        );
+        match self.link {
+            Link::Ready { .. } => self.timers.arm(Timer::Drain, ctx.now + limits::DRAIN_TIME),
+            _ => self.finish(ctx),
+        }
+    }
+
+    /// The end: the clients are closed, the shell closes the upstream.
+    fn finish(&mut self, ctx: &mut Ctx<'_>) {
+        if self.finished {
+            return;
+        }
+        self.finished = true;
+        self.timers.disarm(Timer::Drain);
+        if !self.pacer.is_empty() {
+            self.note(ctx, Level::Warn, format!("{} messages were not sent in time", self.pacer.len()));
+        }
+        self.refuse_queued(ctx, "twsmux stops");
+        for key in self.clients.iter().map(|c| c.key).collect::<Vec<_>>() {
+            self.close_client(ctx, key, Gone::Stopping, None);
+        }
+        ctx.actions.push(Action::Finish);
+    }
+
+    fn dropped(&mut self, why: Drop) {
+        self.stats.dropped[why as usize] += 1;
+    }
+}

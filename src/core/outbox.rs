@@ -1,0 +1,63 @@
+//! Bytes on their way to one socket: appended by the core, taken by the shell.
+
+use bytes::{Buf, BytesMut};
+
+use crate::time::Time;
+
+/// A buffer that knows when it last made progress.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    buf: BytesMut,
+    /// When bytes were last taken, or when the first byte came into the empty buffer.
+    progress: Time,
+    /// Bytes taken so far.
+    pub taken: u64,
+    /// Whether it stands in the list of dirty outboxes of the current call.
+    pub dirty: bool,
+}
+
+impl Outbox {
+    /// Unsent bytes.
+    pub fn len(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Whether everything is sent.
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+
+    /// The unsent bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buf
+    }
+
+    /// The buffer to append whole frames to.
+    pub fn append(&mut self, now: Time) -> &mut BytesMut {
+        if self.buf.is_empty() {
+            self.progress = now;
+        }
+        &mut self.buf
+    }
+
+    /// The first `n` bytes were taken.
+    pub fn consume(&mut self, n: usize, now: Time) {
+        self.buf.advance(n);
+        self.taken += n as u64;
+        self.progress = now;
+        if self.buf.is_empty() {
+            // An idle connection keeps no memory.
+            self.buf = BytesMut::new();
+        }
+    }
+
+    /// Whether there are bytes that nobody took since `since`.
+    pub fn stalled_since(&self, since: Time) -> bool {
+        !self.buf.is_empty() && self.progress < since
+    }
+
+    /// Throws away what is unsent.
+    pub fn clear(&mut self) {
+        self.buf = BytesMut::new();
+    }
+}

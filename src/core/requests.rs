@@ -1,0 +1,126 @@
+//! Requests under an upstream request id: who asked, under which id of its own, and how each ends (I3, I8).
+//!
+//! An entry leaves the table when its request ends; cancelled and abandoned ones are *retired*: their late frames
+//! are recognised and dropped, and the id is not given out again for a whole turn of the id range.
+
+use rustc_hash::FxBuildHasher;
+
+use super::recent::Recent;
+use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
+use crate::limits;
+
+/// One request.
+#[derive(Debug)]
+pub struct Entry {
+    /// Who asked.
+    pub client: ClientKey,
+    /// Under which id.
+    pub down: DownReqId,
+    /// The request's message id.
+    pub message: u16,
+    /// Whether it ends with its answer.
+    pub one_shot: bool,
+    /// Whether a depth subscription is of the smart kind; its cancel must say the same.
+    pub smart_depth: bool,
+    /// Whether a terminal error or a reroute was passed on, so that the client may use the id again.
+    pub spent: bool,
+    /// Executions: only those of this client id are wanted.
+    pub filter: Option<ClientId>,
+}
+
+/// What is remembered of a request that was cancelled or abandoned.
+#[derive(Clone, Copy, Debug)]
+pub struct Retired {
+    /// Who had asked, for the answers that a cancel itself draws; `None` when nobody is to hear of it.
+    pub client: Option<ClientKey>,
+    /// Under which id.
+    pub down: DownReqId,
+    /// The request's message id.
+    pub message: u16,
+}
+
+/// All requests of the link.
+#[derive(Debug)]
+pub struct Requests {
+    range: (i32, i32),
+    next: i32,
+    active: indexmap::IndexMap<UpReqId, Entry, FxBuildHasher>,
+    retired: Recent<UpReqId, Retired>,
+}
+
+/// Half of the id space: order ids live in one half, request ids in the other.
+const HALF: i32 = 1 << 30;
+
+impl Requests {
+    /// An empty table whose ids are disjoint from order ids that start at `next_order_id`: error messages carry one
+    /// number for both.
+    pub fn new(next_order_id: i32) -> Self {
+        let range = match next_order_id < HALF {
+            true => (HALF, i32::MAX - 1),
+            // Order ids this high come from clients that number by the clock. Low ids remain possible for old
+            // orders, so the ids start far above them.
+            false => (HALF / 2, HALF - 1),
+        };
+        Requests {
+            range,
+            next: range.0,
+            active: Default::default(),
+            retired: Recent::new(limits::MAX_RETIRED),
+        }
+    }
+
+    /// Whether a number that the Gateway names is one of these ids rather than an order id.
+    pub fn covers(&self, id: i32) -> bool {
+        (self.range.0..=self.range.1).contains(&id)
+    }
+
+    /// Adds a request under a new id.
+    pub fn add(&mut self, entry: Entry) -> UpReqId {
+        loop {
+            let id = UpReqId(self.next);
+            self.next = if self.next == self.range.1 { self.range.0 } else { self.next + 1 };
+            if !self.active.contains_key(&id) && self.retired.get(&id).is_none() {
+                self.active.insert(id, entry);
+                return id;
+            }
+        }
+    }
+
+    /// The request under `id`.
+    pub fn get(&self, id: UpReqId) -> Option<&Entry> {
+        self.active.get(&id)
+    }
+
+    /// Likewise, to change it.
+    pub fn get_mut(&mut self, id: UpReqId) -> Option<&mut Entry> {
+        self.active.get_mut(&id)
+    }
+
+    /// Ends a request.
+    pub fn end(&mut self, id: UpReqId) -> Option<Entry> {
+        self.active.swap_remove(&id)
+    }
+
+    /// Ends a request whose late frames are to be expected. `tell`: whether its client hears what the cancel draws.
+    pub fn retire(&mut self, id: UpReqId, tell: bool) -> Option<Entry> {
+        let entry = self.end(id)?;
+        let client = tell.then_some(entry.client);
+        self.retired.insert(id, Retired { client, down: entry.down, message: entry.message });
+        Some(entry)
+    }
+
+    /// What is remembered of a cancelled request.
+    pub fn retired(&self, id: UpReqId) -> Option<Retired> {
+        self.retired.get(&id).copied()
+    }
+
+    /// All active requests.
+    pub fn iter(&self) -> impl Iterator<Item = (UpReqId, &Entry)> {
+        self.active.iter().map(|(id, e)| (*id, e))
+    }
+
+    /// How many are active.
+    pub fn len(&self) -> usize {
+        self.active.len()
+    }
+}

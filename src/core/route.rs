@@ -1,0 +1,365 @@
+//! What the Gateway says: every message to its requester, its owner, its subscribers, all, or nobody (I3).
+
+use bytes::{Bytes, BytesMut};
+
+use super::client::Phase;
+use super::codes::{self, Class};
+use super::compose::id;
+use super::io::Level;
+use super::link::{Failure, Link};
+use super::stats::{Drop, MESSAGE_IDS};
+use super::{Core, Ctx};
+use crate::ids::{ClientKey, DownOrderId, LinkId, UpOrderId, UpReqId};
+use crate::limits;
+use crate::protocol::dialect::{Dialect, Shape};
+use crate::protocol::model::{EndWhen, Lane, Response, Role, Route, Shared};
+use crate::wire::{
+    frame, proto,
+    text::{self, Form, Message},
+};
+
+/// A message of the Gateway, taken apart.
+pub(super) struct Heard<'a> {
+    pub(super) shape: &'a Shape<Response>,
+    pub(super) message: Message<'a>,
+    pub(super) version: u16,
+}
+
+impl<'a> Heard<'a> {
+    /// `None` when it does not parse or its id is unknown.
+    pub(super) fn new(dialect: &'a Dialect, payload: &'a [u8]) -> Option<Self> {
+        let message = text::message(payload, dialect.version()).ok()?;
+        let shape = dialect.response(message.id)?;
+        Some(Heard { shape, message, version: dialect.version() })
+    }
+
+    pub(super) fn id(&self) -> u16 {
+        self.shape.decl.message.id
+    }
+
+    pub(super) fn int(&self, role: Role) -> Option<i32> {
+        self.shape.int(&self.message, role).ok().flatten().and_then(|n| i32::try_from(n).ok())
+    }
+
+    pub(super) fn str(&self, role: Role) -> Option<&'a [u8]> {
+        self.shape.str(&self.message, role).ok().flatten()
+    }
+
+    /// Appends the message as a frame, with some ids replaced.
+    pub(super) fn put(&self, edits: &[(Role, i64)], out: &mut BytesMut) {
+        let start = out.len();
+        let mut patched = Ok(());
+        frame::put_with(out, |out| patched = self.shape.patch(&self.message, edits, out));
+        if patched.is_err() {
+            // Cannot be: the ids were read from the same bytes. A half frame must not leave.
+            debug_assert!(false, "ids that were read can be replaced");
+            out.truncate(start);
+        }
+    }
+}
+
+impl Core {
+    pub(super) fn upstream_frame(&mut self, ctx: &mut Ctx<'_>, link: LinkId, payload: &[u8]) {
+        if link != self.link_id || !matches!(self.link, Link::Starting { .. } | Link::Ready { .. }) {
+            return;
+        }
+        self.last_heard = ctx.now;
+        let Some(dialect) = self.dialect.clone() else { return };
+        let Ok(message) = text::message(payload, dialect.version()) else {
+            self.note(
+                ctx,
+                Level::Warn,
+                format!("a frame of the Gateway without message id: {} bytes", payload.len()),
+            );
+            return self.dropped(Drop::Malformed);
+        };
+        self.stats.from_gateway[message.id as usize % MESSAGE_IDS] += 1;
+        let Some(shape) = dialect.response(message.id) else {
+            self.note(ctx, Level::Debug, format!("unknown message id {} of the Gateway", message.id));
+            return self.dropped(Drop::UnknownMessage);
+        };
+        let heard = Heard { shape, message, version: dialect.version() };
+        match shape.decl.route {
+            Route::ReqId => self.hear_answer(ctx, &heard),
+            Route::Order => self.hear_order(ctx, &heard, payload),
+            Route::Execution => self.hear_execution(ctx, &heard),
+            Route::Commission => self.hear_commission(ctx, &heard, payload),
+            Route::Error => self.hear_error(ctx, &heard, payload),
+            Route::Lane { lane, end } => self.hear_lane(ctx, &heard, lane, end),
+            Route::Shared { stream, key, end } => self.hear_shared(ctx, &heard, payload, stream, key, end),
+            Route::NextValidId => match heard.int(Role::OrderId) {
+                Some(next) => self.upstream_next_id(ctx, next),
+                None => self.dropped(Drop::Malformed),
+            },
+            Route::ManagedAccounts => {
+                let list = match heard.message.form {
+                    Form::Text => text::field(heard.message.body, 2).unwrap_or_default(),
+                    Form::Proto => {
+                        proto::get_str(heard.message.body, &[1]).ok().flatten().unwrap_or_default()
+                    }
+                };
+                self.upstream_accounts(ctx, String::from_utf8_lossy(list).into_owned());
+            }
+            Route::Time => self.hear_clock(ctx, &heard, 2, 1000),
+            Route::TimeMillis => self.hear_clock(ctx, &heard, 1, 1),
+            Route::OrderBound => self.hear_bound(ctx, &heard),
+            Route::Nobody => self.dropped(Drop::NobodyAsked),
+        }
+    }
+
+    fn hear_clock(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, text_index: usize, unit: i64) {
+        let value = match heard.message.form {
+            Form::Text => text::int(heard.message.body, text_index).ok(),
+            Form::Proto => proto::get_int(heard.message.body, &[1]).ok().flatten(),
+        };
+        match value {
+            Some(n) => self.upstream_clock(ctx, n.saturating_mul(unit)),
+            None => self.dropped(Drop::Malformed),
+        }
+    }
+
+    /// An answer or a tick: to the holder of its request id.
+    fn hear_answer(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>) {
+        let Some(up) = heard.int(Role::ReqId).map(UpReqId) else { return self.dropped(Drop::Malformed) };
+        let Some(entry) = self.requests.get(up) else { return self.drop_unrouted(up) };
+        let (key, down, message, one_shot) = (entry.client, entry.down, entry.message, entry.one_shot);
+        self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+        if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
+            // The client asks again under the same id (LIVE.md section 4).
+            if let Some(entry) = self.requests.get_mut(up) {
+                entry.spent = true;
+            }
+        }
+        if one_shot && self.ends(heard, message) {
+            self.end_request(up);
+        }
+    }
+
+    /// Whether a message ends a request of this kind.
+    fn ends(&self, heard: &Heard<'_>, request: u16) -> bool {
+        let Some(request) = crate::protocol::request(u32::from(request)) else { return false };
+        request.ends.iter().any(|(by, when)| {
+            *by == heard.id()
+                && match when {
+                    EndWhen::Always => true,
+                    EndWhen::Done => heard.shape.flag(&heard.message).unwrap_or(true),
+                    EndWhen::Versions(versions) => versions.has(heard.version),
+                    EndWhen::Image => false,
+                }
+        })
+    }
+
+    /// Counts a message whose request is not active.
+    pub(super) fn drop_unrouted(&mut self, up: UpReqId) {
+        self.dropped(match self.requests.retired(up) {
+            Some(_) => Drop::Late,
+            None => Drop::UnknownRequest,
+        });
+    }
+
+    fn hear_lane(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, lane: Lane, end: bool) {
+        let lane_key = heard.shape.int(&heard.message, Role::LaneKey).ok().flatten().unwrap_or(0);
+        let Some(asker) = self.lanes.head(lane, lane_key).map(|ask| ask.client) else {
+            // The end of the start push, or of an answer that nobody waits for.
+            return self.dropped(Drop::NobodyAsked);
+        };
+        if let Some(key) = asker {
+            // A completed order in protobuf names client and order: shown in their owner's terms.
+            let mut edits = [(Role::OrderId, 0), (Role::ParentOrderId, 0), (Role::ClientId, 0)];
+            let edits = match (heard.int(Role::ClientId), heard.int(Role::OrderId)) {
+                (Some(client), Some(order)) if client == self.config.upstream_client_id.0 => {
+                    let known = self.orders.get(UpOrderId(order)).map(|o| (o.owner, o.down));
+                    let (owner, down) = known.unwrap_or((self.config.upstream_client_id, DownOrderId(order)));
+                    let parent = heard.int(Role::ParentOrderId).unwrap_or(0);
+                    edits[0].1 = down.0.into();
+                    edits[1].1 = self.orders.shown(parent).into();
+                    edits[2].1 = owner.0.into();
+                    &edits[..]
+                }
+                _ => &[],
+            };
+            self.send(ctx, key, |_, out| heard.put(edits, out));
+        }
+        if end {
+            self.lane_done(ctx, lane, lane_key);
+        }
+    }
+
+    fn hear_shared(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        payload: &[u8],
+        stream: Shared,
+        key: &[&str],
+        end: bool,
+    ) {
+        let state = self.streams.get(stream);
+        if !state.is_live() {
+            return self.dropped(Drop::NobodyAsked);
+        }
+        if stream == Shared::AccountUpdates
+            && let Some(account) = heard.str(Role::Account)
+            && !state.account.is_empty()
+            && account != state.account.as_bytes()
+        {
+            return self.dropped(Drop::Late); // rows of the account before
+        }
+        let mut row_key = Vec::new();
+        if !end && !key.is_empty() {
+            row_key.push(heard.id() as u8);
+            for name in key {
+                let value = heard.shape.field(&heard.message, name).ok().flatten().unwrap_or_default();
+                row_key.extend_from_slice(value.as_bytes());
+                row_key.push(0);
+            }
+        }
+        let state = self.streams.get_mut(stream);
+        match end {
+            true => state.end(payload),
+            false => state.row(row_key, payload),
+        }
+        for key in state.subscribers() {
+            self.send(ctx, key, |_, out| frame::put(payload, out));
+        }
+    }
+
+    // ---- errors ----
+
+    fn hear_error(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
+        let error_id = heard.int(Role::ReqId).unwrap_or(-1);
+        let code = heard.int(Role::Code).and_then(|c| u16::try_from(c).ok()).unwrap_or(0);
+        let class = codes::class(code);
+        if class == Some(Class::Rate) {
+            let words = "the Gateway reports error 100 (message rate): sending pauses. Other programs that use the \
+                         same Gateway count too; lower --messages-per-second if it comes again";
+            self.note(ctx, Level::Error, words.into());
+            self.pacer.pause(ctx.now + limits::RATE_ERROR_PAUSE);
+            return self.dropped(Drop::Own);
+        }
+        if self.requests.covers(error_id) {
+            return self.hear_request_error(ctx, heard, UpReqId(error_id), class);
+        }
+        if error_id > 0 {
+            return self.hear_order_error(ctx, heard, UpOrderId(error_id));
+        }
+        self.hear_system_error(ctx, heard, payload, code, class);
+    }
+
+    fn hear_request_error(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        up: UpReqId,
+        class: Option<Class>,
+    ) {
+        let (key, down, one_shot) = match self.requests.get(up) {
+            Some(entry) => (entry.client, entry.down, entry.one_shot),
+            None => {
+                // What a cancel draws (162, 300, 366) goes to whoever cancelled, unless the id has a new use.
+                let Some(retired) = self.requests.retired(up) else { return self.drop_unrouted(up) };
+                let name = (retired.message, retired.down);
+                let free =
+                    |key: &ClientKey| self.clients.get(*key).is_some_and(|c| !c.requests.contains_key(&name));
+                let Some(key) = retired.client.filter(free) else { return self.drop_unrouted(up) };
+                return self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, retired.down.0.into())], out));
+            }
+        };
+        self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+        if class == Some(Class::Warning) {
+            return;
+        }
+        match one_shot {
+            true => self.end_request(up),
+            // Whether the stream goes on is not known for every code: what still comes is passed on, and the
+            // client may use the id again.
+            false => {
+                if let Some(entry) = self.requests.get_mut(up) {
+                    entry.spent = true;
+                }
+            }
+        }
+    }
+
+    fn hear_order_error(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, up: UpOrderId) {
+        self.unconfirmed.swap_remove(&up);
+        let Some(order) = self.orders.get(up) else { return self.dropped(Drop::UnknownOrder) };
+        let (owner, down) = (order.owner, order.down);
+        match self.owner_key(owner) {
+            Some(key) => self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out)),
+            None => self.dropped(Drop::OwnerAway),
+        }
+    }
+
+    /// An error without id: by its code, or to whoever most likely caused it.
+    fn hear_system_error(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        payload: &[u8],
+        code: u16,
+        class: Option<Class>,
+    ) {
+        let words = error_words(heard);
+        match class {
+            Some(Class::ClientIdInUse) => return self.fail(ctx, Failure::ClientIdInUse),
+            Some(Class::PortReset) => return self.fail(ctx, Failure::PortReset(words)),
+            Some(Class::Farm) => {
+                let farm = (codes::farm_kind(code), codes::farm(&words).to_owned());
+                if self.farms.len() < limits::MAX_FARMS || self.farms.contains_key(&farm) {
+                    self.farms.insert(farm, Bytes::copy_from_slice(payload));
+                }
+                return self.broadcast(ctx, payload);
+            }
+            Some(Class::Broadcast) => {
+                self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}"));
+                return self.broadcast(ctx, payload);
+            }
+            Some(Class::Unsubscribed) if self.own_unsubscribes > 0 => {
+                self.own_unsubscribes -= 1;
+                return self.dropped(Drop::Own);
+            }
+            Some(Class::Unsubscribed) => {
+                // Another program took the slot: nobody here is subscribed any more.
+                let subscribers = self.streams.get(Shared::AccountUpdates).subscribers();
+                *self.streams.get_mut(Shared::AccountUpdates) = Default::default();
+                for key in subscribers {
+                    self.send(ctx, key, |_, out| frame::put(payload, out));
+                }
+                return;
+            }
+            _ => {}
+        }
+        if let Some((lane, lane_key)) = self.lanes.oldest() {
+            let asker = self.lanes.head(lane, lane_key).and_then(|ask| ask.client);
+            if let Some(key) = asker {
+                self.send(ctx, key, |_, out| frame::put(payload, out));
+            }
+            if class != Some(Class::Warning) {
+                self.lane_done(ctx, lane, lane_key);
+            }
+            return;
+        }
+        let since = ctx.now - limits::SUSPECT_TIME;
+        let suspect = self.suspects.iter().rev().find(|(_, at)| *at >= since).map(|(key, _)| *key);
+        match suspect.filter(|key| self.clients.get(*key).is_some_and(|c| c.phase == Phase::Ready)) {
+            Some(key) => self.send(ctx, key, |_, out| frame::put(payload, out)),
+            None => {
+                self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}"));
+                self.broadcast(ctx, payload);
+            }
+        }
+    }
+}
+
+/// The words of an error message.
+fn error_words(heard: &Heard<'_>) -> String {
+    let words = match heard.message.form {
+        // The message version stands in front below 194 (text-layouts.md, 4).
+        Form::Text => {
+            text::field(heard.message.body, if heard.version >= 194 { 3 } else { 4 }).unwrap_or_default()
+        }
+        Form::Proto => proto::get_str(heard.message.body, &[4]).ok().flatten().unwrap_or_default(),
+    };
+    String::from_utf8_lossy(words).into_owned()
+}

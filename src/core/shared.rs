@@ -1,0 +1,109 @@
+//! Streams that exist once per upstream connection: account updates, positions, bulletins. One upstream
+//! subscription, any number of subscribers, and the image for those who come later.
+
+use bytes::Bytes;
+use rustc_hash::FxBuildHasher;
+
+use crate::ids::ClientKey;
+use crate::limits;
+use crate::protocol::model::Shared;
+
+/// One stream.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// The account it is about; empty for those that have none.
+    pub account: String,
+    subscribers: indexmap::IndexSet<ClientKey, FxBuildHasher>,
+    rows: indexmap::IndexMap<Vec<u8>, Bytes, FxBuildHasher>,
+    end: Option<Bytes>,
+    /// Rows seen, for keys of rows that replace nothing.
+    seen: u64,
+}
+
+impl Stream {
+    /// Whether there is an upstream subscription.
+    pub fn is_live(&self) -> bool {
+        !self.subscribers.is_empty()
+    }
+
+    /// Adds a subscriber. `true`: it is the first, subscribe upstream.
+    pub fn join(&mut self, client: ClientKey) -> bool {
+        let first = self.subscribers.is_empty();
+        self.subscribers.insert(client);
+        first
+    }
+
+    /// Takes a subscriber out: `None` when it was none, `Some(true)` when it was the last one.
+    pub fn leave(&mut self, client: ClientKey) -> Option<bool> {
+        self.subscribers.shift_remove(&client).then(|| self.subscribers.is_empty())
+    }
+
+    /// Who has subscribed, in the order of joining.
+    pub fn subscribers(&self) -> Vec<ClientKey> {
+        self.subscribers.iter().copied().collect()
+    }
+
+    /// Keeps a row for those who come later. An empty key: a row that replaces none.
+    pub fn row(&mut self, mut key: Vec<u8>, payload: &[u8]) {
+        self.seen += 1;
+        if key.is_empty() {
+            key = self.seen.to_be_bytes().to_vec();
+        }
+        if self.rows.len() >= limits::MAX_SHARED_ROWS && !self.rows.contains_key(&key) {
+            self.rows.shift_remove_index(0);
+        }
+        self.rows.insert(key, Bytes::copy_from_slice(payload));
+    }
+
+    /// Keeps the end marker.
+    pub fn end(&mut self, payload: &[u8]) {
+        self.end = Some(Bytes::copy_from_slice(payload));
+    }
+
+    /// The image as far as it is known: the rows, then the end marker if it has come.
+    pub fn image(&self) -> Vec<Bytes> {
+        self.rows.values().chain(&self.end).cloned().collect()
+    }
+
+    /// Forgets the image: another subscription begins.
+    pub fn clear_image(&mut self) {
+        self.rows.clear();
+        self.end = None;
+    }
+
+    /// Rows in the image.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct Streams {
+    account_updates: Stream,
+    positions: Stream,
+    bulletins: Stream,
+}
+
+/// Every shared stream.
+pub const ALL: [Shared; 3] = [Shared::AccountUpdates, Shared::Positions, Shared::Bulletins];
+
+impl Streams {
+    /// The stream of a kind.
+    pub fn get(&self, stream: Shared) -> &Stream {
+        match stream {
+            Shared::AccountUpdates => &self.account_updates,
+            Shared::Positions => &self.positions,
+            Shared::Bulletins => &self.bulletins,
+        }
+    }
+
+    /// Likewise, to change it.
+    pub fn get_mut(&mut self, stream: Shared) -> &mut Stream {
+        match stream {
+            Shared::AccountUpdates => &mut self.account_updates,
+            Shared::Positions => &mut self.positions,
+            Shared::Bulletins => &mut self.bulletins,
+        }
+    }
+}

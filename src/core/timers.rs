@@ -1,0 +1,74 @@
+//! Deadlines by name. One armed deadline per name; the earliest is what the shell sleeps until.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::ClientKey;
+use crate::protocol::model::Lane;
+use crate::time::Time;
+
+/// What a deadline is for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Timer {
+    /// Look at the port and dial.
+    Redial,
+    /// The Gateway's handshake has taken too long.
+    Handshake,
+    /// The pacer may send again.
+    Pacer,
+    /// Look whether the Gateway is silent.
+    Liveness,
+    /// The link has been ready long enough to count as stable.
+    Stable,
+    /// The drain has taken too long.
+    Drain,
+    /// The asker at the head of a lane has waited too long; the number is the lane's key.
+    Lane(Lane, i64),
+    /// A client's greeting, startApi, hold or close has taken too long.
+    Client(ClientKey),
+}
+
+/// All armed deadlines.
+#[derive(Debug, Default)]
+pub struct Timers {
+    at: BTreeMap<Timer, Time>,
+    order: BTreeSet<(Time, Timer)>,
+}
+
+impl Timers {
+    /// Arms a deadline, instead of an earlier one of the same name.
+    pub fn arm(&mut self, timer: Timer, at: Time) {
+        self.disarm(timer);
+        self.at.insert(timer, at);
+        self.order.insert((at, timer));
+    }
+
+    /// Takes a deadline back.
+    pub fn disarm(&mut self, timer: Timer) {
+        if let Some(at) = self.at.remove(&timer) {
+            self.order.remove(&(at, timer));
+        }
+    }
+
+    /// Takes the deadlines of all lanes back.
+    pub fn disarm_lanes(&mut self) {
+        let lanes: Vec<Timer> = self.at.keys().filter(|t| matches!(t, Timer::Lane(..))).copied().collect();
+        for timer in lanes {
+            self.disarm(timer);
+        }
+    }
+
+    /// The earliest deadline.
+    pub fn next(&self) -> Option<Time> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    /// Takes one deadline that has passed.
+    pub fn pop(&mut self, now: Time) -> Option<Timer> {
+        let (at, timer) = *self.order.first()?;
+        if at > now {
+            return None;
+        }
+        self.disarm(timer);
+        Some(timer)
+    }
+}

@@ -1,0 +1,151 @@
+//! What the outside may see of the core: an immutable picture, made at most once a second.
+
+use super::client::Phase;
+use super::link::Link;
+use super::shared;
+use super::{Core, stats::Stats};
+use crate::protocol::model::Shared;
+use crate::time::Time;
+
+/// One client in a [`View`].
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ClientView {
+    /// Key, as in the logs.
+    pub key: String,
+    /// Its client id; absent before startApi.
+    pub client_id: Option<i32>,
+    /// Its address.
+    pub peer: String,
+    /// How far it has come.
+    pub phase: Phase,
+    /// Its server version; 0 before the greeting.
+    pub server_version: u16,
+    /// Seconds since it connected.
+    pub connected_seconds: f64,
+    /// Active requests.
+    pub requests: usize,
+    /// Messages that wait for the pacer.
+    pub queued: usize,
+    /// Bytes that it has not taken yet.
+    pub outbox_bytes: usize,
+    /// Frames received from it.
+    pub frames_received: u64,
+    /// Frames sent to it.
+    pub frames_sent: u64,
+}
+
+/// One shared stream in a [`View`].
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct StreamView {
+    /// Which.
+    pub stream: Shared,
+    /// Clients that subscribed.
+    pub subscribers: usize,
+    /// Rows in its image.
+    pub rows: usize,
+}
+
+/// The upstream in a [`View`].
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct UpstreamView {
+    /// Address of the Gateway.
+    pub gateway: String,
+    /// Whether clients can work.
+    pub ready: bool,
+    /// `down`, `looking`, `dialing`, `greeting`, `starting` or `ready`.
+    pub state: &'static str,
+    /// How it stands, in words, and what to do.
+    pub diagnosis: String,
+    /// Negotiated server version, the last known one while it is away.
+    pub server_version: Option<u16>,
+    /// Managed accounts, likewise.
+    pub accounts: Option<String>,
+    /// twsmux's client id there.
+    pub client_id: i32,
+    /// Sockets in CLOSE_WAIT on its port at the last look; absent when the kernel's table does not tell.
+    pub close_wait: Option<usize>,
+    /// Last measured round trip, seconds.
+    pub round_trip_seconds: Option<f64>,
+    /// How often it became ready.
+    pub times_ready: u64,
+}
+
+/// The picture.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct View {
+    /// The upstream.
+    pub upstream: UpstreamView,
+    /// Clients, by slot.
+    pub clients: Vec<ClientView>,
+    /// Shared streams.
+    pub streams: Vec<StreamView>,
+    /// Requests under an upstream request id.
+    pub requests: usize,
+    /// Orders remembered.
+    pub orders: usize,
+    /// Messages that wait for the pacer.
+    pub queued: usize,
+    /// Requests that wait in lanes.
+    pub lane_waiters: usize,
+    /// The counters; for metrics.
+    #[serde(skip)]
+    pub stats: Stats,
+}
+
+impl Core {
+    /// A picture of how things stand.
+    pub fn view(&self, now: Time) -> View {
+        let hello = self.known.hello.as_ref();
+        View {
+            upstream: UpstreamView {
+                gateway: self.config.gateway.clone(),
+                ready: self.is_ready(),
+                state: match self.link {
+                    Link::Down => "down",
+                    Link::Looking => "looking",
+                    Link::Dialing { .. } => "dialing",
+                    Link::Greeting { .. } => "greeting",
+                    Link::Starting { .. } => "starting",
+                    Link::Ready { .. } => "ready",
+                },
+                diagnosis: self.diagnosis(),
+                server_version: hello.map(|h| h.version),
+                accounts: self.known.accounts.clone(),
+                client_id: self.config.upstream_client_id.0,
+                close_wait: self.stats.zombies,
+                round_trip_seconds: self.stats.round_trip_us.map(|us| us as f64 / 1e6),
+                times_ready: self.known.readies,
+            },
+            clients: self
+                .clients
+                .iter()
+                .map(|c| ClientView {
+                    key: c.key.to_string(),
+                    client_id: c.id.map(|id| id.0),
+                    peer: c.peer.clone(),
+                    phase: c.phase,
+                    server_version: c.version,
+                    connected_seconds: now.since(c.since).as_secs_f64(),
+                    requests: c.active.len(),
+                    queued: c.queued.0,
+                    outbox_bytes: c.outbox.len(),
+                    frames_received: c.frames.0,
+                    frames_sent: c.frames.1,
+                })
+                .collect(),
+            streams: shared::ALL
+                .iter()
+                .map(|s| StreamView {
+                    stream: *s,
+                    subscribers: self.streams.get(*s).subscribers().len(),
+                    rows: self.streams.get(*s).rows(),
+                })
+                .collect(),
+            requests: self.requests.len(),
+            orders: self.orders.len(),
+            queued: self.pacer.len(),
+            lane_waiters: self.lanes.waiting(),
+            stats: self.stats.clone(),
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Client sockets: accept, read, write, close.
+//!
+//! Each has a task of its own, which reads it and waits for room when a write did not take everything.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+
+use super::run::Shell;
+use super::sys;
+use crate::core::io::{Gone, Input};
+use crate::ids::ClientKey;
+use crate::limits;
+use crate::wire::{WireError, frame::FrameBuffer, handshake::ClientHello};
+
+/// Bytes read at once.
+const READ: usize = 64 << 10;
+/// Bytes read from one client before others get their turn.
+const READ_BUDGET: usize = 256 << 10;
+
+/// One client's socket.
+struct Conn {
+    key: ClientKey,
+    stream: TcpStream,
+    buffer: RefCell<FrameBuffer>,
+    greeted: Cell<bool>,
+    /// The last write did not take everything.
+    blocked: Cell<bool>,
+    closing: Cell<Closing>,
+    /// Tells the task that one of the cells changed.
+    wake: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// What is in the outbox is still to be sent.
+    Flush,
+    /// Everything is sent and our side is shut; what the peer still sends is thrown away, so that the close is no
+    /// reset that would cost it our last words.
+    Sent,
+    /// At once.
+    Now,
+}
+
+/// All client sockets by slot.
+#[derive(Default)]
+pub(super) struct Clients {
+    slots: RefCell<Vec<Slot>>,
+    free: RefCell<Vec<u32>>,
+    /// Told whenever a client is gone.
+    gone: Notify,
+}
+
+#[derive(Default)]
+struct Slot {
+    generation: u32,
+    conn: Option<Rc<Conn>>,
+}
+
+impl Clients {
+    fn add(&self, stream: TcpStream) -> Rc<Conn> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            slots.push(Slot::default());
+            slots.len() as u32 - 1
+        });
+        let place = &mut slots[slot as usize];
+        let conn = Rc::new(Conn {
+            key: ClientKey { slot, generation: place.generation },
+            stream,
+            buffer: RefCell::default(),
+            greeted: Cell::new(false),
+            blocked: Cell::new(false),
+            closing: Cell::new(Closing::No),
+            wake: Notify::new(),
+        });
+        place.conn = Some(conn.clone());
+        conn
+    }
+
+    fn remove(&self, key: ClientKey) {
+        let place = &mut self.slots.borrow_mut()[key.slot as usize];
+        place.conn = None;
+        place.generation += 1;
+        self.free.borrow_mut().push(key.slot);
+        self.gone.notify_one();
+    }
+
+    fn get(&self, key: ClientKey) -> Option<Rc<Conn>> {
+        let slots = self.slots.borrow();
+        slots.get(key.slot as usize)?.conn.clone().filter(|c| c.key == key)
+    }
+
+    fn len(&self) -> usize {
+        self.slots.borrow().iter().filter(|s| s.conn.is_some()).count()
+    }
+
+    /// Writes bytes; how many were taken, or `None` when there is nothing to write or no room.
+    pub(super) fn write(&self, key: ClientKey, bytes: &[u8]) -> Option<usize> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let conn = self.get(key)?;
+        match conn.stream.try_write(bytes) {
+            Ok(n) => Some(n),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    conn.closing.set(Closing::Now);
+                }
+                conn.blocked.set(true);
+                conn.wake.notify_one();
+                None
+            }
+        }
+    }
+
+    /// Closes a socket, after what is in its outbox or at once.
+    pub(super) fn close(&self, key: ClientKey, flush: bool) {
+        if let Some(conn) = self.get(key) {
+            let empty_outbox_is_noticed_later = Closing::Flush;
+            conn.closing.set(if flush { empty_outbox_is_noticed_later } else { Closing::Now });
+            conn.wake.notify_one();
+        }
+    }
+
+    /// Everything for a closing client is sent.
+    pub(super) fn all_sent(&self, key: ClientKey) {
+        if let Some(conn) = self.get(key)
+            && conn.closing.get() == Closing::Flush
+        {
+            let _ = socket2::SockRef::from(&conn.stream).shutdown(std::net::Shutdown::Write);
+            conn.closing.set(Closing::Sent);
+            conn.wake.notify_one();
+        }
+    }
+
+    /// Waits, `limit` at most, until no client has anything left to be sent.
+    pub(super) async fn wait_until_sent(&self, limit: Duration) {
+        let all = async {
+            while self.len() > 0 {
+                self.gone.notified().await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, all).await;
+    }
+}
+
+/// Accepts clients for ever.
+pub(super) async fn accept(shell: Rc<Shell>, listener: TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                if let Err(error) = sys::client_socket(&stream) {
+                    tracing::debug!(%peer, %error, "a client was gone before it was accepted");
+                    continue;
+                }
+                let conn = shell.clients.add(stream);
+                shell.tell_and_perform(Input::ClientConnected { client: conn.key, peer: peer.to_string() });
+                spawn_local(serve(shell.clone(), conn));
+            }
+            Err(error) => {
+                // Out of file descriptors, mostly: those that exist are served, new ones wait in the backlog.
+                tracing::warn!(%error, "cannot accept a client; trying again");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {
+    let reason = loop {
+        if conn.closing.get() == Closing::Flush {
+            shell.flush_client(conn.key); // notices an outbox that is empty
+        }
+        if conn.closing.get() == Closing::Now {
+            break Gone::Error;
+        }
+        tokio::select! {
+            biased;
+            () = conn.wake.notified() => {}
+            ready = conn.stream.writable(), if conn.blocked.get() => {
+                if ready.is_err() {
+                    break Gone::Error;
+                }
+                conn.blocked.set(false);
+                shell.flush_client(conn.key);
+                shell.perform();
+            }
+            ready = conn.stream.readable() => {
+                if ready.is_err() {
+                    break Gone::Error;
+                }
+                if let Err(gone) = read(&shell, &conn) {
+                    break gone;
+                }
+                // A client that sends without pause gets its turn like the others.
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    shell.clients.remove(conn.key);
+    let key = conn.key;
+    drop(conn);
+    shell.tell_and_perform(Input::ClientGone { client: key, reason });
+}
+
+/// Reads what is there, within the budget, and tells the core each whole frame.
+fn read(shell: &Rc<Shell>, conn: &Conn) -> Result<(), Gone> {
+    let mut chunk = [0u8; READ];
+    let mut total = 0;
+    let outcome = loop {
+        match conn.stream.try_read(&mut chunk) {
+            Ok(0) => break Err(Gone::Eof),
+            Ok(n) => {
+                total += n;
+                if conn.closing.get() == Closing::No {
+                    conn.buffer.borrow_mut().extend(&chunk[..n]);
+                    if let Err(fault) = frames(shell, conn) {
+                        shell.tell(Input::ClientBroken { client: conn.key, fault });
+                        // Nothing behind this point can be read: the core closes it.
+                        conn.closing.set(Closing::Flush);
+                    }
+                }
+                if total >= READ_BUDGET {
+                    break Ok(());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
+            Err(_) => break Err(Gone::Error),
+        }
+    };
+    // Whole frames before the end of the stream count as sent.
+    shell.perform();
+    outcome
+}
+
+fn frames(shell: &Shell, conn: &Conn) -> Result<(), WireError> {
+    let mut buffer = conn.buffer.borrow_mut();
+    if !conn.greeted.get() {
+        match ClientHello::take(&mut buffer, limits::MAX_GREETING)? {
+            None => return Ok(()),
+            Some(hello) => {
+                conn.greeted.set(true);
+                shell.tell(Input::ClientHello { client: conn.key, hello });
+            }
+        }
+    }
+    loop {
+        let limit = shell.core.borrow().frame_limit(conn.key);
+        match buffer.next(limit)? {
+            None => return Ok(()),
+            Some(payload) => shell.tell(Input::ClientFrame { client: conn.key, payload: &payload }),
+        }
+    }
+}

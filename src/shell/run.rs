@@ -1,0 +1,338 @@
+//! `run`: the event loop around the core.
+//!
+//! Owns: all sockets, the clock, the timer task, the carrying out of actions. May not know: what a message means.
+//! Driven by: `cli::run` and by tests.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::Notify;
+use tokio::task::{LocalSet, spawn_local};
+
+use super::downstream::Clients;
+use super::state_dir::StateDir;
+use super::upstream::Upstream;
+use super::{downstream, sys, upstream};
+use crate::core::Core;
+use crate::core::io::{Action, Actions, Input, Level, Note};
+use crate::limits;
+use crate::telemetry::Published;
+use crate::time::Time;
+
+/// How the upstream socket is closed when twsmux stops.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize, serde::Serialize, clap::ValueEnum,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum UpstreamClose {
+    /// By reset, once everything is delivered.
+    #[default]
+    Reset,
+    /// By FIN; if the Gateway does not close its side within 2 s, by reset.
+    Graceful,
+}
+
+/// What `run` needs.
+#[derive(Debug)]
+pub struct Settings {
+    /// Settings of the core.
+    pub core: crate::core::Config,
+    /// The Gateway's address.
+    pub upstream: SocketAddr,
+    /// How the upstream is closed when twsmux stops.
+    pub upstream_close: UpstreamClose,
+    /// Where clients connect; loopback only. Port 0: any.
+    pub listen: Vec<SocketAddr>,
+    /// Where the admin endpoint listens; loopback only.
+    pub admin: SocketAddr,
+    /// Root of the state directories.
+    pub state_dir: PathBuf,
+    /// Where the process is to die, for tests of its deaths.
+    pub die: Option<Die>,
+}
+
+/// A death for tests: what a client's or the Gateway's socket must survive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub enum Die {
+    /// Panic as soon as the upstream is ready.
+    PanicWhenReady,
+    /// Panic between the greeting and the Gateway's answer.
+    PanicInHandshake,
+    /// Exit without any clean-up between the greeting and the Gateway's answer.
+    ExitInHandshake,
+}
+
+/// Why `run` could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {addr} for {what}: {error}.{hint}")]
+    Listen {
+        /// The address.
+        addr: SocketAddr,
+        /// `clients` or `admin`.
+        what: &'static str,
+        /// The system's words.
+        error: io::Error,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A listener beyond loopback.
+    #[error(
+        "refusing to listen on {0}: only loopback addresses are allowed. Whoever reaches this port can trade; to \
+         use twsmux from another machine, tunnel to it (for example with ssh -L)"
+    )]
+    NotLoopback(SocketAddr),
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    StateDir(#[from] super::state_dir::StateDirError),
+    /// The system refused something else.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The addresses in use, ports as chosen.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// For clients.
+    pub listen: Vec<SocketAddr>,
+    /// Of the admin endpoint.
+    pub admin: SocketAddr,
+    /// Of the Gateway.
+    pub upstream: SocketAddr,
+}
+
+/// Everything that the tasks share. Single-threaded: no borrow is held across an await.
+pub(super) struct Shell {
+    pub(super) core: RefCell<Core>,
+    actions: RefCell<Actions>,
+    start: Instant,
+    pub(super) clients: Clients,
+    pub(super) upstream: Upstream,
+    /// Until when the timer task sleeps.
+    sleeping_until: Cell<Option<Time>>,
+    rearm: Notify,
+    finish: Notify,
+    pub(super) die: Option<Die>,
+}
+
+impl Shell {
+    fn now(&self) -> Time {
+        Time(self.start.elapsed().as_micros() as u64)
+    }
+
+    /// Tells the core something; its wishes are kept until [`Shell::perform`].
+    pub(super) fn tell(&self, input: Input<'_>) {
+        let now = self.now();
+        self.core.borrow_mut().handle(now, input, &mut self.actions.borrow_mut());
+    }
+
+    /// Tells the core something and carries out what it wants.
+    pub(super) fn tell_and_perform(self: &Rc<Self>, input: Input<'_>) {
+        self.tell(input);
+        self.perform();
+    }
+
+    /// Carries out what the core wants.
+    pub(super) fn perform(self: &Rc<Self>) {
+        loop {
+            let mut actions = std::mem::take(&mut *self.actions.borrow_mut());
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions.list.drain(..) {
+                self.carry_out(action);
+            }
+            if actions.upstream_dirty {
+                self.flush_upstream();
+            }
+            for key in actions.dirty.drain(..) {
+                self.flush_client(key);
+            }
+        }
+        let next = self.core.borrow().next_deadline();
+        if next.is_some_and(|at| self.sleeping_until.get().is_none_or(|until| at < until)) {
+            self.rearm.notify_one();
+        }
+    }
+
+    fn carry_out(self: &Rc<Self>, action: Action) {
+        match action {
+            Action::Look { link } => drop(spawn_local(upstream::look(self.clone(), link))),
+            Action::Dial { link } => drop(spawn_local(upstream::serve(self.clone(), link))),
+            Action::Abort { link } => self.upstream.abort(link),
+            Action::CloseClient { client, flush } => self.clients.close(client, flush),
+            Action::Note(note) => log(&note),
+            Action::Finish => self.finish.notify_one(),
+        }
+    }
+
+    /// Writes what the upstream socket takes.
+    pub(super) fn flush_upstream(&self) {
+        let mut actions = self.actions.borrow_mut();
+        let mut core = self.core.borrow_mut();
+        while let Some(n) = self.upstream.write(core.upstream_output()) {
+            core.consume_upstream_output(self.now(), n, &mut actions);
+            // The core may have added what it held back; those are its own dirty bytes of this turn.
+            actions.upstream_dirty = false;
+        }
+    }
+
+    /// Writes what a client's socket takes.
+    pub(super) fn flush_client(&self, key: crate::ids::ClientKey) {
+        let mut core = self.core.borrow_mut();
+        while let Some(n) = self.clients.write(key, core.output(key)) {
+            core.consume_output(self.now(), key, n);
+        }
+        core.consume_output(self.now(), key, 0);
+        if core.may_close(key) {
+            self.clients.all_sent(key);
+        }
+    }
+
+    async fn keep_time(self: Rc<Self>) {
+        loop {
+            let next = self.core.borrow().next_deadline();
+            self.sleeping_until.set(next);
+            match next {
+                None => self.rearm.notified().await,
+                Some(at) => {
+                    let at = self.start + Duration::from_micros(at.0);
+                    tokio::select! {
+                        () = tokio::time::sleep_until(at.into()) => self.tell_and_perform(Input::Tick),
+                        () = self.rearm.notified() => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn publish(self: Rc<Self>, published: Arc<Published>) {
+        let mut every = tokio::time::interval(Duration::from_secs(1));
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            self.publish_now(&published);
+        }
+    }
+
+    fn publish_now(&self, published: &Published) {
+        let view = self.core.borrow().view(self.now());
+        published.set(view);
+    }
+}
+
+fn log(note: &Note) {
+    let (key, id, peer) = match &note.client {
+        Some((key, id, peer)) => (key.to_string(), id.map(|id| id.0), peer.as_str()),
+        None => (String::new(), None, ""),
+    };
+    macro_rules! line {
+        ($level:ident) => {
+            match note.client {
+                Some(_) => tracing::$level!(client_id = id, client = key, peer, "{}", note.text),
+                None => tracing::$level!("{}", note.text),
+            }
+        };
+    }
+    match note.level {
+        Level::Debug => line!(debug),
+        Level::Info => line!(info),
+        Level::Warn => line!(warn),
+        Level::Error => line!(error),
+    }
+}
+
+fn bind(addr: SocketAddr, what: &'static str) -> Result<std::net::TcpListener, RunError> {
+    if !addr.ip().is_loopback() {
+        return Err(RunError::NotLoopback(addr));
+    }
+    sys::listen(addr).map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                " Another program, perhaps another twsmux, has this port; stop it or choose another one"
+            }
+            _ => "",
+        };
+        RunError::Listen { addr, what, error, hint }
+    })
+}
+
+/// Runs until SIGTERM or SIGINT; `ready` is called once the listeners stand.
+///
+/// # Errors
+/// [`RunError`] before it is ready; afterwards it ends only in order.
+pub fn run(settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(), RunError> {
+    sys::raise_open_files();
+    // Before any port is opened: a second twsmux for the same Gateway must not even answer.
+    let listeners =
+        settings.listen.iter().map(|addr| bind(*addr, "clients")).collect::<Result<Vec<_>, _>>()?;
+    let admin = bind(settings.admin, "admin")?;
+    let _state = StateDir::lock(&settings.state_dir, &settings.upstream.to_string())?;
+    let addresses = Addresses {
+        listen: listeners.iter().map(|l| l.local_addr()).collect::<Result<_, _>>()?,
+        admin: admin.local_addr()?,
+        upstream: settings.upstream,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, serve(settings, listeners, admin, addresses, ready))
+}
+
+async fn serve(
+    settings: Settings,
+    listeners: Vec<std::net::TcpListener>,
+    admin: std::net::TcpListener,
+    addresses: Addresses,
+    ready: impl FnOnce(&Addresses),
+) -> Result<(), RunError> {
+    let mut config = settings.core;
+    config.epoch_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let shell = Rc::new(Shell {
+        core: RefCell::new(Core::new(config)),
+        actions: RefCell::default(),
+        start: Instant::now(),
+        clients: Clients::default(),
+        upstream: Upstream::new(settings.upstream),
+        sleeping_until: Cell::new(None),
+        rearm: Notify::new(),
+        finish: Notify::new(),
+        die: settings.die,
+    });
+    let published = Arc::new(Published::new(shell.core.borrow().view(Time::ZERO)));
+    crate::admin::start(admin, published.clone())?;
+    let mut accepting = Vec::new();
+    for listener in listeners {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        accepting.push(spawn_local(downstream::accept(shell.clone(), listener)));
+    }
+    spawn_local(shell.clone().keep_time());
+    spawn_local(shell.clone().publish(published.clone()));
+    shell.tell_and_perform(Input::Tick);
+    ready(&addresses);
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
+    }
+    for task in accepting {
+        task.abort();
+    }
+    shell.tell_and_perform(Input::Stop);
+    tokio::select! {
+        () = shell.finish.notified() => {}
+        _ = terminate.recv() => tracing::warn!("second SIGTERM: not waiting"),
+        _ = interrupt.recv() => tracing::warn!("second SIGINT: not waiting"),
+    }
+    shell.upstream.close(settings.upstream_close).await;
+    shell.clients.wait_until_sent(limits::CLOSE_TIME).await;
+    shell.publish_now(&published);
+    tracing::info!("stopped");
+    Ok(())
+}

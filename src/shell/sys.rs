@@ -1,0 +1,88 @@
+//! System calls that sockets need, in one place; the only file that may contain `unsafe`.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+
+/// How many connections the kernel may hold for us before they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// A listening socket.
+///
+/// # Errors
+/// The system's, for example when the port is taken.
+pub fn listen(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    // A restarted twsmux gets its port although connections of the old one are still in TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// The upstream socket, before it connects. **With linger 0 every death of the process is a reset** (I2): the
+/// Gateway's kernel drops its side at once and no CLOSE_WAIT remains. No user timeout here: when that fires on a
+/// Gateway that paused reading, no reset is sent.
+///
+/// # Errors
+/// The system's.
+pub fn upstream_socket(addr: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive())?;
+    socket.set_nonblocking(true)?;
+    Ok(tokio::net::TcpSocket::from_std_stream(socket.into()))
+}
+
+/// Options of an accepted client socket: a dead peer is noticed within about half a minute.
+///
+/// # Errors
+/// The system's.
+pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive())?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
+    Ok(())
+}
+
+fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(Duration::from_secs(15))
+        .with_interval(Duration::from_secs(5))
+        .with_retries(3)
+}
+
+/// Bytes that the kernel has not yet seen acknowledged by the peer (SIOCOUTQ); 0 where it does not tell.
+pub fn unsent(stream: &impl AsFd) -> usize {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::ioctl::{Getter, Opcode, ioctl};
+        // From <linux/sockios.h>; the same number as TIOCOUTQ on every Linux architecture that Rust supports but
+        // a few whose terminals differ, none of which twsmux is built for.
+        const SIOCOUTQ: Opcode = 0x5411;
+        // SAFETY: SIOCOUTQ on a socket writes one C int and reads nothing.
+        let n = unsafe { ioctl(stream.as_fd(), Getter::<SIOCOUTQ, std::ffi::c_int>::new()) };
+        n.map_or(0, |n| usize::try_from(n).unwrap_or(0))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = stream;
+        0
+    }
+}
+
+/// Raises the limit of open files as far as it goes and returns it.
+pub fn raise_open_files() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}

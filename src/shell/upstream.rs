@@ -1,0 +1,240 @@
+//! The one upstream socket (I1, I2).
+//!
+//! It is never split, never shut down (but by a graceful close on request), never duplicated: linger 0 makes every
+//! end of it a reset, and only the last descriptor's end counts.
+
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use super::run::{Die, Shell, UpstreamClose};
+use super::sys;
+use crate::core::io::Input;
+use crate::ids::LinkId;
+use crate::limits;
+use crate::wire::{WireError, frame::FrameBuffer, handshake::ServerHello};
+
+/// Bytes read at once.
+const READ: usize = 64 << 10;
+/// Bytes read before the clients get their turn.
+const READ_BUDGET: usize = 256 << 10;
+/// Patience with a connect that is neither accepted nor refused.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// How long a planned close waits for what is sent to be delivered.
+const DELIVER_TIME: Duration = Duration::from_secs(2);
+
+struct Conn {
+    link: LinkId,
+    stream: TcpStream,
+    blocked: Cell<bool>,
+    closed: Cell<bool>,
+    wake: Notify,
+}
+
+/// The place of the one upstream socket.
+pub(super) struct Upstream {
+    addr: SocketAddr,
+    conn: RefCell<Option<Rc<Conn>>>,
+}
+
+impl Upstream {
+    pub(super) fn new(addr: SocketAddr) -> Self {
+        Upstream { addr, conn: RefCell::new(None) }
+    }
+
+    /// Writes bytes; how many were taken, or `None` when there is nothing to write or no room.
+    pub(super) fn write(&self, bytes: &[u8]) -> Option<usize> {
+        let conn = self.conn.borrow();
+        let conn = conn.as_ref().filter(|_| !bytes.is_empty())?;
+        match conn.stream.try_write(bytes) {
+            Ok(n) => Some(n),
+            Err(_) => {
+                // No room, or an error that the next read tells too.
+                conn.blocked.set(true);
+                conn.wake.notify_one();
+                None
+            }
+        }
+    }
+
+    /// Resets the connection. Its task ends in this turn of the loop and drops the last reference.
+    pub(super) fn abort(&self, link: LinkId) {
+        if let Some(conn) = self.conn.borrow_mut().take_if(|c| c.link == link) {
+            conn.closed.set(true);
+            conn.wake.notify_one();
+        }
+    }
+
+    /// The planned end: what is sent is delivered first, because a reset throws unsent bytes away.
+    pub(super) async fn close(&self, how: UpstreamClose) {
+        let Some(conn) = self.conn.borrow_mut().take() else { return };
+        let delivered = async {
+            while sys::unsent(&conn.stream) > 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        if tokio::time::timeout(DELIVER_TIME, delivered).await.is_err() {
+            tracing::warn!(
+                bytes = sys::unsent(&conn.stream),
+                "the Gateway did not take everything before the close"
+            );
+        }
+        if how == UpstreamClose::Graceful {
+            let _ = socket2::SockRef::from(&conn.stream).shutdown(std::net::Shutdown::Write);
+            let ended = async {
+                let mut chunk = [0u8; 4096];
+                while conn.stream.readable().await.is_ok() {
+                    match conn.stream.try_read(&mut chunk) {
+                        Ok(0) => return,
+                        Ok(_) => {}
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(_) => return,
+                    }
+                }
+            };
+            if tokio::time::timeout(DELIVER_TIME, ended).await.is_err() {
+                tracing::warn!("the Gateway did not close its side; resetting the connection");
+            }
+        }
+        conn.closed.set(true);
+        conn.wake.notify_one();
+    }
+}
+
+/// Reads the kernel's table for the Gateway port.
+pub(super) async fn look(shell: Rc<Shell>, link: LinkId) {
+    let addr = shell.upstream.addr;
+    let zombies = {
+        let _ = addr;
+        None
+    };
+    shell.tell_and_perform(Input::Looked { link, zombies });
+}
+
+/// Dials and serves the connection until it ends.
+pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
+    let addr = shell.upstream.addr;
+    let stream = match dial(addr).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            return shell.tell_and_perform(Input::UpstreamRefused { link, error: error.to_string() });
+        }
+    };
+    let conn = Rc::new(Conn {
+        link,
+        stream,
+        blocked: Cell::new(false),
+        closed: Cell::new(false),
+        wake: Notify::new(),
+    });
+    let before = shell.upstream.conn.borrow_mut().replace(conn.clone());
+    assert!(before.is_none(), "I1: at most one upstream socket");
+    shell.tell_and_perform(Input::UpstreamConnected { link });
+    match shell.die {
+        Some(Die::PanicInHandshake) => panic!("told to panic during the handshake"),
+        Some(Die::ExitInHandshake) => std::process::exit(1),
+        _ => {}
+    }
+    let error = converse(&shell, &conn).await;
+    // Dropped in the same turn: nothing of a connection that is over is kept.
+    shell.upstream.conn.borrow_mut().take_if(|c| c.link == link);
+    drop(conn);
+    if let Some(error) = error {
+        shell.tell_and_perform(Input::UpstreamGone { link, error });
+    }
+}
+
+async fn dial(addr: SocketAddr) -> io::Result<TcpStream> {
+    let connect = sys::upstream_socket(addr)?.connect(addr);
+    tokio::time::timeout(CONNECT_TIME, connect)
+        .await
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connect")))
+}
+
+/// Carries bytes until the connection ends: `Some` with the system's words, `None` when it was our own act.
+async fn converse(shell: &Rc<Shell>, conn: &Conn) -> Option<String> {
+    let mut buffer = FrameBuffer::default();
+    let mut greeted = false;
+    loop {
+        if conn.closed.get() {
+            return None;
+        }
+        tokio::select! {
+            biased;
+            () = conn.wake.notified() => {}
+            ready = conn.stream.writable(), if conn.blocked.get() => {
+                if let Err(error) = ready {
+                    return Some(error.to_string());
+                }
+                conn.blocked.set(false);
+                shell.flush_upstream();
+                shell.perform();
+            }
+            ready = conn.stream.readable() => {
+                if let Err(error) = ready {
+                    return Some(error.to_string());
+                }
+                if let Err(error) = read(shell, conn, &mut buffer, &mut greeted) {
+                    return Some(error.to_string());
+                }
+                if shell.die == Some(Die::PanicWhenReady) && shell.core.borrow().ready() {
+                    panic!("told to panic once ready");
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+fn read(shell: &Rc<Shell>, conn: &Conn, buffer: &mut FrameBuffer, greeted: &mut bool) -> io::Result<()> {
+    let mut chunk = [0u8; READ];
+    let mut total = 0;
+    while !conn.closed.get() {
+        match conn.stream.try_read(&mut chunk) {
+            Ok(0) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::UnexpectedEof,
+                    "the Gateway closed the connection",
+                ));
+            }
+            Ok(n) => {
+                total += n;
+                buffer.extend(&chunk[..n]);
+                if let Err(fault) = frames(shell, conn.link, buffer, greeted) {
+                    shell.tell(Input::UpstreamBroken { link: conn.link, fault });
+                }
+                // One write for each client that got something from this chunk; the chunk's size bounds what a
+                // thousand clients can be given before they are written to.
+                shell.perform();
+                if total >= READ_BUDGET {
+                    return Ok(());
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn frames(
+    shell: &Shell,
+    link: LinkId,
+    buffer: &mut FrameBuffer,
+    greeted: &mut bool,
+) -> Result<(), WireError> {
+    while let Some(payload) = buffer.next(limits::MAX_FRAME)? {
+        if *greeted {
+            shell.tell(Input::UpstreamFrame { link, payload: &payload });
+        } else {
+            *greeted = true;
+            shell.tell(Input::UpstreamHello { link, hello: ServerHello::parse(&payload)? });
+        }
+    }
+    Ok(())
+}
