@@ -327,8 +327,11 @@ impl Core {
             return self.unavailable(ctx, asked, &words);
         }
         match asked.shape.decl.handling {
-            // replaceFA below 157 has neither an id nor an answer.
-            Handling::ById if asked.int(Role::ReqId).is_none() => self.forward(ctx, asked, What::Other, &[]),
+            Handling::ById if asked.int(Role::ReqId).is_none() => match asked.message.form {
+                // replaceFA below 157 has neither an id nor an answer.
+                Form::Text => self.forward(ctx, asked, What::Other, &[]),
+                Form::Proto => self.unreadable(ctx, asked.key, -1, "the request id is absent"),
+            },
             Handling::ById | Handling::Executions => match asked.shape.decl.kind {
                 Kind::Cancel(of) => self.cancel_request(ctx, asked, of),
                 Kind::Update(of) => self.update_request(ctx, asked, of),

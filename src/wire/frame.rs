@@ -12,12 +12,15 @@ fn length(input: &[u8]) -> IResult<&[u8], u32> {
     be_u32.parse(input)
 }
 
-/// Splits one frame off `input`: `Some((payload, rest))`, or `None` when more bytes are needed.
+/// A frame's payload, and what follows the frame.
+pub type Split<'a> = (&'a [u8], &'a [u8]);
+
+/// Splits one frame off `input`, or `None` when more bytes are needed.
 ///
 /// # Errors
 /// [`WireError::FrameTooLong`] as soon as the prefix shows a length over `limit`, [`WireError::EmptyFrame`] on
 /// length 0 (no message is without an id).
-pub fn split(input: &[u8], limit: usize) -> Result<Option<(&[u8], &[u8])>, WireError> {
+pub fn split(input: &[u8], limit: usize) -> Result<Option<Split<'_>>, WireError> {
     let Ok((body, n)) = length(input) else { return Ok(None) };
     let n = n as usize;
     if n > limit {
