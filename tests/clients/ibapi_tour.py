@@ -619,6 +619,24 @@ class IbapiTour:
         self.app.disconnect()
         self.tour.step("place and exit", order_id=order_id)
 
+    def come_back(self):
+        """Finds the order that an earlier tour under this client id left behind, and cancels it."""
+        tour, app = self.tour, self.app
+        self.connect()
+        tour.begin("come back")
+        app.reqOpenOrders()
+        self.wait(lambda: self.seen["openOrderEnd"], "the open orders with their end")
+        found = {args[0]: args[2] for args in self.seen["openOrder"]}
+        references = [order.orderRef for order in found.values()]
+        tour.check(references == [tour.order_ref], f"the open orders found have the references {references}")
+        ((order_id, order),) = found.items()
+        tour.check(same_quantity(order.totalQuantity, self.args.quantity), f"its quantity is {order.totalQuantity}")
+        tour.check(order_id < self.next_order, f"order {order_id} is not below nextValidId {self.next_order}")
+        app.order_ids.add(order_id)
+        tour.step("come back", order_id=order_id, rows=len(found))
+        self.cancel(order_id)
+        self.leave()
+
     def hang(self):
         self.connect()
         self.tour.begin("hang")
@@ -683,6 +701,7 @@ class IbapiTour:
             "stream": self.only_stream,
             "place-and-rest": self.place_and_rest,
             "place-and-exit": self.place_and_exit,
+            "come-back": self.come_back,
             "hang": self.hang,
             "rejected": self.rejected,
             "outage": self.outage,

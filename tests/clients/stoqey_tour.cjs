@@ -6,7 +6,7 @@ const fs = require("fs");
 const path = require("path");
 const { parseArgs } = require("util");
 
-const root = process.env.TWSMUX_CLIENTS_DIR || path.join(__dirname, ".venvs");
+const root = path.resolve(process.env.TWSMUX_CLIENTS_DIR || path.join(__dirname, ".venvs"));
 const modulePath = require.resolve("@stoqey/ib", { paths: [path.join(root, "node"), __dirname] });
 const { IBApi, EventName } = require(modulePath);
 const libraryVersion = JSON.parse(
@@ -16,7 +16,7 @@ const libraryVersion = JSON.parse(
 const HARMLESS = new Set([
   202, 399, 2100, 2103, 2104, 2105, 2106, 2107, 2108, 2119, 2157, 2158, 2109, 2110, 2137, 10167,
 ]);
-const TOURS = ["full", "connect", "stream", "hang", "place-and-exit", "place-and-rest", "rejected", "outage"];
+const TOURS = ["full", "connect", "stream", "hang", "place-and-exit", "place-and-rest", "come-back", "rejected", "outage"];
 const HISTORY_END = "20260105 16:00:00 US/Eastern";
 const UNKNOWN_SYMBOL = "NOSUCH";
 const RESTING_PRICE = 1.0;
@@ -86,6 +86,7 @@ class Tour {
     this.requestIds = new Set();
     this.orderIds = new Set();
     this.allowedErrors = new Set();
+    this.unreadable = null;
     this.nextRequest = 1;
     this.nextOrder = null;
     this.transcript = {
@@ -508,12 +509,19 @@ class Tour {
     this.ib.reqCompletedOrders(false);
     await this.wait(() => this.all("completedOrdersEnd").length > 0, "the completed orders with their end");
     const rows = this.all("completedOrder");
+    if (this.transcript.server_version < 177) {
+      // The library looks for one field less than servers below 177 send in a completed order, and reports each as
+      // cut short. Only the end of the list can be checked.
+      this.unreadable = "COMPLETED_ORDER";
+      this.step("completed orders", { readable: false });
+      return;
+    }
     const own = rows
       .filter((v) => v[1].orderRef === this.orderRef)
       .map((v) => v[2].status)
       .sort();
     this.check(own.join() === "Cancelled,Filled", `own completed orders are ${own}`);
-    this.step("completed orders", { own, volatile: { others: rows.length - own.length } });
+    this.step("completed orders", { own, readable: true, volatile: { others: rows.length - own.length } });
   }
 
   async clockAndIds() {
@@ -565,7 +573,10 @@ class Tour {
     this.strangers();
     if (complete) {
       const odd = this.transcript.errors.filter(
-        (e) => !HARMLESS.has(e.code) && !this.allowedErrors.has(`${e.id}/${e.code}`),
+        (e) =>
+          !HARMLESS.has(e.code) &&
+          !this.allowedErrors.has(`${e.id}/${e.code}`) &&
+          !(this.unreadable && e.code === 505 && e.text.includes(this.unreadable)),
       );
       this.check(odd.length === 0, `unexpected errors ${JSON.stringify(odd.slice(0, 5))}`);
     }
@@ -639,6 +650,24 @@ class Tour {
     this.ib.disconnect();
     await sleep(50);
     this.step("place and exit", { order_id: id });
+  }
+
+  // Finds the order that an earlier tour under this client id left behind, and cancels it.
+  async comeBack() {
+    await this.connect();
+    this.begin("come back");
+    this.ib.reqOpenOrders();
+    await this.wait(() => this.all("openOrderEnd").length > 0, "the open orders with their end");
+    const found = new Map(this.all("openOrder").map((v) => [v[0], v[2]]));
+    const references = [...found.values()].map((order) => order.orderRef);
+    this.check(references.join() === this.orderRef, `the open orders found have the references ${references}`);
+    const [[id, order]] = found;
+    this.check(order.totalQuantity === this.args.quantity, `its quantity is ${order.totalQuantity}`);
+    this.check(id < this.nextOrder, `order ${id} is not below nextValidId ${this.nextOrder}`);
+    this.orderIds.add(id);
+    this.step("come back", { order_id: id, rows: found.size });
+    await this.cancel(id);
+    await this.leave();
   }
 
   async hang() {
@@ -730,6 +759,7 @@ async function main() {
       stream: () => tour.onlyStream(),
       "place-and-rest": () => tour.placeAndRest(),
       "place-and-exit": () => tour.placeAndExit(),
+      "come-back": () => tour.comeBack(),
       hang: () => tour.hang(),
       rejected: () => tour.rejected(),
       outage: () => tour.outage(),

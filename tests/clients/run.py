@@ -1,0 +1,457 @@
+#!/usr/bin/env python3
+"""Lets the real client libraries loose on twsmux, several at a time, and checks what each of them saw.
+
+    python3 tests/clients/run.py --binary target/debug/twsmux [--only NAME]... [--list]
+
+Prints `PASS name` or `FAIL name reason` for each scenario and last `N passed, N failed`; exits 0 only if all passed.
+Uses nothing but the standard library, talks to the loopback interface only and ends only processes that it started.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PLACE = os.path.abspath(os.environ.get("TWSMUX_CLIENTS_DIR") or os.path.join(HERE, ".venvs"))
+
+# Library -> its driver. Where a client is named, it is by this name.
+DRIVERS = {
+    "ib_async": [f"{PLACE}/ib_async/bin/python", f"{HERE}/ib_async_tour.py"],
+    "ib_insync": [f"{PLACE}/ib_insync/bin/python", f"{HERE}/ib_insync_tour.py"],
+    "ibapi": [f"{PLACE}/ibapi/bin/python", f"{HERE}/ibapi_tour.py"],
+    "ibapi-stable": [f"{PLACE}/ibapi-stable/bin/python", f"{HERE}/ibapi_tour.py"],
+    "stoqey": ["node", f"{HERE}/stoqey_tour.cjs"],
+}
+ALL = list(DRIVERS)
+
+READY_SECONDS = 30
+CLIENT_SECONDS = 150
+SCENARIOS = []
+
+
+class Failed(Exception):
+    """A scenario did not show what it had to show."""
+
+
+def check(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def wait_until(condition, what, seconds):
+    until = time.monotonic() + seconds
+    while not condition():
+        check(time.monotonic() < until, f"waited {seconds} s in vain for {what}")
+        time.sleep(0.05)
+
+
+class Process:
+    """A process with its output in files, ended by its id alone."""
+
+    def __init__(self, name, command, directory):
+        self.name = name
+        self.out_path = os.path.join(directory, f"{name}.out")
+        self.err_path = os.path.join(directory, f"{name}.err")
+        with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory)
+
+    def output(self):
+        with open(self.out_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def complaints(self):
+        with open(self.err_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def running(self):
+        return self.child.poll() is None
+
+    def kill(self):
+        """SIGKILL, as by a crash."""
+        if self.running():
+            self.child.kill()
+        self.child.wait()
+
+    def stop(self, seconds=20):
+        """SIGTERM, and SIGKILL where that does not help. Returns the exit code, None after a kill."""
+        if self.running():
+            self.child.terminate()
+            try:
+                self.child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                return None
+        return self.child.returncode
+
+
+class Scenario:
+    """What one scenario starts, so that all of it can be ended, whatever happens."""
+
+    def __init__(self, name, binary, directory):
+        self.name = name
+        self.binary = binary
+        self.directory = directory
+        self.processes = []
+        self.count = 0
+
+    def path(self, name):
+        self.count += 1
+        return os.path.join(self.directory, f"{self.count:02d}-{name}")
+
+    def start(self, name, command):
+        self.count += 1
+        process = Process(f"{self.count:02d}-{name}", command, self.directory)
+        self.processes.append(process)
+        return process
+
+    def _ready(self, process):
+        """Waits for the `ready` line and returns its key=value pairs."""
+
+        def line():
+            return next((l for l in process.output().splitlines() if l.startswith("ready ")), None)
+
+        wait_until(lambda: line() or not process.running(), f"the ready line of {process.name}", READY_SECONDS)
+        check(line(), f"{process.name} ended with {process.child.returncode}: {process.complaints()[-500:]}")
+        return dict(pair.split("=", 1) for pair in line().split()[1:] if "=" in pair)
+
+    def sim(self, version=None, *extra):
+        """Starts the simulated Gateway alone. Returns the process and its port."""
+        limit = ["--max-server-version", str(version)] if version else []
+        process = self.start("sim", [self.binary, "sim", "--listen", "127.0.0.1:0", *limit, *extra])
+        return process, port_of(self._ready(process)["sim"])
+
+    def twsmux(self, version=None, upstream="sim", *extra):
+        """Starts twsmux and returns it with its ports as attributes."""
+        limit = ["--max-server-version", str(version)] if version else []
+        command = [self.binary, "run", "--upstream", upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
+        process = self.start("twsmux", [*command, "--state-dir", self.path("state"), *limit, *extra])
+        where = self._ready(process)
+        process.port = port_of(where["listen"])
+        process.admin = port_of(where["admin"])
+        return process
+
+    def client(self, library, port, client_id, *extra):
+        command = [*DRIVERS[library], "--port", str(port), "--client-id", str(client_id), *map(str, extra)]
+        process = self.start(f"{library}-{client_id}", command)
+        process.library = library
+        return process
+
+    def transcript(self, process, seconds=CLIENT_SECONDS):
+        """Waits for a client's end and returns its transcript, with the exit code as `exit`."""
+        wait_until(lambda: not process.running(), f"{process.name} to end", seconds)
+        return self.spoken(process) | {"exit": process.child.returncode}
+
+    def spoken(self, process):
+        text = process.output().strip()
+        check(text.startswith("{") and "\n" not in text, f"{process.name} printed no transcript: {process.complaints()[-500:]}")
+        return json.loads(text)
+
+    def tours(self, port, clients, tour="full", *extra, meet=True):
+        """Runs a tour with several clients [(library, client id)] at the same time; all have to succeed. Returns their
+        transcripts by library and client id."""
+        together = ["--meet", self.path("meet"), "--parties", len(clients)] if meet else []
+        running = [self.client(library, port, number, "--tour", tour, *together, *extra) for library, number in clients]
+        found = {(p.library, number): self.transcript(p) for p, (_, number) in zip(running, clients)}
+        bad = [f"{library} as client {number}: {t['failure']}" for (library, number), t in found.items() if t["exit"]]
+        for (library, number), t in found.items():
+            if t["strangers"]:
+                bad.append(f"{library} as client {number} saw {t['strangers'][:3]}")
+        check(not bad, "; ".join(bad))
+        return found
+
+    def metrics(self, twsmux):
+        """The samples of /metrics as {name{labels}: value}."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{twsmux.admin}/metrics", timeout=10) as answer:
+            lines = answer.read().decode().splitlines()
+        return {m[1]: float(m[2]) for m in (re.match(r"(\S+(?:\{.*\})?) (\S+)$", l) for l in lines if l[:1] != "#") if m}
+
+    def one_upstream(self, twsmux):
+        """One connection was made to the Gateway and none hangs there."""
+        samples = self.metrics(twsmux)
+        connects = {k: v for k, v in samples.items() if k.startswith("twsmux_upstream_connects_total")}
+        check(connects and sum(connects.values()) == 1, f"upstream connects: {connects}")
+        zombies = {k: v for k, v in samples.items() if "close_wait" in k}
+        check(zombies and not any(zombies.values()), f"sockets in CLOSE_WAIT: {zombies}")
+
+    def ends_well(self, twsmux):
+        check(twsmux.running(), f"twsmux ended by itself with {twsmux.child.returncode}")
+        code = twsmux.stop()
+        check(code == 0, f"twsmux ended with {code} on SIGTERM")
+
+    def end(self):
+        for process in self.processes:
+            process.kill()
+
+
+def port_of(address):
+    return int(address.rsplit(":", 1)[1])
+
+
+def scenario(function):
+    SCENARIOS.append((function.__name__.replace("_", "-"), function))
+    return function
+
+
+def order_ids(transcript):
+    return {step["order_id"] for step in transcript["steps"] if "order_id" in step}
+
+
+def comparable(transcript):
+    """A transcript without what may differ: volatile facts dropped, each id replaced by the order of its appearance."""
+    labels = {}
+
+    def label(number):
+        return number if number == -1 else labels.setdefault(number, f"id {len(labels) + 1}")
+
+    steps = []
+    for step in transcript["steps"]:
+        kept = {k: v for k, v in step.items() if k != "volatile"}
+        for key in ("req_id", "order_id"):
+            if key in kept:
+                kept[key] = label(kept[key])
+        steps.append(kept)
+    errors = sorted({(str(label(e["id"])), e["code"]) for e in transcript["errors"]})
+    return {"accounts": transcript["accounts"], "version": transcript["server_version"], "steps": steps, "errors": errors}
+
+
+def difference(left, right):
+    """The first place where two comparable transcripts differ, in words; None when they do not."""
+    for key in ("accounts", "version", "errors"):
+        if left[key] != right[key]:
+            return f"{key}: {left[key]} against {right[key]}"
+    for one, other in zip(left["steps"], right["steps"]):
+        if one != other:
+            keys = [k for k in one.keys() | other.keys() if one.get(k) != other.get(k)]
+            return f"step '{one['step']}': " + ", ".join(f"{k} {one.get(k)!r} against {other.get(k)!r}" for k in keys)[:600]
+    if len(left["steps"]) != len(right["steps"]):
+        return f"{len(left['steps'])} steps against {len(right['steps'])}"
+    return None
+
+
+# Scenarios
+
+
+@scenario
+def simulator_alone(s):
+    """The drivers and the simulated Gateway without anything between: what fails here is not the multiplexer's fault."""
+    _, port = s.sim(157)
+    s.tours(port, [(library, 1 + n) for n, library in enumerate(ALL)])
+
+
+@scenario
+def four_libraries_at_157(s):
+    """ib_async, ib_insync and both official clients at once, twice: once with order ids that are all the same, once with
+    those that nextValidId offers."""
+    mux = s.twsmux(157)
+    libraries = ["ib_async", "ib_insync", "ibapi", "ibapi-stable"]
+    first = s.tours(mux.port, [(l, 11 + n) for n, l in enumerate(libraries)], "full", "--start-order-id", 500)
+    ids = [order_ids(t) for t in first.values()]
+    check(all(i == ids[0] for i in ids), f"the order ids should have been the same: {ids}")
+    second = s.tours(mux.port, [(l, 21 + n) for n, l in enumerate(libraries)])
+    for (library, _), t in [*first.items(), *second.items()]:
+        check(t["server_version"] == 157, f"{library} was given version {t['server_version']}")
+    s.one_upstream(mux)
+    s.ends_well(mux)
+
+
+@scenario
+def four_libraries_at_176(s):
+    """The default version, with @stoqey/ib in place of 9.81; one library twice."""
+    mux = s.twsmux()
+    clients = [("ib_async", 1), ("ib_insync", 2), ("stoqey", 3), ("ibapi-stable", 4), ("stoqey", 5)]
+    for (library, _), t in s.tours(mux.port, clients).items():
+        check(t["server_version"] == 176, f"{library} was given version {t['server_version']}")
+    s.one_upstream(mux)
+    s.ends_well(mux)
+
+
+@scenario
+def too_old_a_client_is_refused_in_words(s):
+    """9.81 speaks at most 157. In front of an upstream at 176 it is told both numbers."""
+    mux = s.twsmux()
+    t = s.transcript(s.client("ibapi", mux.port, 1, "--tour", "connect"))
+    check(t["exit"] != 0, "9.81 connected to an upstream at 176")
+    texts = [e["text"] for e in t["errors"]]
+    check(any("157" in text and "176" in text for text in texts), f"no error names both versions: {texts}, {t['failure']}")
+    s.tours(mux.port, [("ib_async", 2)], "connect")
+    s.one_upstream(mux)
+
+
+@scenario
+def a_client_id_in_use_is_refused_with_326(s):
+    mux = s.twsmux()
+    holder = s.client("ibapi-stable", mux.port, 7, "--tour", "hang")
+    wait_until(lambda: holder.output().endswith("\n"), "the first client 7", CLIENT_SECONDS)
+    for library in ("ib_async", "ibapi-stable", "stoqey"):
+        t = s.transcript(s.client(library, mux.port, 7, "--tour", "connect"))
+        check(t["exit"] != 0, f"a second client 7 ({library}) was let in")
+        check(any(e["code"] == 326 for e in t["errors"]), f"{library} was not told 326 but {t['errors']}, {t['failure']}")
+    check(holder.running(), "the first client 7 did not survive")
+    s.tours(mux.port, [("ib_insync", 8)], "connect")
+    holder.kill()
+    time.sleep(0.5)
+    s.tours(mux.port, [("ib_async", 7)], "connect")
+    s.one_upstream(mux)
+
+
+@scenario
+def same_answers_as_without_twsmux(s):
+    """Every library's tour through twsmux equals its tour at the simulated Gateway itself, but for ids."""
+    clients = [(library, 31 + n) for n, library in enumerate(ALL)]
+    _, direct = s.sim(157)
+    expected = s.tours(direct, clients)
+    mux = s.twsmux(157)
+    seen = s.tours(mux.port, clients)
+    found = [
+        f"{who[0]}: {text}"
+        for who in expected
+        if (text := difference(comparable(expected[who]), comparable(seen[who])))
+    ]
+    check(not found, "; ".join(found))
+
+
+@scenario
+def clients_killed_while_others_tour(s):
+    """Clients that stream and are then killed, in three waves, leave nothing at the Gateway and disturb nobody."""
+    mux = s.twsmux()
+    meet = ["--meet", s.path("meet"), "--parties", 2]
+    touring = [s.client("ib_insync", mux.port, 1, *meet), s.client("ibapi-stable", mux.port, 2, *meet)]
+    for wave in range(3):
+        hung = [s.client("ib_async", mux.port, 50 + n, "--tour", "hang", "--symbol", "MSFT") for n in range(3)]
+        wait_until(
+            lambda: all(h.output().endswith("\n") or not h.running() for h in hung), "hung clients", CLIENT_SECONDS
+        )
+        bad = [s.spoken(h)["failure"] for h in hung if not h.running()]
+        check(not bad, f"wave {wave + 1}: {bad}")
+        for h in hung:
+            h.kill()
+        time.sleep(0.5)
+    for client in touring:
+        t = s.transcript(client)
+        check(t["exit"] == 0, f"{client.library} beside dying clients: {t['failure']} {t['strangers'][:3]}")
+    s.tours(mux.port, [("ib_async", 50), ("stoqey", 51)], "connect")
+    s.one_upstream(mux)
+    s.ends_well(mux)
+
+
+@scenario
+def refusals_are_read_as_such(s):
+    """A refused order is dead and a refused modify leaves the order alive, as each library reads it."""
+    mux = s.twsmux(157)
+    s.tours(mux.port, [(library, 61 + n) for n, library in enumerate(ALL)], "rejected", meet=False)
+    s.one_upstream(mux)
+
+
+@scenario
+def an_outage_leaves_trades_open(s):
+    """The Gateway dies under resting orders. Modifies and cancels are refused with a code that ib_async and ib_insync do
+    not take for the end of the order."""
+    sim, port = s.sim(157)
+    mux = s.twsmux(157, f"127.0.0.1:{port}")
+    meet = s.path("meet")
+    running = [
+        s.client(library, mux.port, 71 + n, "--tour", "outage", "--meet", meet, "--parties", len(ALL))
+        for n, library in enumerate(ALL)
+    ]
+    resting = os.path.join(meet, "resting")
+    wait_until(
+        lambda: os.path.isdir(resting) and len(os.listdir(resting)) == len(ALL) or any(not c.running() for c in running),
+        "resting orders",
+        CLIENT_SECONDS,
+    )
+    time.sleep(0.5)
+    sim.kill()
+    for client in running:
+        t = s.transcript(client)
+        check(t["exit"] == 0, f"{client.library}: {t['failure']} {t['strangers'][:3]}")
+        codes = {c for step in t["steps"] for c in step.get("codes", [])}
+        odd = [c for c in codes if c != 399 and not 2100 <= c < 2200]
+        check(codes and not odd, f"{client.library} was refused with {codes}")
+
+
+@scenario
+def an_order_placed_before_leaving_is_placed(s):
+    """Each library places an order and closes its socket at once; the orders rest, and their owners find them again and
+    can cancel them."""
+    mux = s.twsmux(157)
+    clients = [(library, 81 + n) for n, library in enumerate(ALL)]
+    s.tours(mux.port, clients, "place-and-exit")
+    s.tours(mux.port, clients, "come-back")
+    s.one_upstream(mux)
+    s.ends_well(mux)
+
+
+def run_one(name, function, binary, keep):
+    directory = os.path.join(keep, name)
+    os.makedirs(directory)
+    s = Scenario(name, binary, directory)
+    started = time.monotonic()
+    try:
+        function(s)
+    except Failed as failure:
+        reason = str(failure)
+    except Exception:
+        reason = traceback.format_exc()
+    else:
+        reason = None
+    finally:
+        s.end()
+    seconds = time.monotonic() - started
+    if reason is None:
+        print(f"PASS {name} ({seconds:.1f} s)", flush=True)
+        return True
+    print(f"FAIL {name} {' '.join(reason.split())}", flush=True)
+    for process in s.processes:
+        if "twsmux" in process.name or "sim" in process.name:
+            tail = process.complaints().splitlines()[-15:]
+            sys.stderr.write("".join(f"    {process.name}: {line}\n" for line in tail))
+    return False
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Runs real client libraries against twsmux.")
+    parser.add_argument("--binary", help="the twsmux program to test")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="run this scenario (repeatable)")
+    parser.add_argument("--list", action="store_true", help="print the names of the scenarios and stop")
+    parser.add_argument("--keep", metavar="DIR", help="keep every output and transcript there")
+    args = parser.parse_args()
+    if args.list:
+        for name, function in SCENARIOS:
+            print(name, "-", " ".join((function.__doc__ or "").split()))
+        return 0
+    unknown = set(args.only) - {name for name, _ in SCENARIOS}
+    if not args.binary or unknown:
+        parser.error(f"no scenario {sorted(unknown)}" if unknown else "--binary is needed")
+    binary = os.path.abspath(args.binary)
+    if not os.access(binary, os.X_OK):
+        parser.error(f"{binary} is not a program")
+    if subprocess.run([os.path.join(HERE, "setup.sh")], stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode:
+        print("FAIL setup the client libraries could not be installed", flush=True)
+        print("0 passed, 1 failed", flush=True)
+        return 1
+
+    # SIGTERM ends a run as ^C does, so that what it started is ended too.
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    keep = tempfile.mkdtemp(prefix="twsmux-clients-")
+    chosen = [(n, f) for n, f in SCENARIOS if not args.only or n in args.only]
+    try:
+        results = [run_one(name, function, binary, keep) for name, function in chosen]
+    finally:
+        if args.keep:
+            shutil.copytree(keep, args.keep, dirs_exist_ok=True)
+        shutil.rmtree(keep, ignore_errors=True)
+    print(f"{sum(results)} passed, {len(results) - sum(results)} failed", flush=True)
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
