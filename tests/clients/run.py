@@ -62,7 +62,14 @@ class Process:
         self.out_path = os.path.join(directory, f"{name}.out")
         self.err_path = os.path.join(directory, f"{name}.err")
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=directory)
+            self.child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                cwd=directory,
+                env=os.environ | {"NO_COLOR": "1", "TWSMUX_CLIENTS_DIR": PLACE},
+            )
 
     def output(self):
         with open(self.out_path, encoding="utf-8", errors="replace") as file:
@@ -255,7 +262,7 @@ def four_libraries_at_157(s):
     libraries = ["ib_async", "ib_insync", "ibapi", "ibapi-stable"]
     first = s.tours(mux.port, [(l, 11 + n) for n, l in enumerate(libraries)], "full", "--start-order-id", 500)
     ids = [order_ids(t) for t in first.values()]
-    check(all(i == ids[0] for i in ids), f"the order ids should have been the same: {ids}")
+    check(all(500 in i for i in ids), f"order id 500 should have been in use by all: {ids}")
     second = s.tours(mux.port, [(l, 21 + n) for n, l in enumerate(libraries)])
     for (library, _), t in [*first.items(), *second.items()]:
         check(t["server_version"] == 157, f"{library} was given version {t['server_version']}")
@@ -288,11 +295,13 @@ def too_old_a_client_is_refused_in_words(s):
 
 @scenario
 def a_client_id_in_use_is_refused_with_326(s):
+    """A second client under an id is turned away while the first lives, and let in when it is gone."""
     mux = s.twsmux()
     holder = s.client("ibapi-stable", mux.port, 7, "--tour", "hang")
     wait_until(lambda: holder.output().endswith("\n"), "the first client 7", CLIENT_SECONDS)
     for library in ("ib_async", "ibapi-stable", "stoqey"):
-        t = s.transcript(s.client(library, mux.port, 7, "--tour", "connect"))
+        # ib_async waits for the end of its patience although the socket was closed.
+        t = s.transcript(s.client(library, mux.port, 7, "--tour", "connect", "--patience", 5))
         check(t["exit"] != 0, f"a second client 7 ({library}) was let in")
         check(any(e["code"] == 326 for e in t["errors"]), f"{library} was not told 326 but {t['errors']}, {t['failure']}")
     check(holder.running(), "the first client 7 did not survive")
@@ -399,8 +408,9 @@ def run_one(name, function, binary, keep):
         function(s)
     except Failed as failure:
         reason = str(failure)
-    except Exception:
-        reason = traceback.format_exc()
+    except Exception as error:
+        traceback.print_exc()
+        reason = repr(error)
     else:
         reason = None
     finally:

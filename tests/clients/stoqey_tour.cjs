@@ -187,14 +187,23 @@ class Tour {
 
   async meet(place) {
     if (!this.args.meet) return;
-    const directory = path.join(this.args.meet, place);
-    fs.mkdirSync(directory, { recursive: true });
-    fs.writeFileSync(path.join(directory, String(this.args.clientId)), "");
+    const directory = this.leaveMark(place);
     await this.wait(
-      () => fs.readdirSync(directory).length >= this.args.parties,
+      () => {
+        const failed = fs.existsSync(path.join(this.args.meet, "failed"));
+        this.check(!failed, `another client failed, no use in waiting at '${place}'`);
+        return fs.readdirSync(directory).length >= this.args.parties;
+      },
       `${this.args.parties} clients at '${place}'`,
       this.args.deadline,
     );
+  }
+
+  leaveMark(place) {
+    const directory = path.join(this.args.meet, place);
+    fs.mkdirSync(directory, { recursive: true });
+    fs.writeFileSync(path.join(directory, String(this.args.clientId)), "");
+    return directory;
   }
 
   request() {
@@ -734,6 +743,7 @@ class Tour {
   say() {
     if (!this.said) {
       this.said = true;
+      if (this.args.meet && !this.transcript.ok) this.leaveMark("failed");
       fs.writeSync(1, JSON.stringify(this.transcript) + "\n");
     }
   }

@@ -145,11 +145,21 @@ class Tour:
             await asyncio.sleep(0.01)
 
     def _marks(self, place):
+        directory = self._leave_mark(place)
+        failed = os.path.join(self.args.meet, "failed")
+
+        def complete():
+            self.check(not os.path.isdir(failed), f"another client failed, no use in waiting at '{place}'")
+            return len(os.listdir(directory)) >= self.args.parties
+
+        return complete
+
+    def _leave_mark(self, place):
         directory = os.path.join(self.args.meet, place)
         os.makedirs(directory, exist_ok=True)
         with open(os.path.join(directory, str(self.args.client_id)), "w", encoding="ascii"):
             pass
-        return lambda: len(os.listdir(directory)) >= self.args.parties
+        return directory
 
     def meet(self, place):
         """Waits until every party of the run has come as far as this, so that all of them overlap."""
@@ -174,6 +184,8 @@ class Tour:
 
     def _say(self):
         if self._said.acquire(blocking=False):
+            if self.args.meet and not self.transcript["ok"]:
+                self._leave_mark("failed")
             sys.stdout.write(json.dumps(self.transcript, sort_keys=True) + "\n")
             sys.stdout.flush()
 
