@@ -47,6 +47,7 @@ class IbTour:
         self.ranges = []  # of ids that the library has used: it counts request ids and order ids together
         self.own_orders = {}  # order id -> quantity
         self.allowed_errors = []
+        self.foreign_shown = 0
 
     def _on_error(self, request_id, code, text, _contract):
         self.tour.error(request_id, code, text)
@@ -276,6 +277,7 @@ class IbTour:
         tour.check(set(mine) == {trade.order.orderId}, f"own orders among all open ones: {mine}")
         foreign = [t.order.clientId for t in found if t.order.clientId != self.args.client_id]
         tour.step("all open orders", order_id=trade.order.orderId, volatile={"others": sorted(foreign)})
+        self.foreign_shown = self.foreign_orders()
 
     async def modify(self, trade):
         tour = self.tour
@@ -413,8 +415,8 @@ class IbTour:
             if request_id != -1 and not self.used(request_id):
                 tour.stranger("error", req_id=request_id, code=code)
 
-    def watch_foreign_orders(self):
-        """Outside of answers that the Gateway gives to everybody no order of another client may come."""
+    def foreign_orders(self):
+        """How many messages about orders of other clients came. Only the answer about all open orders may bring any."""
         me = self.args.client_id
         return len([o for o in self.tap.open_orders if o[4] != me]) + len([s for s in self.tap.statuses if s[2] != me])
 
@@ -422,6 +424,9 @@ class IbTour:
         tour = self.tour
         tour.begin("disconnect")
         self.strangers()
+        late = self.foreign_orders() - self.foreign_shown
+        if late:
+            tour.stranger("orders of other clients that were not asked for", count=late)
         tour.check(not self.complaints.found, "the library complained")
         if complete:
             tour.only_harmless_errors(self.allowed_errors)
@@ -445,7 +450,7 @@ class IbTour:
         trade = await self.place_resting()
         await self.open_orders(trade)
         await self.modify(trade)
-        foreign = self.watch_foreign_orders()
+        foreign = self.foreign_orders()
         if foreign:
             self.tour.stranger("orders of other clients before all open orders were asked for", count=foreign)
         await self.all_open_orders(trade)

@@ -148,6 +148,7 @@ class IbapiTour:
         self.next_order = None
         self.stock = stock(self.args.symbol)
         self.allowed_errors = []
+        self.foreign_shown = 0
 
     def request(self):
         number = self.next_request
@@ -402,6 +403,7 @@ class IbapiTour:
         tour.check(mine == {order_id}, f"own orders among all open ones: {sorted(mine)}")
         others = sorted({args[2].clientId for args in found} - {self.args.client_id})
         tour.step("all open orders", order_id=order_id, volatile={"others": others})
+        self.foreign_shown = len(self.foreign_orders())
 
     def modify(self, order_id):
         tour = self.tour
@@ -530,7 +532,7 @@ class IbapiTour:
         tour.step("next valid id", volatile={"value": value})
 
     def foreign_orders(self):
-        """Order messages of other clients that came although nobody asked for them."""
+        """The ids in messages about orders of other clients. Only the answer about all open orders may bring any."""
         me = self.args.client_id
         return [a[0] for a in self.seen["openOrder"] if a[2].clientId != me] + [
             a[0] for a in self.seen["orderStatus"] if a[8] != me
@@ -560,6 +562,9 @@ class IbapiTour:
         tour, app = self.tour, self.app
         tour.begin("disconnect")
         self.strangers()
+        late = self.foreign_orders()[self.foreign_shown :]
+        if late:
+            tour.stranger("orders of other clients that were not asked for", orders=late[:10])
         if complete:
             tour.only_harmless_errors(self.allowed_errors)
         tour.check(not tour.broken, f"the connection broke: {tour.broken[:1]}")

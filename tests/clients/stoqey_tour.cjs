@@ -87,6 +87,7 @@ class Tour {
     this.orderIds = new Set();
     this.allowedErrors = new Set();
     this.unreadable = null;
+    this.foreignShown = 0;
     this.nextRequest = 1;
     this.nextOrder = null;
     this.transcript = {
@@ -420,6 +421,7 @@ class Tour {
     this.check(mine.join() === String(id), `own orders among all open ones: ${mine}`);
     const others = [...new Set(found.map((v) => v[2].clientId))].filter((c) => c !== this.args.clientId).sort();
     this.step("all open orders", { order_id: id, volatile: { others } });
+    this.foreignShown = this.foreignOrders().length;
   }
 
   async modify(id) {
@@ -549,7 +551,7 @@ class Tour {
     this.step("next valid id", { volatile: { value } });
   }
 
-  // Order messages of other clients that came although nobody asked for them.
+  // The ids in messages about orders of other clients. Only the answer about all open orders may bring any.
   foreignOrders() {
     const me = this.args.clientId;
     return [
@@ -580,6 +582,9 @@ class Tour {
   async leave(complete = true) {
     this.begin("disconnect");
     this.strangers();
+    const late = this.foreignOrders().slice(this.foreignShown);
+    if (late.length)
+      this.stranger("orders of other clients that were not asked for", { orders: late.slice(0, 10) });
     if (complete) {
       const odd = this.transcript.errors.filter(
         (e) =>
