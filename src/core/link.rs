@@ -199,7 +199,7 @@ impl Core {
     }
 
     pub(super) fn upstream_refused(&mut self, ctx: &mut Ctx<'_>, link: LinkId, error: String) {
-        if self.is_current(link) {
+        if self.is_current(link) && matches!(self.link, Link::Dialing { .. }) {
             self.stats.connects[ConnectResult::Refused as usize] += 1;
             self.down(ctx, Failure::Refused(error), limits::REFUSED_PAUSE);
         }
@@ -221,7 +221,7 @@ impl Core {
     }
 
     pub(super) fn upstream_connected(&mut self, ctx: &mut Ctx<'_>, link: LinkId) {
-        if !self.is_current(link) {
+        if !self.is_current(link) || !matches!(self.link, Link::Dialing { .. }) {
             return;
         }
         self.link = Link::Greeting { since: ctx.now };

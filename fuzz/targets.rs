@@ -1,0 +1,264 @@
+//! What the fuzz targets do with their input. The targets themselves and the replay of their seeds in the normal
+//! tests (`tests/fuzz_replay.rs`) share it.
+#![allow(dead_code)] // each target uses one of them
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use twsmux::core::io::{Action, Actions, Gone, Input};
+use twsmux::core::{Config, Core};
+use twsmux::ids::{ClientKey, LinkId};
+use twsmux::protocol::dialect::Dialect;
+use twsmux::protocol::layout;
+use twsmux::protocol::model::Role;
+use twsmux::time::Time;
+use twsmux::wire::frame::{self, FrameBuffer};
+use twsmux::wire::handshake::{ClientHello, ServerHello};
+use twsmux::wire::{proto, text};
+
+/// Every target by name.
+pub const ALL: [(&str, fn(&[u8])); 5] = [
+    ("frames", frames),
+    ("handshake", handshake),
+    ("fields", fields),
+    ("protobuf", protobuf),
+    ("core_ops", core_ops),
+];
+
+/// Frames come out the same however the bytes are cut, and go back in unchanged.
+pub fn frames(data: &[u8]) {
+    let Some((cut, bytes)) = data.split_first() else { return };
+    let limit = 1 << 16;
+    let read = |pieces: &mut dyn Iterator<Item = &[u8]>| {
+        let mut buffer = FrameBuffer::default();
+        let mut seen = Vec::new();
+        for piece in pieces {
+            buffer.extend(piece);
+            loop {
+                match buffer.next(limit) {
+                    Ok(Some(payload)) => seen.push(payload.to_vec()),
+                    Ok(None) => break,
+                    Err(fault) => return (seen, Some(fault)),
+                }
+            }
+        }
+        (seen, None)
+    };
+    let whole = read(&mut std::iter::once(bytes));
+    let pieces = read(&mut bytes.chunks(usize::from(*cut).max(1)));
+    assert_eq!(whole, pieces);
+    let mut again = BytesMut::new();
+    for payload in &whole.0 {
+        frame::put(payload, &mut again);
+    }
+    assert!(bytes.starts_with(&again), "frames go back to the bytes that they came from");
+}
+
+/// A greeting that is read can be written and read again; a reply likewise.
+pub fn handshake(data: &[u8]) {
+    let mut buffer = FrameBuffer::default();
+    buffer.extend(data);
+    if let Ok(Some(hello)) = ClientHello::take(&mut buffer, 4096) {
+        assert!(hello.min <= hello.max);
+        let mut out = BytesMut::new();
+        hello.put(&mut out);
+        let mut buffer = FrameBuffer::default();
+        buffer.extend(&out);
+        assert_eq!(ClientHello::take(&mut buffer, 1 << 20), Ok(Some(hello)));
+    }
+    if let Ok(hello) = ServerHello::parse(data) {
+        let mut out = BytesMut::new();
+        hello.put(&mut out);
+        assert_eq!(ServerHello::parse(&out[frame::PREFIX..]), Ok(hello));
+    }
+}
+
+/// Two bytes of version, then a payload: a body that decodes encodes to the same bytes; ids can be replaced and
+/// put back.
+pub fn fields(data: &[u8]) {
+    let Some((version, payload)) = split_version(data) else { return };
+    let Ok(message) = text::message(payload, version) else { return };
+    let dialect = Dialect::new(version);
+    if let Some(shape) = dialect.request(message.id) {
+        let _ = shape.flag(&message);
+        if shape.check(&message).is_ok() {
+            patch_there_and_back(shape, &message, version);
+        }
+    }
+    if let Some(shape) = dialect.response(message.id) {
+        let _ = (shape.flag(&message), shape.int(&message, Role::ReqId), shape.str(&message, Role::Account));
+        if message.form == text::Form::Text
+            && let Ok(record) = layout::read(&shape.decl.message, version, message.body)
+            && let Some(declared) = shape.decl.message.text
+            && layout::decode(declared, version, message.body).is_ok()
+        {
+            let mut out = BytesMut::new();
+            layout::encode(declared, version, &record, &mut out);
+            assert!(layout::decode(declared, version, &out).is_ok(), "what is written can be read");
+        }
+    }
+}
+
+fn patch_there_and_back<T>(
+    shape: &twsmux::protocol::dialect::Shape<T>,
+    message: &text::Message<'_>,
+    version: u16,
+) {
+    for role in [Role::ReqId, Role::OrderId] {
+        let Ok(Some(id)) = shape.int(message, role) else { continue };
+        let (mut there, mut back) = (BytesMut::new(), BytesMut::new());
+        if shape.patch(message, &[(role, 1 << 30)], &mut there).is_err() {
+            continue;
+        }
+        let patched = text::message(&there, version).expect("a patched message keeps its id");
+        assert_eq!(shape.int(&patched, role), Ok(Some(1 << 30)));
+        shape.patch(&patched, &[(role, id)], &mut back).expect("it was patched before");
+        let restored = text::message(&back, version).expect("likewise");
+        assert_eq!(shape.int(&restored, role), Ok(Some(id)));
+    }
+}
+
+/// Patching nothing changes nothing; what is patched reads back; hostile bodies end in an error.
+pub fn protobuf(data: &[u8]) {
+    let whole = proto::fields(data).all(|f| f.is_ok());
+    let mut same = BytesMut::new();
+    assert_eq!(proto::patch(data, &[], &mut same).is_ok(), whole);
+    if whole {
+        assert_eq!(&same[..], data);
+    }
+    for path in [&[1][..], &[3, 1], &[3, 2, 4]] {
+        let Ok(Some(_)) = proto::get_int(data, path) else { continue };
+        let mut out = BytesMut::new();
+        if proto::patch(data, &[(path, -7)], &mut out).is_ok() {
+            assert_eq!(proto::get_int(&out, path), Ok(Some(-7)));
+        }
+    }
+}
+
+fn split_version(data: &[u8]) -> Option<(u16, &[u8])> {
+    let (version, payload) = data.split_first_chunk::<2>()?;
+    Some((100 + u16::from_be_bytes(*version) % 127, payload))
+}
+
+/// A script for the core: operations with their bytes. Whatever it says, the invariants hold and nothing panics.
+pub fn core_ops(data: &[u8]) {
+    let mut world = World::new();
+    let mut rest = data;
+    // A bound, so that an input of many tiny steps does not pass for a hang.
+    for _ in 0..2000 {
+        let Some((op, after)) = rest.split_first() else { break };
+        rest = after;
+        world.step(*op, &mut rest);
+        world.core.check_invariants(world.now);
+    }
+}
+
+struct World {
+    core: Core,
+    now: Time,
+    link: LinkId,
+    connected: Vec<(ClientKey, bool)>,
+    generations: [u32; 8],
+}
+
+impl World {
+    fn new() -> Self {
+        let config = Config { max_server_version: 226, ..Config::default() };
+        World {
+            core: Core::new(config),
+            now: Time::ZERO,
+            link: LinkId(0),
+            connected: Vec::new(),
+            generations: [0; 8],
+        }
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        let mut actions = Actions::default();
+        self.core.handle(self.now, input, &mut actions);
+        for action in actions.list {
+            match action {
+                Action::Look { link } | Action::Dial { link } => self.link = link,
+                Action::CloseClient { client, .. } => {
+                    if let Some(c) = self.connected.iter_mut().find(|c| c.0 == client) {
+                        c.1 = true;
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn client(&self, n: u8) -> Option<ClientKey> {
+        let open: Vec<_> = self.connected.iter().map(|c| c.0).collect();
+        (!open.is_empty()).then(|| open[usize::from(n) % open.len()])
+    }
+
+    fn step(&mut self, op: u8, rest: &mut &[u8]) {
+        let mut take = |n: usize| {
+            let (now, later) = rest.split_at(n.min(rest.len()));
+            *rest = later;
+            now
+        };
+        let link = self.link;
+        let arg = take(1).first().copied().unwrap_or_default();
+        match op % 16 {
+            0 => {
+                let slot = usize::from(arg) % self.generations.len();
+                let client = ClientKey { slot: slot as u32, generation: self.generations[slot] };
+                if !self.connected.iter().any(|c| c.0 == client) {
+                    self.connected.push((client, false));
+                    self.tell(Input::ClientConnected { client, peer: "fuzz".into() });
+                }
+            }
+            1 => {
+                let ranges = [(100, 176), (100, 226), (157, 178), (213, 226), (100, 157)];
+                let (min, max) = ranges[usize::from(arg) % ranges.len()];
+                if let Some(client) = self.client(arg) {
+                    self.tell(Input::ClientHello { client, hello: ClientHello { min, max, options: String::new() } });
+                }
+            }
+            2..=6 => {
+                let length = usize::from(take(1).first().copied().unwrap_or_default());
+                let payload = take(length);
+                if let Some(client) = self.client(arg) {
+                    self.tell(Input::ClientFrame { client, payload });
+                }
+            }
+            7 => {
+                if let Some(client) = self.client(arg) {
+                    self.connected.retain(|c| c.0 != client);
+                    self.generations[client.slot as usize] += 1;
+                    self.tell(Input::ClientGone { client, reason: Gone::Eof });
+                }
+            }
+            8 => self.tell(Input::Looked { link, zombies: (arg > 250).then_some(1) }),
+            9 => self.tell(Input::UpstreamConnected { link }),
+            10 => {
+                let versions = [176, 157, 200, 201, 213, 225, 100, 99];
+                let version = versions[usize::from(arg) % versions.len()];
+                self.tell(Input::UpstreamHello { link, hello: ServerHello { version, time: "now".into() } });
+            }
+            11..=13 => {
+                let length = usize::from(take(1).first().copied().unwrap_or_default());
+                let payload = take(length);
+                self.tell(Input::UpstreamFrame { link, payload });
+            }
+            14 => {
+                self.now = self.now + Duration::from_millis(u64::from(arg) * 20);
+                self.tell(Input::Tick);
+                for client in self.connected.iter().map(|c| c.0).collect::<Vec<_>>() {
+                    let n = self.core.output(client).len();
+                    self.core.consume_output(self.now, client, n);
+                }
+                let n = self.core.upstream_output().len();
+                self.core.consume_upstream_output(self.now, n, &mut Actions::default());
+            }
+            _ => match arg {
+                0..=199 => self.tell(Input::UpstreamGone { link, error: "reset".into() }),
+                200..=250 => self.tell(Input::UpstreamRefused { link, error: "refused".into() }),
+                _ => self.tell(Input::Stop),
+            },
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! What the black-box tests share: a twsmux process, a Gateway stand-in that never closes, waiting with a bound.
+#![allow(dead_code)] // every test binary uses a part of it
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use twsmux::sockets::{self, table::State};
+
+/// The bound of every wait. Generous: it is only ever used up by a test that fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` gives something; panics with `what` when it does not within [`PATIENCE`].
+pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for: {what}");
+        // Gives the processor to whoever makes the condition come true.
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
+/// As [`wait_for`], for a plain condition.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// A twsmux process.
+pub struct Mux {
+    child: Child,
+    /// Where clients connect.
+    pub listen: SocketAddr,
+    /// The admin endpoint.
+    pub admin: SocketAddr,
+    /// The Gateway that it serves.
+    pub upstream: SocketAddr,
+    log: Arc<Mutex<String>>,
+    _state: tempfile::TempDir,
+}
+
+impl Mux {
+    /// Starts `twsmux run` in front of `upstream`, with more arguments, and waits for its ready line.
+    pub fn start(upstream: &str, more: &[&str]) -> Mux {
+        let state = tempfile::tempdir().expect("a temporary folder");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_twsmux"))
+            .args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", upstream])
+            .arg("--state-dir")
+            .arg(state.path())
+            .args(more)
+            .env("TWSMUX_LOG", "debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let stderr = child.stderr.take().expect("piped");
+        let keep = log.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut log = keep.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a ready line");
+        let word = |key: &str| {
+            let found = line.split_whitespace().find_map(|w| w.strip_prefix(key)?.strip_prefix('='));
+            found.unwrap_or_else(|| panic!("no {key} in {line:?}; log:\n{}", log.lock().unwrap())).parse().unwrap()
+        };
+        let (listen, admin, upstream) = (word("listen"), word("admin"), word("upstream"));
+        Mux { child, listen, admin, upstream, log, _state: state }
+    }
+
+    /// Waits until it says that the Gateway is ready.
+    pub fn wait_ready(&self) {
+        self.wait_log("ready: Gateway at");
+    }
+
+    /// Waits for words in its log.
+    pub fn wait_log(&self, words: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.log().contains(words) {
+            assert!(Instant::now() < deadline, "never logged {words:?}; the log:\n{}", self.log());
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal (a name that `kill` knows).
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill runs");
+        assert!(status.success());
+    }
+
+    /// Waits until it has ended.
+    pub fn wait_exit(&mut self) -> ExitStatus {
+        let child = &mut self.child;
+        wait_for("the end of twsmux", || child.try_wait().expect("our child"))
+    }
+
+    /// The body of an admin page.
+    pub fn page(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.admin).expect("the admin endpoint");
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin).unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+    }
+
+    /// A field of the status page, by JSON pointer.
+    pub fn status(&self, pointer: &str) -> serde_json::Value {
+        let page: serde_json::Value = serde_json::from_str(&self.page("/status")).expect("JSON");
+        page.pointer(pointer).cloned().unwrap_or(serde_json::Value::Null)
+    }
+}
+
+impl Drop for Mux {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("---- log of twsmux ----\n{}", self.log());
+        }
+    }
+}
+
+/// How far a [`Standin`] goes with the handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// Version, accounts and next id.
+    Complete,
+    /// Accepts and answers nothing.
+    Mute,
+}
+
+/// A Gateway that answers the handshake and **never closes a socket**, whatever the peer does: what the peer
+/// leaves behind stays in the kernel's table.
+pub struct Standin {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    sockets: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Standin {
+    /// Starts it on a free port.
+    pub fn start(manners: Manners) -> Standin {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        let sockets = Arc::new(Mutex::new(Vec::new()));
+        let keep = sockets.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                keep.lock().unwrap().push(stream.try_clone().unwrap());
+                if manners == Manners::Complete {
+                    std::thread::spawn(move || greet(stream));
+                } else {
+                    keep.lock().unwrap().push(stream);
+                }
+            }
+        });
+        Standin { addr, sockets }
+    }
+
+    /// Sockets accepted so far.
+    pub fn accepted(&self) -> usize {
+        self.sockets.lock().unwrap().len()
+    }
+
+    /// Sockets on its port in a state.
+    pub fn count(&self, state: State) -> usize {
+        sockets::count(self.addr.port(), state).expect("the kernel's table")
+    }
+
+    /// Asserts that nothing of a peer that is gone is left: no CLOSE_WAIT, nothing established.
+    pub fn assert_clean(&self) {
+        wait_until("the peer's socket to be gone from the kernel's table", || {
+            self.count(State::Established) == 0 && self.count(State::CloseWait) == 0
+        });
+    }
+}
+
+/// Answers one connection's handshake, reads on, and keeps the socket when it ends.
+fn greet(mut stream: TcpStream) {
+    let mut chunk = [0u8; 4096];
+    let mut frame = |text: &str| {
+        let mut bytes = (text.len() as u32).to_be_bytes().to_vec();
+        bytes.extend_from_slice(text.as_bytes());
+        bytes
+    };
+    let _ = stream.read(&mut chunk);
+    let _ = stream.write_all(&frame("176\x0020261123 22:27:38 CET\0"));
+    let _ = stream.read(&mut chunk);
+    let _ = stream.write_all(&[frame("15\x001\0DU1\0"), frame("9\x001\x001\0")].concat());
+    while stream.read(&mut chunk).is_ok_and(|n| n > 0) {}
+    std::mem::forget(stream);
+}
