@@ -10,6 +10,7 @@ pub mod ids;
 pub mod limits;
 pub mod protocol;
 pub mod shell;
+pub mod sim;
 pub mod telemetry;
 pub mod time;
 pub mod wire;

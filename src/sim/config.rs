@@ -1,0 +1,163 @@
+//! What a simulated Gateway is like. Plain data; every field has a default that imitates a real Gateway.
+
+use std::{net::SocketAddr, time::Duration};
+
+/// What the Gateway does with a client that closed its side, and how it blocks while such a client is left over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
+pub enum ZombieMode {
+    /// Closes its own side at once, as it should.
+    #[default]
+    Off,
+    /// Reads the end of the stream and never closes its side: CLOSE_WAIT with nothing in the receive queue.
+    EofRead,
+    /// Never reads the end of the stream: CLOSE_WAIT with 1 in the receive queue.
+    FinUnread,
+    /// Accepts and never reads anything, from the start: CLOSE_WAIT with the greeting in the receive queue.
+    HandshakeUnread,
+    /// Listens and never accepts, from the start: CLOSE_WAIT without an inode.
+    NeverAccepted,
+}
+
+impl ZombieMode {
+    /// Whether a client's FIN leaves a zombie behind.
+    pub fn keeps_closed_clients(self) -> bool {
+        self != ZombieMode::Off
+    }
+
+    /// Whether no connection is ever read.
+    pub fn never_reads(self) -> bool {
+        matches!(self, ZombieMode::HandshakeUnread | ZombieMode::NeverAccepted)
+    }
+}
+
+/// All that can be chosen about a simulated Gateway.
+#[derive(Clone, Debug)]
+pub struct SimConfig {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Everything random comes from here: same seed and same input, same output.
+    pub seed: u64,
+    /// Highest server version offered, 100 to 200 (the text protocol).
+    pub max_version: u16,
+    /// The clock at the start, seconds since 1970. Orders, bars and clock answers follow it.
+    pub epoch: u64,
+    /// The time string of the handshake; made from `epoch` when `None`.
+    pub time_string: Option<String>,
+    /// Managed accounts, at least one.
+    pub accounts: Vec<String>,
+    /// Stocks `SYM0001` and following besides the named instruments.
+    pub generated_symbols: u32,
+    /// Whether the accounts begin with positions.
+    pub initial_positions: bool,
+    /// What becomes of clients that close.
+    pub zombie: ZombieMode,
+    /// A framed message before startApi leaves the listener answering nobody, as seen on a real one.
+    pub strict_startapi: bool,
+    /// Most messages that a connection may send in any second; `None` is unlimited.
+    pub messages_per_second: Option<u32>,
+    /// Violations of that rate after which the session is closed.
+    pub rate_strikes: u32,
+    /// The API is read-only: orders and what belongs to them are refused.
+    pub read_only: bool,
+    /// Answer the greeting with a redirect (version -1) to this address.
+    pub redirect: Option<String>,
+    /// Wait so long before answering a greeting.
+    pub handshake_delay: Duration,
+    /// Send nextValidId first and farm notices between it and managedAccounts.
+    pub next_id_first: bool,
+    /// Client id that receives the orders of all clients.
+    pub master_client_id: Option<i32>,
+    /// First nextValidId of a client id that was never seen.
+    pub first_order_id: i32,
+    /// Clock requests of one connection that come closer than this are not answered.
+    pub clock_gap: Duration,
+    /// Time between two updates of one market data, tick-by-tick or depth subscription.
+    pub tick_interval: Duration,
+    /// Time between two real-time bars, and between two updates of keepUpToDate.
+    pub bar_interval: Duration,
+    /// Time between two updates of a P&L subscription.
+    pub pnl_interval: Duration,
+    /// Time between two refreshes of an account summary.
+    pub summary_interval: Duration,
+    /// Time between two results of a scanner.
+    pub scanner_interval: Duration,
+    /// From the request of a snapshot to its end.
+    pub snapshot_time: Duration,
+    /// The same when no tick came.
+    pub empty_snapshot_time: Duration,
+    /// From the placing of a marketable order to its fill.
+    pub fill_delay: Duration,
+    /// From a global cancel to the cancellations.
+    pub global_cancel_delay: Duration,
+    /// From a historical request to its answer.
+    pub historical_delay: Duration,
+    /// The user has market data subscriptions; without, type 1 is refused with 10089.
+    pub live_data: bool,
+    /// Regulatory snapshots are granted; a refusal is an error without a code.
+    pub regulatory_snapshots: bool,
+    /// One more tick of a cancelled subscription follows its cancel.
+    pub ticks_after_cancel: bool,
+    /// Market data lines of one connection.
+    pub market_data_lines: usize,
+    /// Different contracts with a depth subscription on one connection.
+    pub depth_lines: usize,
+    /// Tick-by-tick subscriptions of one connection.
+    pub tick_by_tick_lines: usize,
+    /// How often the openOrder and orderStatus pair of a working order is repeated with identical bytes.
+    pub repeats: u32,
+    /// Cancels go through PendingCancel.
+    pub pending_cancel: bool,
+    /// Every account summary comes twice with two end markers.
+    pub double_summary: bool,
+    /// Quantity of one fill at most; a larger order fills in several executions.
+    pub fill_size: f64,
+    /// Size of the scanner parameters, bytes (a real one sends 1.8 MB).
+    pub scanner_parameters_size: usize,
+}
+
+impl Default for SimConfig {
+    fn default() -> Self {
+        SimConfig {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            seed: 1,
+            max_version: 176,
+            epoch: 1_795_469_258, // 23 November 2026, 22:27:38 in Central Europe
+            time_string: None,
+            accounts: vec!["DU9000001".into()],
+            generated_symbols: 500,
+            initial_positions: true,
+            zombie: ZombieMode::Off,
+            strict_startapi: false,
+            messages_per_second: Some(50),
+            rate_strikes: 3,
+            read_only: false,
+            redirect: None,
+            handshake_delay: Duration::ZERO,
+            next_id_first: false,
+            master_client_id: None,
+            first_order_id: 1,
+            clock_gap: Duration::from_secs(4),
+            tick_interval: Duration::from_millis(250),
+            bar_interval: Duration::from_secs(5),
+            pnl_interval: Duration::from_secs(1),
+            summary_interval: Duration::from_secs(180),
+            scanner_interval: Duration::from_secs(30),
+            snapshot_time: Duration::from_millis(400),
+            empty_snapshot_time: Duration::from_secs(11),
+            fill_delay: Duration::from_millis(20),
+            global_cancel_delay: Duration::from_secs(1),
+            historical_delay: Duration::ZERO,
+            live_data: true,
+            regulatory_snapshots: false,
+            ticks_after_cancel: true,
+            market_data_lines: 100,
+            depth_lines: 3,
+            tick_by_tick_lines: 5,
+            repeats: 1,
+            pending_cancel: false,
+            double_summary: false,
+            fill_size: 1000.0,
+            scanner_parameters_size: 200_000,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What happens to orders at the exchange: triggers, fills, expiry, cancellation, and what follows for their
+//! families (LIVE.md 3).
+
+use std::time::Duration;
+
+use super::{
+    ConnId, Gateway, Timer,
+    accounts::UNSET,
+    book::{Execution, Key, Order, Status},
+    m, record,
+};
+use crate::{
+    sim::{
+        clock,
+        instruments::{Instrument, number, quantity},
+        rng,
+    },
+    time::Time,
+};
+
+fn commission(i: &Instrument, amount: f64) -> f64 {
+    match i.sec_type {
+        "OPT" => 0.65 * amount,
+        "FUT" => 2.25 * amount,
+        "CASH" => 2.0,
+        _ => (0.005 * amount).max(1.0),
+    }
+}
+
+impl Gateway {
+    /// The price at which an order would fill now; `None` when it rests.
+    fn fill_price(&self, order: &Order) -> Option<f64> {
+        if order.status != Status::Submitted {
+            return None;
+        }
+        let i = self.instruments.by_id(order.con_id).filter(|i| i.quoted)?;
+        let q = i.quote(self.config.seed, 0);
+        let price = if order.buys() { q.ask } else { q.bid };
+        let limit = |l: f64| if order.buys() { l >= price } else { l <= price };
+        match order.text("orderType") {
+            "MKT" | "STP" | "MIT" | "TRAIL" | "MTL" | "MKT PRT" | "SNAP MKT" => Some(price),
+            "LMT" | "STP LMT" | "LIT" | "TRAIL LIMIT" => {
+                order.price("lmtPrice").is_some_and(limit).then_some(price)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the market has reached the stop of an order that waits for it.
+    fn is_triggered(&self, order: &Order) -> bool {
+        let Some(i) = self.instruments.by_id(order.con_id).filter(|i| i.quoted) else { return false };
+        let Some(stop) = order.price("auxPrice") else { return false };
+        // Stops are reached from the one side, if-touched orders from the other; trailing stops stay where they are.
+        match (order.text("orderType"), order.buys()) {
+            ("STP" | "STP LMT", true) | ("MIT" | "LIT", false) => i.price >= stop,
+            ("STP" | "STP LMT", false) | ("MIT" | "LIT", true) => i.price <= stop,
+            _ => false,
+        }
+    }
+
+    /// Triggers and fills an order if the market allows it; false when it rests.
+    pub(super) fn try_market(&mut self, key: Key) -> bool {
+        let Some(order) = self.book.get(key).cloned() else { return false };
+        if order.why_held == "trigger" && self.is_triggered(&order) {
+            self.change(key, |o| {
+                o.triggered = true;
+                o.why_held = "";
+                o.status = Status::Submitted;
+            });
+            self.announce(key);
+        }
+        let Some(order) = self.book.get(key) else { return false };
+        let generation = order.generation;
+        if self.fill_price(order).is_none() {
+            return false;
+        }
+        self.later(self.config.fill_delay, Timer::Fill(key, generation));
+        true
+    }
+
+    pub(super) fn fill(&mut self, key: Key, generation: u64) {
+        let Some(order) = self.book.get(key).filter(|o| o.generation == generation).cloned() else { return };
+        let Some(price) = self.fill_price(&order) else { return };
+        let Some(i) = self.instruments.by_id(order.con_id).cloned() else { return };
+        let by_cash = order.quantity <= 0.0;
+        let wanted = match by_cash {
+            true => (order.price("cashQty").unwrap_or_default() / (price * i.unit())).max(1e-4),
+            false => order.remaining(),
+        };
+        let shares = wanted.min(self.config.fill_size);
+        let fee = commission(&i, shares);
+        let signed = if order.buys() { shares } else { -shares };
+        let realized = self.accounts.book(&order.account, &i, signed, price, fee);
+        let time = self.completed_time();
+        self.change(key, |o| {
+            o.average = (o.average * o.filled + price * shares) / (o.filled + shares);
+            o.filled += shares;
+            if by_cash {
+                o.quantity = o.filled;
+            }
+            o.last_price = price;
+            o.commission += fee;
+            if o.remaining() < 1e-9 {
+                o.status = Status::Filled;
+                o.completed_status = format!("Filled Size: {}", quantity(o.filled));
+                o.completed_time = time;
+            }
+        });
+        let Some(order) = self.book.get(key).cloned() else { return };
+        let execution = self.execution(&order, &i, (shares, price), fee, realized);
+        self.book.executions.push(execution.clone());
+        self.stats.executions += 1;
+        let audience = self.audience(key);
+        let mut live = execution.values.clone();
+        live.set("reqId", -1);
+        for conn in &audience {
+            self.send(*conn, m::EXECUTION, &live);
+        }
+        let done = order.status == Status::Filled;
+        if done {
+            self.announce_without_commission(key);
+        }
+        self.announce(key);
+        for conn in &audience {
+            self.send(*conn, m::COMMISSION, &execution.commission);
+        }
+        self.announce_position(&order.account, order.con_id);
+        if done {
+            self.after_fill(key);
+        } else {
+            self.later(self.config.fill_delay, Timer::Fill(key, order.generation));
+        }
+    }
+
+    fn execution(
+        &self,
+        order: &Order,
+        i: &Instrument,
+        (shares, price): (f64, f64),
+        fee: f64,
+        realized: Option<f64>,
+    ) -> Execution {
+        let number_of = self.book.executions.len() as u64 + 1;
+        let tag = rng::hash(self.config.seed, &[order.perm_id as u64]) as u32;
+        let exec_id = format!("{tag:08x}.{:08x}.{number_of:02}.01", order.perm_id as u32);
+        let exchange = if i.sec_type == "STK" { "NASDAQ" } else { i.exchanges.split(',').next_back().unwrap_or_default() };
+        let (buy, wall) = (order.buys(), self.wall());
+        let mut values = record! {
+            orderId: order.shown_id(),
+            exchange: exchange,
+            execId: &exec_id,
+            time: clock::eastern(wall),
+            acctNumber: &order.account,
+            side: if buy { "BOT" } else { "SLD" },
+            shares: quantity(shares),
+            price: number(price),
+            permId: order.perm_id,
+            clientId: order.key.0,
+            liquidation: 0,
+            cumQty: quantity(order.filled),
+            avgPrice: number(order.average),
+            orderRef: order.text("orderRef"),
+            evRule: "",
+            evMultiplier: "",
+            modelCode: order.text("modelCode"),
+            lastLiquidity: 2,
+        };
+        i.describe(&mut values);
+        let commission = record! {
+            execId: exec_id,
+            commission: number(fee),
+            currency: "USD",
+            realizedPNL: realized.map_or(UNSET.to_owned(), number),
+            yield: UNSET,
+            yieldRedemptionDate: "",
+        };
+        Execution {
+            key: order.key,
+            values,
+            commission,
+            account: order.account.clone(),
+            symbol: i.symbol.clone(),
+            sec_type: i.sec_type.into(),
+            buy,
+            time: wall,
+        }
+    }
+
+    /// A filled order wakes its children and kills its group.
+    fn after_fill(&mut self, key: Key) {
+        let Some(order) = self.book.get(key).cloned() else { return };
+        let group = order.text("ocaGroup").to_owned();
+        if !group.is_empty() {
+            let rivals = self.book.keys(|o| {
+                o.key != key && o.account == order.account && o.text("ocaGroup") == group && o.status.is_working()
+            });
+            for rival in rivals {
+                self.kill(rival, "", "Cancelled by System:\n");
+            }
+        }
+        for child in self.children(key) {
+            self.activate(child);
+        }
+    }
+
+    fn children(&self, key: Key) -> Vec<Key> {
+        self.book.keys(|o| o.key.0 == key.0 && o.parent == key.1 && o.status.is_working())
+    }
+
+    /// Cancels an order and its children: status first, then 202.
+    pub(super) fn kill(&mut self, key: Key, reason: &str, completed: &str) {
+        let discarded = self.book.get(key).is_some_and(|o| o.status == Status::Held);
+        let time = self.completed_time();
+        self.change(key, |o| {
+            o.status = Status::Cancelled;
+            o.remembered_dead |= discarded;
+            o.completed_status = completed.into();
+            o.completed_time = time;
+        });
+        let Some(status) = self.book.get(key).map(|o| o.status_record()) else { return };
+        for conn in self.audience(key) {
+            self.send(conn, m::ORDER_STATUS, &status);
+            self.back_end_error(conn, key.1, 202, &format!("Order Canceled - reason:{reason}"));
+        }
+        for child in self.children(key) {
+            self.kill(child, "", "Cancelled by System:\n");
+        }
+    }
+
+    /// An immediate-or-cancel order did not fill.
+    pub(super) fn expire(&mut self, key: Key, generation: u64) {
+        if self.book.get(key).is_some_and(|o| o.generation == generation) {
+            self.change(key, |o| o.status = Status::PendingCancel);
+            self.announce(key);
+            self.kill(key, "", "Cancelled by System:\n");
+        }
+    }
+
+    pub(super) fn repeat_order(&mut self, key: Key, generation: u64) {
+        if self.book.get(key).is_some_and(|o| o.generation == generation && o.status.is_working()) {
+            self.announce(key);
+        }
+    }
+
+    pub(super) fn global_cancel(&mut self, conn: ConnId) {
+        let Some(client) = self.session(conn).and_then(|s| s.client_id) else { return };
+        for key in self.book.keys(|o| o.key.0 == client && o.remembered_dead) {
+            let perm_id = self.book.get(key).map_or(0, |o| o.perm_id);
+            let text = format!(
+                "Cancel attempted when order is not in a cancellable state.  Order permId ={perm_id}"
+            );
+            self.error(conn, key.1, 161, &text);
+        }
+        // What was never transmitted is discarded.
+        for key in self.book.keys(|o| o.key.0 == client && o.status == Status::Held) {
+            self.kill(key, "Order was discarded.", "Cancelled by System:\nOrder was discarded.");
+        }
+        if !self.book.keys(|o| o.status.is_working()).is_empty() {
+            self.later(self.config.global_cancel_delay, Timer::CancelAll);
+        }
+    }
+
+    /// All working orders of all clients, in no meaningful order.
+    pub(super) fn cancel_all(&mut self) {
+        let mut working = self.book.keys(|o| o.status.is_working());
+        let seed = self.config.seed;
+        working.sort_by_key(|k| rng::hash(seed, &[k.0 as u64, k.1 as u64]));
+        for key in working {
+            if self.book.get(key).is_some_and(|o| o.status.is_working()) {
+                self.kill(key, "", "Cancelled by Trader");
+            }
+        }
+    }
+
+    pub(super) fn completed_time(&self) -> String {
+        clock::eastern(self.wall())
+    }
+
+    /// Moves the market of a contract: quotes follow, stops trigger, resting orders fill. False when there is no
+    /// such contract.
+    pub fn set_price(&mut self, now: Time, con_id: i64, price: f64) -> bool {
+        self.advance(now);
+        if !self.instruments.set_price(con_id, price) {
+            return false;
+        }
+        for key in self.book.keys(|o| o.con_id == con_id && o.status.is_working()) {
+            self.try_market(key);
+        }
+        // What was due at once happens at once.
+        self.advance(now + Duration::ZERO);
+        true
+    }
+}

@@ -1,0 +1,293 @@
+//! Placing, modifying and cancelling orders, and refusing them (LIVE.md 3).
+
+use std::time::Duration;
+
+use super::{
+    ConnId, Gateway, Timer,
+    book::{Key, Order, Status},
+};
+use crate::protocol::layout::Record;
+
+const ORDER_TYPES: [&str; 32] = [
+    "MKT", "LMT", "STP", "STP LMT", "TRAIL", "TRAIL LIMIT", "MOC", "LOC", "MIT", "LIT", "MTL", "MKT PRT", "STP PRT",
+    "REL", "MIDPRICE", "BOX TOP", "VOL", "SNAP MKT", "SNAP MID", "SNAP PRIM", "PEG MKT", "PEG MID", "PEG PRIM",
+    "PEG STK", "PEG BEST", "PEG BENCH", "PEGBENCH", "PEGBEST", "PEGMID", "PASSV REL", "TRAIL LIT", "TRAIL MIT",
+];
+
+/// Why there is no order: code and text of the single error.
+type Refusal = (i32, String);
+
+fn refuse<T>(code: i32, text: impl Into<String>) -> Result<T, Refusal> {
+    Err((code, text.into()))
+}
+
+fn invalid<T>(cause: &str) -> Result<T, Refusal> {
+    refuse(321, format!("Error validating request.-'v' : cause - {cause}"))
+}
+
+impl Gateway {
+    pub(super) fn next_order_id(&self, client: i32) -> i32 {
+        self.book.next_id(client, self.config.first_order_id)
+    }
+
+    pub(super) fn place_order(&mut self, conn: ConnId, fields: Record) {
+        let Some(client) = self.session(conn).and_then(|s| s.client_id) else { return };
+        let id = fields.int("orderId").unwrap_or(-1) as i32;
+        let key = (client, id);
+        if self.book.get(key).is_some() {
+            return self.modify_order(conn, key, fields);
+        }
+        if id < self.next_order_id(client) {
+            return self.error(conn, id, 103, "Duplicate order id");
+        }
+        // From here on the id is used up, also by orders that are refused (LIVE.md 1.10).
+        self.book.saw(client, id, self.config.first_order_id);
+        let mut order = match self.make_order(key, fields) {
+            Ok(order) => order,
+            Err((code, text)) => return self.back_end_error(conn, id, code, &text),
+        };
+        if order.fields.flag("whatIf") {
+            return self.show_what_if(conn, &order);
+        }
+        if let Some(reason) = self.rejection(&order) {
+            return self.reject(order, &reason);
+        }
+        self.stats.orders_placed += 1;
+        let transmit = order.fields.flag("transmit");
+        order.status = Status::Held;
+        self.book.insert(order);
+        if transmit {
+            self.transmit(key);
+        }
+    }
+
+    fn make_order(&mut self, key: Key, fields: Record) -> Result<Order, Refusal> {
+        let text = |name| fields.get(name).unwrap_or_default();
+        let combination = text("secType") == "BAG";
+        let con_id = match self.instruments.one(&fields) {
+            Ok(i) => i.con_id,
+            Err(_) if combination && !fields.rows("comboLegsCount").is_empty() => 0,
+            Err(_) => return refuse(200, "No security definition has been found for the request"),
+        };
+        let (action, kind) = (text("action"), text("orderType"));
+        if !matches!(action, "BUY" | "SELL" | "SSHORT") {
+            return invalid("Invalid order action was entered");
+        }
+        if !ORDER_TYPES.contains(&kind) {
+            return invalid("Invalid order type was entered");
+        }
+        let amount = fields.float("totalQuantity").unwrap_or_default();
+        let by_cash = fields.float("cashQty").is_some_and(|c| c > 0.0 && c < f64::MAX);
+        if amount <= 0.0 && !by_cash {
+            return refuse(434, "The order size cannot be zero.");
+        }
+        if fields.int("displaySize").is_some_and(|n| n > 0 && n < 2_147_483_647) && text("algoStrategy") == "DarkIce" {
+            return refuse(10255, "The 'Display Size' order attribute may not be specified for this order.");
+        }
+        let price = |name| fields.float(name).filter(|p: &f64| p.abs() < f64::MAX);
+        if matches!(kind, "LMT" | "STP LMT" | "LIT" | "LOC") && price("lmtPrice").is_none() {
+            return invalid("Please enter a limit price");
+        }
+        if let Some(i) = self.instruments.by_id(con_id) {
+            for p in ["lmtPrice", "auxPrice"].into_iter().filter_map(price) {
+                if (i.round(p) - p).abs() > 1e-7 {
+                    return refuse(
+                        110,
+                        "The price does not conform to the minimum price variation for this contract.",
+                    );
+                }
+            }
+        }
+        let account = match (text("account"), &self.config.accounts[..]) {
+            ("", [only]) => only.clone(),
+            ("", _) => return refuse(435, "You must specify an account."),
+            (name, all) if all.iter().any(|a| a == name) => name.to_owned(),
+            _ => return invalid("Invalid account code"),
+        };
+        let parent = fields.int("parentId").unwrap_or_default() as i32;
+        if parent != 0 {
+            match self.book.get((key.0, parent)) {
+                None => return refuse(10006, "Missing parent order"),
+                Some(p) if kind == "TRAIL" && p.text("orderType") == "MKT" => {
+                    let text = "Trailing stop orders can be attached to limit or stop-limit orders only.";
+                    return refuse(328, text);
+                }
+                Some(_) => {}
+            }
+        }
+        let mut order = Order::new(key, self.book.new_perm_id(), con_id, account, fields);
+        if let Some(p) = self.book.get((key.0, parent)).filter(|_| parent != 0) {
+            order.parent = parent;
+            order.parent_perm_id = p.perm_id;
+            // The children of one parent cancel each other: their group is the parent's permanent id.
+            if order.text("ocaGroup").is_empty() {
+                order.fields.set("ocaGroup", p.perm_id);
+            }
+        }
+        Ok(order)
+    }
+
+    /// What the order back end finds wrong with an order that is well formed.
+    fn rejection(&self, order: &Order) -> Option<String> {
+        let i = self.instruments.by_id(order.con_id)?;
+        if order.text("tif") == "FOK" {
+            let text = "The time-in-force FOK is invalid for this combination of exchange and security type.";
+            return Some(text.into());
+        }
+        let value = order.quantity * order.price("lmtPrice").unwrap_or(i.price) * i.unit();
+        let equity = self.accounts.get(&order.account)?.net_liquidation(&self.instruments);
+        let margin = if i.sec_type == "FUT" { 0.1 } else { 0.25 };
+        (order.buys() && value * margin > equity).then(|| {
+            format!(
+                "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE \
+                 [{equity:.2} USD] MUST EXCEED THE INITIAL MARGIN [{:.2} USD]",
+                value * margin
+            )
+        })
+    }
+
+    /// Inactive pairs around a 201.
+    fn reject(&mut self, mut order: Order, reason: &str) {
+        let key = order.key;
+        order.status = Status::Inactive;
+        order.remembered_dead = true;
+        order.completed_status = format!("Rejected by System:\n{reason}");
+        order.completed_time = self.completed_time();
+        self.book.insert(order);
+        self.announce(key);
+        for conn in self.audience(key) {
+            self.back_end_error(conn, key.1, 201, &format!("Order rejected - reason:{reason}"));
+        }
+        self.announce(key);
+    }
+
+    /// Sends an order and everything that waited with it to the exchange.
+    fn transmit(&mut self, key: Key) {
+        let parent = self.book.get(key).map_or(0, |o| o.parent);
+        let family = |o: &Order| {
+            o.key.0 == key.0
+                && o.status == Status::Held
+                && (o.key == key || (parent != 0 && (o.key.1 == parent || o.parent == parent)))
+        };
+        // Parents have lower ids than their children, so this is parent first.
+        for member in self.book.keys(family) {
+            self.activate(member);
+        }
+    }
+
+    /// An order goes to the exchange, or waits there for its parent or its trigger.
+    pub(super) fn activate(&mut self, key: Key) {
+        let Some(order) = self.book.get(key) else { return };
+        let waits = order.parent != 0
+            && self.book.get((key.0, order.parent)).is_some_and(|p| p.status != Status::Filled);
+        let trigger = order.has_trigger() && !order.triggered;
+        let (status, why_held) = match (waits, trigger) {
+            (true, true) => (Status::PreSubmitted, "child,trigger"),
+            (true, false) => (Status::PreSubmitted, "child"),
+            (false, true) => (Status::PreSubmitted, "trigger"),
+            (false, false) => (Status::Submitted, ""),
+        };
+        self.change(key, |o| {
+            o.status = status;
+            o.why_held = why_held;
+        });
+        self.announce(key);
+        if self.try_market(key) {
+            return;
+        }
+        let ioc = self.book.get(key).is_some_and(|o| o.text("tif") == "IOC");
+        let generation = self.book.get(key).map_or(0, |o| o.generation);
+        if ioc && status == Status::Submitted {
+            self.announce(key);
+            self.later(self.config.fill_delay, Timer::Expire(key, generation));
+            return;
+        }
+        for n in 1..=self.config.repeats {
+            self.later(Duration::from_millis(50 * u64::from(n)), Timer::Repeat(key, generation));
+        }
+    }
+
+    /// Changes an order so that timers which were set before do nothing.
+    pub(super) fn change(&mut self, key: Key, change: impl FnOnce(&mut Order)) {
+        self.counter += 1;
+        let generation = self.counter;
+        if let Some(order) = self.book.get_mut(key) {
+            order.generation = generation;
+            change(order);
+        }
+    }
+
+    fn modify_order(&mut self, conn: ConnId, key: Key, fields: Record) {
+        let Some(old) = self.book.get(key).cloned() else { return };
+        match old.status {
+            // A real one says nothing to this.
+            Status::Filled => return,
+            Status::Cancelled | Status::Inactive => {
+                return self.error(conn, key.1, 103, "Duplicate order id");
+            }
+            Status::PendingCancel => {
+                return self.back_end_error(conn, key.1, 105, "Order being modified does not match original order");
+            }
+            Status::Held | Status::PreSubmitted | Status::Submitted => {}
+        }
+        let mut new = match self.make_order(key, fields) {
+            Ok(order) => order,
+            Err((code, text)) => return self.back_end_error(conn, key.1, code, &text),
+        };
+        if new.con_id != old.con_id || new.fields.get("action") != old.fields.get("action") {
+            return self.back_end_error(conn, key.1, 105, "Order being modified does not match original order");
+        }
+        if let Some(reason) = self.rejection(&new) {
+            return self.back_end_error(conn, key.1, 201, &format!("Order rejected - reason:{reason}"));
+        }
+        let transmit = new.fields.flag("transmit");
+        new.perm_id = old.perm_id;
+        new.filled = old.filled;
+        new.average = old.average;
+        new.last_price = old.last_price;
+        new.commission = old.commission;
+        new.manual = old.manual;
+        new.bound = old.bound;
+        new.status = old.status;
+        self.book.insert(new);
+        match old.status {
+            Status::Held if transmit => self.transmit(key),
+            Status::Held => {}
+            _ => {
+                self.stats.orders_modified += 1;
+                self.activate(key);
+            }
+        }
+    }
+
+    pub(super) fn cancel_order(&mut self, conn: ConnId, r: &Record) {
+        let Some(client) = self.session(conn).and_then(|s| s.client_id) else { return };
+        let id = r.int("orderId").unwrap_or(-1) as i32;
+        let key = (client, id);
+        let Some(order) = self.book.get(key).filter(|o| !o.manual || o.bound) else {
+            let text = format!("OrderId {id} that needs to be cancelled is not found.");
+            return self.error(conn, id, 10147, &text);
+        };
+        match order.status {
+            Status::PendingCancel | Status::Cancelled | Status::Inactive | Status::Filled => {
+                let word = order.status.word();
+                let text = format!("OrderId {id} that needs to be cancelled cannot be cancelled, state: {word}.");
+                self.error(conn, id, 10148, &text);
+            }
+            Status::Held | Status::PreSubmitted | Status::Submitted => {
+                if self.config.pending_cancel && order.status != Status::Held {
+                    self.change(key, |o| o.status = Status::PendingCancel);
+                    self.announce(key);
+                    self.announce(key);
+                }
+                self.kill(key, "", "Cancelled by Trader");
+            }
+        }
+    }
+
+    /// An error that the order back end sends: its time is a whole second.
+    pub(super) fn back_end_error(&mut self, conn: ConnId, id: i32, code: i32, text: &str) {
+        let time = self.wall() * 1000;
+        self.error_at(conn, id, code, text, time);
+    }
+}

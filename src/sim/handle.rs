@@ -1,0 +1,200 @@
+//! A running simulated Gateway, seen from outside: its statistics, and what tests do to it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    config::SimConfig,
+    gateway::{Close, Gateway},
+    server::{self, Command, Shared},
+    stats::Stats,
+};
+use crate::time::Time;
+
+/// A simulated Gateway in a thread of its own. Dropping it stops it.
+#[derive(Debug)]
+pub struct SimHandle {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    commands: mpsc::UnboundedSender<Command>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Starts a simulated Gateway; when this returns it listens.
+///
+/// # Errors
+/// The listener cannot be opened, or the thread cannot be started.
+pub fn spawn(config: SimConfig) -> io::Result<SimHandle> {
+    let listener = server::listen(config.listen)?;
+    let address = listener.local_addr()?;
+    let shared = Arc::new(Shared::new(Gateway::new(config)));
+    let (commands, receiver) = mpsc::unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let theirs = shared.clone();
+    let thread = std::thread::Builder::new().name("twsmux-sim".into()).spawn(move || {
+        if let Err(error) = runtime.block_on(server::run(theirs, listener, receiver)) {
+            tracing::error!(%error, "the simulated Gateway has stopped");
+        }
+    })?;
+    Ok(SimHandle { shared, address, commands, thread: Some(thread) })
+}
+
+impl SimHandle {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The highest version it offers.
+    pub fn version(&self) -> u16 {
+        self.shared.lock().config().max_version
+    }
+
+    /// What it has seen so far.
+    pub fn stats(&self) -> Stats {
+        self.shared.lock().stats().clone()
+    }
+
+    /// Waits until the statistics are as wanted.
+    ///
+    /// # Errors
+    /// The statistics as they are when the time is over.
+    pub fn wait(&self, timeout: Duration, wanted: impl Fn(&Stats) -> bool) -> Result<Stats, Box<Stats>> {
+        let end = Instant::now() + timeout;
+        let mut gateway = self.shared.lock();
+        while !wanted(gateway.stats()) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Box::new(gateway.stats().clone()));
+            }
+            let waited = self.shared.changed.wait_timeout(gateway, left);
+            gateway = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Ok(gateway.stats().clone())
+    }
+
+    /// Does anything to the state machine; what it has to send then goes out.
+    pub fn drive<R>(&self, what: impl FnOnce(&mut Gateway, Time) -> R) -> R {
+        self.shared.drive(what)
+    }
+
+    /// Changes its behaviour from now on.
+    pub fn configure(&self, change: impl FnOnce(&mut SimConfig)) {
+        self.drive(|g, _| g.reconfigure(change));
+    }
+
+    /// Closes every connection: after what was sent (FIN), or at once (RST).
+    pub fn close_all(&self, how: Close) {
+        self.drive(|g, now| g.close_all(now, how));
+    }
+
+    /// Closes the connection of one client id; false when it is not connected.
+    pub fn close_client(&self, client_id: i32, how: Close) -> bool {
+        self.drive(|g, now| g.close_client(now, client_id, how))
+    }
+
+    /// With `true`, requests are read and nothing is answered any more.
+    pub fn mute(&self, on: bool) {
+        self.drive(|g, _| g.set_mute(on));
+    }
+
+    /// With `true`, nothing is read from any connection.
+    pub fn stall_reading(&self, on: bool) {
+        self.shared.stall(on);
+    }
+
+    /// Later greetings are answered only after this time.
+    pub fn delay_handshakes(&self, delay: Duration) {
+        self.configure(|c| c.handshake_delay = delay);
+    }
+
+    /// Sends bytes as they are to every started session.
+    pub fn send_raw(&self, bytes: &[u8]) {
+        self.drive(|g, now| g.broadcast_raw(now, bytes));
+    }
+
+    /// Sends an error message to one client id; false when it is not connected.
+    pub fn send_error(&self, client_id: i32, id: i32, code: i32, text: &str) -> bool {
+        self.drive(|g, now| g.send_error(now, client_id, id, code, text))
+    }
+
+    /// Sends an error message to every started session.
+    pub fn broadcast_error(&self, id: i32, code: i32, text: &str) {
+        self.drive(|g, now| g.broadcast_error(now, id, code, text));
+    }
+
+    /// Marks a farm as broken or restored, and tells everybody.
+    pub fn set_farm(&self, name: &str, up: bool) {
+        self.drive(|g, now| g.set_farm(now, name, up));
+    }
+
+    /// 1100 to everybody.
+    pub fn lose_connectivity(&self) {
+        self.drive(Gateway::lose_connectivity);
+    }
+
+    /// 1101 with lost subscriptions, or 1102.
+    pub fn restore_connectivity(&self, data_lost: bool) {
+        self.drive(|g, now| g.restore_connectivity(now, data_lost));
+    }
+
+    /// Moves the market of a contract; false when there is no such contract.
+    pub fn set_price(&self, con_id: i64, price: f64) -> bool {
+        self.drive(|g, now| g.set_price(now, con_id, price))
+    }
+
+    /// Makes the next order id of a client id anything, for example lower than before.
+    pub fn set_next_order_id(&self, client_id: i32, next: i32) {
+        self.drive(|g, _| g.set_next_order_id(client_id, next));
+    }
+
+    /// Closes the listener: connects are refused, existing connections stay.
+    ///
+    /// # Errors
+    /// The server has stopped.
+    pub fn refuse_connections(&self) -> io::Result<()> {
+        self.listen(false)
+    }
+
+    /// Opens the listener on its old port again.
+    ///
+    /// # Errors
+    /// The port is taken, or the server has stopped.
+    pub fn accept_connections(&self) -> io::Result<()> {
+        self.listen(true)
+    }
+
+    /// What a restart of the Gateway looks like: all connections are reset and the listener is opened anew. Orders,
+    /// accounts and order ids stay.
+    ///
+    /// # Errors
+    /// As [`SimHandle::accept_connections`].
+    pub fn restart(&self) -> io::Result<()> {
+        self.refuse_connections()?;
+        self.close_all(Close::Reset);
+        self.accept_connections()
+    }
+
+    fn listen(&self, on: bool) -> io::Result<()> {
+        let (done, answer) = std::sync::mpsc::channel();
+        let gone = || io::Error::other("the simulated Gateway has stopped");
+        self.commands.send(Command::Listen(on, done)).map_err(|_| gone())?;
+        answer.recv().map_err(|_| gone())?
+    }
+}
+
+impl Drop for SimHandle {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Stop);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! A simulated Gateway: answers API clients as Interactive Brokers Gateway does, with a market of its own.
+//!
+//! Owns: `gateway`, the state machine; `server`, the sockets and the clock around it; `handle`, what tests see and
+//! do from outside; `client`, a scripted client for tests. May not know: `core`, `shell`.
+//! Driven by: `twsmux sim`, `run --upstream sim`, tests and fuzzers.
+
+pub mod client;
+mod clock;
+mod config;
+pub mod gateway;
+mod handle;
+pub mod instruments;
+mod rng;
+mod server;
+mod stats;
+
+pub use config::{SimConfig, ZombieMode};
+pub use gateway::Close;
+pub use handle::{SimHandle, spawn};
+pub use stats::{ConnectionStats, Stats};
