@@ -14,6 +14,8 @@ pub struct RunArgs {
     options: Options,
 }
 
+/// Highest server version that the simulated Gateway speaks: the last one that is all text.
+const SIM_MAX_VERSION: u16 = 200;
 /// Exit code for settings that are wrong; the same as clap's for arguments.
 const USAGE: u8 = 2;
 
@@ -26,10 +28,29 @@ pub fn run(args: RunArgs) -> ExitCode {
         Err(error) => return super::fail(USAGE, error),
     };
     let name = options.upstream.clone().unwrap_or_else(|| "127.0.0.1:4002".into());
-
-    let state_dir = options.state_dir.clone().unwrap_or_else(state_dir::default_root);
+    // Both live until the end: the simulated Gateway, and its state directory, which is a temporary one.
+    let (mut _sim, mut _temporary) = (None, None);
+    let mut state_dir = options.state_dir.clone().unwrap_or_else(state_dir::default_root);
     let upstream = if name == "sim" {
-        return super::fail(USAGE, "the simulated Gateway is not built in yet");
+        match crate::sim::spawn(simulated(&options.core())) {
+            Ok(handle) => {
+                let addr = handle.address();
+                _sim = Some(handle);
+                if options.state_dir.is_none() {
+                    match TemporaryDir::new() {
+                        Ok(dir) => {
+                            state_dir = dir.0.clone();
+                            _temporary = Some(dir);
+                        }
+                        Err(error) => {
+                            return super::fail(1, format!("no temporary state directory: {error}"));
+                        }
+                    }
+                }
+                addr
+            }
+            Err(error) => return super::fail(1, format!("cannot start the simulated Gateway: {error}")),
+        }
     } else {
         match resolve(&name) {
             Ok(addr) => addr,
@@ -57,6 +78,19 @@ pub fn run(args: RunArgs) -> ExitCode {
     }
 }
 
+/// The built-in simulated Gateway: it speaks the version that is asked for, as far as it can, lives now, and counts
+/// messages unless twsmux is told not to.
+fn simulated(core: &crate::core::Config) -> crate::sim::SimConfig {
+    let d = crate::sim::SimConfig::default();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    crate::sim::SimConfig {
+        max_version: core.max_server_version.min(SIM_MAX_VERSION),
+        epoch: now.map_or(d.epoch, |now| now.as_secs()),
+        messages_per_second: core.messages_per_second.and(d.messages_per_second),
+        ..d
+    }
+}
+
 fn print_ready(addresses: &Addresses) {
     let listen: Vec<String> = addresses.listen.iter().map(SocketAddr::to_string).collect();
     println!("ready listen={} admin={} upstream={}", listen.join(","), addresses.admin, addresses.upstream);
@@ -76,4 +110,21 @@ fn end_on_panic() {
         print(info);
         std::process::exit(101);
     }));
+}
+
+/// A folder that goes with the process.
+struct TemporaryDir(std::path::PathBuf);
+
+impl TemporaryDir {
+    fn new() -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("twsmux-sim-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(TemporaryDir(path))
+    }
+}
+
+impl Drop for TemporaryDir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

@@ -68,7 +68,14 @@ const STOCK_EXCHANGES: &str = "SMART,NASDAQ,NYSE,ARCA,ISLAND,BATS,IEX,IBKRATS,OV
 const OPTION_EXCHANGES: &str = "SMART,CBOE,AMEX,PHLX,ISE,BOX,MIAX";
 
 impl Instrument {
-    fn stock(con_id: i64, symbol: &str, primary: &'static str, class: &'static str, price: f64, name: &str) -> Self {
+    fn stock(
+        con_id: i64,
+        symbol: &str,
+        primary: &'static str,
+        class: &'static str,
+        price: f64,
+        name: &str,
+    ) -> Self {
         Instrument {
             con_id,
             symbol: symbol.into(),
@@ -265,7 +272,14 @@ impl Instruments {
         list.extend((1..=generated).map(|n| {
             let symbol = format!("SYM{n:04}");
             let name = format!("SIMULATED COMPANY {n}");
-            Instrument::stock(900_000_000 + i64::from(n), &symbol, "NYSE", "SYM", 20.0 + f64::from(n % 200), &name)
+            Instrument::stock(
+                900_000_000 + i64::from(n),
+                &symbol,
+                "NYSE",
+                "SYM",
+                20.0 + f64::from(n % 200),
+                &name,
+            )
         }));
         Instruments { list }
     }
@@ -378,7 +392,10 @@ mod tests {
         ]);
         assert_eq!(table.one(&option).unwrap().right, "C");
         assert_eq!(table.one(&wanted(&[("symbol", "NOPE")])).unwrap_err(), NoMatch::Unknown);
-        assert_eq!(table.one(&wanted(&[("symbol", "AAPL"), ("exchange", "MARS")])).unwrap_err(), NoMatch::Unknown);
+        assert_eq!(
+            table.one(&wanted(&[("symbol", "AAPL"), ("exchange", "MARS")])).unwrap_err(),
+            NoMatch::Unknown
+        );
     }
 
     #[test]

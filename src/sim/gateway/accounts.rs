@@ -168,7 +168,13 @@ impl Gateway {
         }
     }
 
-    pub(super) fn refresh_summary(&mut self, conn: ConnId, id: i32, group: &str, tags: &str) -> Option<Duration> {
+    pub(super) fn refresh_summary(
+        &mut self,
+        conn: ConnId,
+        id: i32,
+        group: &str,
+        tags: &str,
+    ) -> Option<Duration> {
         self.send_summary(conn, id, group, tags);
         Some(self.config.summary_interval)
     }
@@ -290,7 +296,13 @@ impl Gateway {
         self.subscribe(conn, (94, id), Feed::PnlSingle(account.name, con_id), next);
     }
 
-    pub(super) fn send_pnl_single(&mut self, conn: ConnId, id: i32, account: &str, con_id: i64) -> Option<Duration> {
+    pub(super) fn send_pnl_single(
+        &mut self,
+        conn: ConnId,
+        id: i32,
+        account: &str,
+        con_id: i64,
+    ) -> Option<Duration> {
         let next = Some(self.config.pnl_interval);
         let Some(i) = self.instruments.by_id(con_id) else { return next };
         let Some(p) = self.accounts.get(account)?.positions.get(&con_id) else { return next };
@@ -321,7 +333,8 @@ impl Gateway {
             }
             if updates {
                 self.send_portfolio(conn, account, con_id, position);
-                let keys = ["AvailableFunds", "BuyingPower", "CashBalance", "NetLiquidation", "TotalCashBalance"];
+                let keys =
+                    ["AvailableFunds", "BuyingPower", "CashBalance", "NetLiquidation", "TotalCashBalance"];
                 for value in changed.iter().filter(|v| keys.contains(&v.0)) {
                     self.send_value(conn, account, value);
                 }

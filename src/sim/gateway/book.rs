@@ -253,8 +253,13 @@ impl Order {
         for (name, value) in self.fields.iter().filter(|(_, v)| !v.is_empty()) {
             values.set(name, value);
         }
-        for rows in ["comboLegsCount", "orderComboLegsCount", "smartComboRoutingParamsCount", "algoParamsCount", "conditionsCount"]
-        {
+        for rows in [
+            "comboLegsCount",
+            "orderComboLegsCount",
+            "smartComboRoutingParamsCount",
+            "algoParamsCount",
+            "conditionsCount",
+        ] {
             for row in self.fields.rows(rows) {
                 values.push(rows, row.clone());
             }
@@ -303,7 +308,13 @@ impl Order {
         default("adjustedOrderType", "None");
         default("deltaNeutralOrderType", "None");
         default("deltaNeutralOpenClose", "?");
-        for name in ["triggerPrice", "lmtPriceOffset", "adjustedStopPrice", "adjustedStopLimitPrice", "adjustedTrailingAmount"] {
+        for name in [
+            "triggerPrice",
+            "lmtPriceOffset",
+            "adjustedStopPrice",
+            "adjustedStopLimitPrice",
+            "adjustedTrailingAmount",
+        ] {
             default(name, UNSET);
         }
         default("trailStopPrice", trail.as_deref().unwrap_or(UNSET));

@@ -83,7 +83,8 @@ impl Gateway {
         let away = instrument.tick * (1 + position) as f64;
         let price = instrument.round(instrument.price + if side == 0 { away } else { -away });
         let seed = self.config.seed;
-        let size = 100 * (1 + rng::below(30, seed, &[depth.con_id as u64, position as u64, side as u64, step]));
+        let size =
+            100 * (1 + rng::below(30, seed, &[depth.con_id as u64, position as u64, side as u64, step]));
         let (price, size) = if operation == 2 { (0.0, 0) } else { (price, size) };
         let mut values = record! {
             reqId: id,
@@ -102,7 +103,13 @@ impl Gateway {
         }
     }
 
-    pub(super) fn update_depth(&mut self, conn: ConnId, id: i32, depth: &Depth, step: u64) -> Option<Duration> {
+    pub(super) fn update_depth(
+        &mut self,
+        conn: ConnId,
+        id: i32,
+        depth: &Depth,
+        step: u64,
+    ) -> Option<Duration> {
         let instrument = self.instruments.by_id(depth.con_id)?.clone();
         let position = (step / 2) as i64 % depth.rows;
         let side = (step % 2) as i64;

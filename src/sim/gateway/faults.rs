@@ -53,7 +53,12 @@ impl Gateway {
 
     /// The connection of the Gateway to its back end is lost: 1100.
     pub fn lose_connectivity(&mut self, now: Time) {
-        self.broadcast_error(now, -1, 1100, "Connectivity between IBKR and Trader Workstation has been lost.");
+        self.broadcast_error(
+            now,
+            -1,
+            1100,
+            "Connectivity between IBKR and Trader Workstation has been lost.",
+        );
     }
 
     /// It is back. With `data_lost` all market data subscriptions are gone (1101), otherwise they go on (1102).

@@ -143,7 +143,11 @@ impl Gateway {
         let number_of = self.book.executions.len() as u64 + 1;
         let tag = rng::hash(self.config.seed, &[order.perm_id as u64]) as u32;
         let exec_id = format!("{tag:08x}.{:08x}.{number_of:02}.01", order.perm_id as u32);
-        let exchange = if i.sec_type == "STK" { "NASDAQ" } else { i.exchanges.split(',').next_back().unwrap_or_default() };
+        let exchange = if i.sec_type == "STK" {
+            "NASDAQ"
+        } else {
+            i.exchanges.split(',').next_back().unwrap_or_default()
+        };
         let (buy, wall) = (order.buys(), self.wall());
         let mut values = record! {
             orderId: order.shown_id(),
@@ -192,7 +196,10 @@ impl Gateway {
         let group = order.text("ocaGroup").to_owned();
         if !group.is_empty() {
             let rivals = self.book.keys(|o| {
-                o.key != key && o.account == order.account && o.text("ocaGroup") == group && o.status.is_working()
+                o.key != key
+                    && o.account == order.account
+                    && o.text("ocaGroup") == group
+                    && o.status.is_working()
             });
             for rival in rivals {
                 self.kill(rival, "", "Cancelled by System:\n");

@@ -141,10 +141,8 @@ impl Gateway {
         let kept = r.flag("keepUpToDate");
         let Some((_, size)) = SIZES.iter().find(|(name, _)| *name == text("barSizeSetting")) else {
             let legal: Vec<_> = SIZES.iter().map(|(name, _)| *name).collect();
-            let cause = format!(
-                "Historical data bar size setting is invalid. Legal ones are: {}",
-                legal.join(", ")
-            );
+            let cause =
+                format!("Historical data bar size setting is invalid. Legal ones are: {}", legal.join(", "));
             return self.validation(conn, id, &cause);
         };
         let Some((length, days)) = duration(text("durationStr")) else {
@@ -156,7 +154,12 @@ impl Gateway {
             given => clock::parse(given),
         };
         let Some(end) = end else {
-            return self.error(conn, id, 10314, "End Date/Time: The date, time, or time-zone entered is invalid.");
+            return self.error(
+                conn,
+                id,
+                10314,
+                "End Date/Time: The date, time, or time-zone entered is invalid.",
+            );
         };
         let Some(instrument) = self.resolve(conn, id, r) else { return };
         if !instrument.quoted {
@@ -178,8 +181,16 @@ impl Gateway {
         };
         match text("whatToShow") {
             "SCHEDULE" => return self.send_schedule(conn, id, &query),
-            "TRADES" | "MIDPOINT" | "BID" | "ASK" | "BID_ASK" | "ADJUSTED_LAST" | "HISTORICAL_VOLATILITY"
-            | "OPTION_IMPLIED_VOLATILITY" | "FEE_RATE" | "AGGTRADES" => {}
+            "TRADES"
+            | "MIDPOINT"
+            | "BID"
+            | "ASK"
+            | "BID_ASK"
+            | "ADJUSTED_LAST"
+            | "HISTORICAL_VOLATILITY"
+            | "OPTION_IMPLIED_VOLATILITY"
+            | "FEE_RATE"
+            | "AGGTRADES" => {}
             _ => return self.validation(conn, id, "What to show field is missing or incorrect."),
         }
         self.send_bars(conn, id, &instrument, &query);
@@ -219,7 +230,13 @@ impl Gateway {
         }
     }
 
-    pub(super) fn update_bars(&mut self, conn: ConnId, id: i32, query: &Query, step: u64) -> Option<Duration> {
+    pub(super) fn update_bars(
+        &mut self,
+        conn: ConnId,
+        id: i32,
+        query: &Query,
+        step: u64,
+    ) -> Option<Duration> {
         let instrument = self.instruments.by_id(query.con_id)?.clone();
         // Three updates to every bar: the newest one first, then new bars.
         let begin = query.end.div_euclid(query.size) * query.size + (step / 3) as i64 * query.size;
@@ -304,7 +321,8 @@ impl Gateway {
     pub(super) fn historical_ticks(&mut self, conn: ConnId, r: &Record) {
         let id = req_id(r);
         let count = r.int("numberOfTicks").unwrap_or_default();
-        let (start, end) = (r.get("startDateTime").unwrap_or_default(), r.get("endDateTime").unwrap_or_default());
+        let (start, end) =
+            (r.get("startDateTime").unwrap_or_default(), r.get("endDateTime").unwrap_or_default());
         if start.is_empty() == end.is_empty() {
             return self.validation(conn, id, "Either start date/time or end date/time must be specified");
         }

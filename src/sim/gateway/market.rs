@@ -86,7 +86,11 @@ impl Gateway {
             return self.error(conn, id, 10358, "Fundamentals data is not allowed.");
         }
         if snapshot && !generic.is_empty() {
-            return self.validation(conn, id, "Snapshot market data subscription is not applicable to generic ticks");
+            return self.validation(
+                conn,
+                id,
+                "Snapshot market data subscription is not applicable to generic ticks",
+            );
         }
         let Some(granted) = self.granted(conn, &instrument) else {
             self.send_parameters(conn, id, &instrument);
@@ -158,7 +162,13 @@ impl Gateway {
         self.send(conn, m::TICK_REQ_PARAMS, &values);
     }
 
-    pub(super) fn update_quotes(&mut self, conn: ConnId, key: Key, quotes: &Quotes, step: u64) -> Option<Duration> {
+    pub(super) fn update_quotes(
+        &mut self,
+        conn: ConnId,
+        key: Key,
+        quotes: &Quotes,
+        step: u64,
+    ) -> Option<Duration> {
         if quotes.snapshot {
             self.send(conn, m::SNAPSHOT_END, &record! { reqId: key.1 });
             self.unsubscribe(conn, key);

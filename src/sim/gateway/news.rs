@@ -22,8 +22,11 @@ pub fn bulletins() -> Vec<Bulletin> {
     vec![bulletin(1, "Simulated bulletin of the morning"), bulletin(2, "Simulated bulletin of the day")]
 }
 
-const PROVIDERS: [(&str, &str); 3] =
-    [("BRFG", "Briefing.com General Market Columns"), ("BRFUPDN", "Briefing.com Analyst Actions"), ("DJNL", "Dow Jones Newsletters")];
+const PROVIDERS: [(&str, &str); 3] = [
+    ("BRFG", "Briefing.com General Market Columns"),
+    ("BRFUPDN", "Briefing.com Analyst Actions"),
+    ("DJNL", "Dow Jones Newsletters"),
+];
 
 impl Gateway {
     pub(super) fn news_providers(&mut self, conn: ConnId) {
@@ -36,7 +39,8 @@ impl Gateway {
 
     pub(super) fn news_article(&mut self, conn: ConnId, r: &Record) {
         let id = req_id(r);
-        let (provider, article) = (r.get("providerCode").unwrap_or_default(), r.get("articleId").unwrap_or_default());
+        let (provider, article) =
+            (r.get("providerCode").unwrap_or_default(), r.get("articleId").unwrap_or_default());
         if !PROVIDERS.iter().any(|(code, _)| *code == provider) || article.is_empty() {
             return self.error(conn, id, 10172, "Failed to request news article:Not allowed");
         }

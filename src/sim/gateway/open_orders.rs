@@ -34,7 +34,9 @@ impl Gateway {
 
     /// The same for an order that has just been filled, before its commission is known.
     pub(super) fn announce_without_commission(&mut self, key: Key) {
-        let Some(commission) = self.book.get_mut(key).map(|o| std::mem::take(&mut o.commission)) else { return };
+        let Some(commission) = self.book.get_mut(key).map(|o| std::mem::take(&mut o.commission)) else {
+            return;
+        };
         self.announce(key);
         if let Some(order) = self.book.get_mut(key) {
             order.commission = commission;
@@ -132,7 +134,14 @@ impl Gateway {
 
     /// Places an order as a person would in the Gateway's own window; its permanent id, or `None` when there is no
     /// such contract. Client 0 gets it if it binds orders.
-    pub fn place_manual_order(&mut self, now: Time, con_id: i64, buy: bool, amount: f64, limit: f64) -> Option<i64> {
+    pub fn place_manual_order(
+        &mut self,
+        now: Time,
+        con_id: i64,
+        buy: bool,
+        amount: f64,
+        limit: f64,
+    ) -> Option<i64> {
         self.advance(now);
         let mut fields = record! {
             action: if buy { "BUY" } else { "SELL" },
@@ -198,7 +207,8 @@ impl Gateway {
                     && is("symbol", &e.symbol)
                     && is("secType", &e.sec_type)
                     && is("exchange", e.values.get("exchange").unwrap_or_default())
-                    && (is("side", if e.buy { "BUY" } else { "SELL" }) || is("side", if e.buy { "BOT" } else { "SLD" }))
+                    && (is("side", if e.buy { "BUY" } else { "SELL" })
+                        || is("side", if e.buy { "BOT" } else { "SLD" }))
             })
             .cloned()
             .collect();
@@ -227,7 +237,8 @@ impl Gateway {
             None | Some("") => self.config.accounts[0].clone(),
             Some(name) => name.to_owned(),
         };
-        let held = self.accounts.get(&account).and_then(|a| a.positions.get(&i.con_id)).map_or(0.0, |p| p.quantity);
+        let held =
+            self.accounts.get(&account).and_then(|a| a.positions.get(&i.con_id)).map_or(0.0, |p| p.quantity);
         if i.sec_type != "OPT" || amount < 1.0 || held < amount {
             return self.processing(conn, id, "Exercise is not possible: not enough long positions");
         }

@@ -9,9 +9,38 @@ use super::{
 use crate::protocol::layout::Record;
 
 const ORDER_TYPES: [&str; 32] = [
-    "MKT", "LMT", "STP", "STP LMT", "TRAIL", "TRAIL LIMIT", "MOC", "LOC", "MIT", "LIT", "MTL", "MKT PRT", "STP PRT",
-    "REL", "MIDPRICE", "BOX TOP", "VOL", "SNAP MKT", "SNAP MID", "SNAP PRIM", "PEG MKT", "PEG MID", "PEG PRIM",
-    "PEG STK", "PEG BEST", "PEG BENCH", "PEGBENCH", "PEGBEST", "PEGMID", "PASSV REL", "TRAIL LIT", "TRAIL MIT",
+    "MKT",
+    "LMT",
+    "STP",
+    "STP LMT",
+    "TRAIL",
+    "TRAIL LIMIT",
+    "MOC",
+    "LOC",
+    "MIT",
+    "LIT",
+    "MTL",
+    "MKT PRT",
+    "STP PRT",
+    "REL",
+    "MIDPRICE",
+    "BOX TOP",
+    "VOL",
+    "SNAP MKT",
+    "SNAP MID",
+    "SNAP PRIM",
+    "PEG MKT",
+    "PEG MID",
+    "PEG PRIM",
+    "PEG STK",
+    "PEG BEST",
+    "PEG BENCH",
+    "PEGBENCH",
+    "PEGBEST",
+    "PEGMID",
+    "PASSV REL",
+    "TRAIL LIT",
+    "TRAIL MIT",
 ];
 
 /// Why there is no order: code and text of the single error.
@@ -81,7 +110,9 @@ impl Gateway {
         if amount <= 0.0 && !by_cash {
             return refuse(434, "The order size cannot be zero.");
         }
-        if fields.int("displaySize").is_some_and(|n| n > 0 && n < 2_147_483_647) && text("algoStrategy") == "DarkIce" {
+        if fields.int("displaySize").is_some_and(|n| n > 0 && n < 2_147_483_647)
+            && text("algoStrategy") == "DarkIce"
+        {
             return refuse(10255, "The 'Display Size' order attribute may not be specified for this order.");
         }
         let price = |name| fields.float(name).filter(|p: &f64| p.abs() < f64::MAX);
@@ -226,7 +257,12 @@ impl Gateway {
                 return self.error(conn, key.1, 103, "Duplicate order id");
             }
             Status::PendingCancel => {
-                return self.back_end_error(conn, key.1, 105, "Order being modified does not match original order");
+                return self.back_end_error(
+                    conn,
+                    key.1,
+                    105,
+                    "Order being modified does not match original order",
+                );
             }
             Status::Held | Status::PreSubmitted | Status::Submitted => {}
         }
@@ -235,7 +271,12 @@ impl Gateway {
             Err((code, text)) => return self.back_end_error(conn, key.1, code, &text),
         };
         if new.con_id != old.con_id || new.fields.get("action") != old.fields.get("action") {
-            return self.back_end_error(conn, key.1, 105, "Order being modified does not match original order");
+            return self.back_end_error(
+                conn,
+                key.1,
+                105,
+                "Order being modified does not match original order",
+            );
         }
         if let Some(reason) = self.rejection(&new) {
             return self.back_end_error(conn, key.1, 201, &format!("Order rejected - reason:{reason}"));
@@ -271,7 +312,8 @@ impl Gateway {
         match order.status {
             Status::PendingCancel | Status::Cancelled | Status::Inactive | Status::Filled => {
                 let word = order.status.word();
-                let text = format!("OrderId {id} that needs to be cancelled cannot be cancelled, state: {word}.");
+                let text =
+                    format!("OrderId {id} that needs to be cancelled cannot be cancelled, state: {word}.");
                 self.error(conn, id, 10148, &text);
             }
             Status::Held | Status::PreSubmitted | Status::Submitted => {

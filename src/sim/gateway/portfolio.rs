@@ -46,7 +46,9 @@ impl Accounts {
             cash: 1_000_000.0,
             positions: holdings
                 .iter()
-                .map(|(id, quantity, cost)| (*id, Position { quantity: *quantity, cost: *cost, realized: 0.0 }))
+                .map(|(id, quantity, cost)| {
+                    (*id, Position { quantity: *quantity, cost: *cost, realized: 0.0 })
+                })
                 .collect(),
         };
         Accounts { list: config.accounts.iter().map(account).collect() }
@@ -57,7 +59,14 @@ impl Accounts {
     }
 
     /// Books an execution; the realized profit when it closed something.
-    pub fn book(&mut self, name: &str, i: &Instrument, signed: f64, price: f64, commission: f64) -> Option<f64> {
+    pub fn book(
+        &mut self,
+        name: &str,
+        i: &Instrument,
+        signed: f64,
+        price: f64,
+        commission: f64,
+    ) -> Option<f64> {
         let account = self.list.iter_mut().find(|a| a.name == name)?;
         let unit = price * i.unit();
         account.cash -= signed * unit + commission;
@@ -65,7 +74,8 @@ impl Accounts {
         let before = position.quantity;
         let closing = if before * signed < 0.0 { signed.abs().min(before.abs()) } else { 0.0 };
         let after = before + signed;
-        let realized = (closing > 0.0).then(|| before.signum() * closing * (unit - position.cost) - commission);
+        let realized =
+            (closing > 0.0).then(|| before.signum() * closing * (unit - position.cost) - commission);
         position.realized += realized.unwrap_or_default();
         if before * signed >= 0.0 {
             position.cost = (position.cost * before.abs() + unit * signed.abs()) / after.abs().max(1e-9);

@@ -101,7 +101,14 @@ impl Gateway {
     }
 
     /// One update: both sides, sometimes a trade.
-    pub(super) fn send_ticks(&mut self, conn: ConnId, id: i32, instrument: &Instrument, quotes: &Quotes, step: u64) {
+    pub(super) fn send_ticks(
+        &mut self,
+        conn: ConnId,
+        id: i32,
+        instrument: &Instrument,
+        quotes: &Quotes,
+        step: u64,
+    ) {
         let q = instrument.quote(self.config.seed, step);
         let wall = self.wall();
         let mut t = self.ticks(conn, id, quotes);
@@ -135,7 +142,8 @@ impl Gateway {
                 "104" => t.generic(23, 0.21),
                 "106" => t.generic(24, 0.23),
                 "165" => {
-                    for (tick, factor) in [(15, 0.9), (16, 1.1), (17, 0.85), (18, 1.15), (19, 0.8), (20, 1.2)] {
+                    for (tick, factor) in [(15, 0.9), (16, 1.1), (17, 0.85), (18, 1.15), (19, 0.8), (20, 1.2)]
+                    {
                         t.price(tick, instrument.round(price * factor), 0);
                     }
                     t.size(21, 1_500_000);

@@ -120,7 +120,8 @@ impl Gateway {
     pub(super) fn option_parameters(&mut self, conn: ConnId, r: &Record) {
         let id = req_id(r);
         let under = self.instruments.by_id(r.int("underlyingConId").unwrap_or_default());
-        let Some(under) = under.filter(|u| r.get("underlyingSymbol") == Some(u.symbol.as_str())).cloned() else {
+        let Some(under) = under.filter(|u| r.get("underlyingSymbol") == Some(u.symbol.as_str())).cloned()
+        else {
             return self.validation(conn, id, "Invalid contract id");
         };
         if self.instruments.all().iter().any(|i| i.sec_type == "OPT" && i.under == under.con_id) {
@@ -181,7 +182,9 @@ impl Gateway {
         }
         let mut values = record! { reqId: id };
         for (bit, (exchange, letter)) in
-            [("AMEX", "A"), ("ARCA", "P"), ("BATS", "Z"), ("IEX", "V"), ("NASDAQ", "Q"), ("NYSE", "N")].iter().enumerate()
+            [("AMEX", "A"), ("ARCA", "P"), ("BATS", "Z"), ("IEX", "V"), ("NASDAQ", "Q"), ("NYSE", "N")]
+                .iter()
+                .enumerate()
         {
             let row = record! { bitNumber: bit, exchange: exchange, exchangeLetter: letter };
             values.push("componentsCount", row);

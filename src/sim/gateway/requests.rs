@@ -110,7 +110,11 @@ impl Gateway {
                 self.validation(conn, id, "FA data operations ignored for non FA customers.");
             }
             "verifyRequest" | "verifyMessage" | "verifyAndAuthRequest" | "verifyAndAuthMessage" => {
-                self.validation(conn, -1, "Intent to authenticate needs to be expressed during initial connect request.");
+                self.validation(
+                    conn,
+                    -1,
+                    "Intent to authenticate needs to be expressed during initial connect request.",
+                );
             }
             "startApi" => self.error(conn, -1, 501, "Already connected."),
             _ => {

@@ -10,8 +10,14 @@ use crate::protocol::layout::Record;
 
 /// Active scanners of one connection.
 const MOST_SCANNERS: usize = 10;
-const CODES: [&str; 6] =
-    ["TOP_PERC_GAIN", "TOP_PERC_LOSE", "MOST_ACTIVE", "HOT_BY_VOLUME", "HIGH_OPT_IMP_VOLAT", "TOP_TRADE_COUNT"];
+const CODES: [&str; 6] = [
+    "TOP_PERC_GAIN",
+    "TOP_PERC_LOSE",
+    "MOST_ACTIVE",
+    "HOT_BY_VOLUME",
+    "HIGH_OPT_IMP_VOLAT",
+    "TOP_TRADE_COUNT",
+];
 
 impl Gateway {
     pub(super) fn req_scanner(&mut self, conn: ConnId, r: Record) {
@@ -68,12 +74,16 @@ impl Gateway {
     pub(super) fn scanner_parameters(&mut self, conn: ConnId) {
         let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ScanParameterResponse>\n");
         for code in CODES {
-            xml.push_str(&format!("<ScanType><displayName>{code}</displayName><scanCode>{code}</scanCode></ScanType>\n"));
+            xml.push_str(&format!(
+                "<ScanType><displayName>{code}</displayName><scanCode>{code}</scanCode></ScanType>\n"
+            ));
         }
         let end = "</ScanParameterResponse>\n";
         let mut n = 0;
         while xml.len() + end.len() < self.config.scanner_parameters_size {
-            xml.push_str(&format!("<AbstractField><code>simulated{n}</code><type>scanner.filter</type></AbstractField>\n"));
+            xml.push_str(&format!(
+                "<AbstractField><code>simulated{n}</code><type>scanner.filter</type></AbstractField>\n"
+            ));
             n += 1;
         }
         xml.push_str(end);

@@ -161,9 +161,11 @@ impl Gateway {
             self.close(conn, Close::Graceful);
             return false;
         }
-        let time = self.config.time_string.clone().unwrap_or_else(|| {
-            format!("{} CET", clock::stamp(self.wall() + 3600, " "))
-        });
+        let time = self
+            .config
+            .time_string
+            .clone()
+            .unwrap_or_else(|| format!("{} CET", clock::stamp(self.wall() + 3600, " ")));
         self.write(conn, |_, out| ServerHello { version, time }.put(out));
         if let Some(session) = self.sessions.get_mut(&conn) {
             session.version = version;
@@ -206,7 +208,12 @@ impl Gateway {
             Some(request) => request,
             None => {
                 self.malformed(&format!("there is no request {}", message.id));
-                return self.error(conn, -1, 320, &format!("Error reading request. Unknown message id {}", message.id));
+                return self.error(
+                    conn,
+                    -1,
+                    320,
+                    &format!("Error reading request. Unknown message id {}", message.id),
+                );
             }
         };
         match layout::read(&request.message, version, message.body) {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{ConnId, Gateway, Timer, depth, history, market, m, record, ticks};
+use super::{ConnId, Gateway, Timer, depth, history, m, market, record, ticks};
 use crate::protocol::layout::Record;
 
 /// A subscription of a session: message id of its request, and request id.
@@ -58,7 +58,11 @@ impl Feed {
     pub fn is_line(&self) -> bool {
         matches!(
             self,
-            Feed::Quotes(_) | Feed::Depth(_) | Feed::TickByTick(_) | Feed::RealtimeBars(_) | Feed::BarUpdates(_)
+            Feed::Quotes(_)
+                | Feed::Depth(_)
+                | Feed::TickByTick(_)
+                | Feed::RealtimeBars(_)
+                | Feed::BarUpdates(_)
         )
     }
 }

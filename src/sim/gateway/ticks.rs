@@ -85,7 +85,13 @@ impl Gateway {
         self.subscribe(conn, (97, id), feed, Some(self.config.tick_interval));
     }
 
-    pub(super) fn update_ticks(&mut self, conn: ConnId, id: i32, ticks: &TickByTick, step: u64) -> Option<Duration> {
+    pub(super) fn update_ticks(
+        &mut self,
+        conn: ConnId,
+        id: i32,
+        ticks: &TickByTick,
+        step: u64,
+    ) -> Option<Duration> {
         let q = self.instruments.by_id(ticks.con_id)?.quote(self.config.seed, step);
         let mut values = record! { reqId: id, tickType: ticks.kind.number(), time: self.wall(), attrMask: 0 };
         match ticks.kind {
