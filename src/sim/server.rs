@@ -4,7 +4,7 @@
 //! Driven by: `handle`, which starts it in a thread of its own.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     io,
     net::{Shutdown, SocketAddr},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -39,7 +39,7 @@ pub struct Shared {
     /// There are outputs or deadlines that the server does not know of.
     wake: Notify,
     start: Instant,
-    outboxes: Mutex<HashMap<ConnId, mpsc::UnboundedSender<Output>>>,
+    outboxes: Mutex<BTreeMap<ConnId, mpsc::UnboundedSender<Output>>>,
     /// New connections are not read at all.
     blocked: watch::Sender<bool>,
     /// No connection is read.
@@ -280,7 +280,7 @@ impl Connection {
                 Reading::Stalled | Reading::Zombie => Interest::ERROR,
             };
             if !self.pending.is_empty() {
-                interest = interest | Interest::WRITABLE;
+                interest |= Interest::WRITABLE;
             }
             tokio::select! {
                 output = self.outbox.recv() => match output {

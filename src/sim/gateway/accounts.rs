@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::{
     ConnId, Gateway, m,
     portfolio::{Account, Position, Value},
-    record,
     subscriptions::{Feed, req_id},
 };
 use crate::{

@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{accounts::UNSET, record};
+use super::accounts::UNSET;
 use crate::{
     protocol::layout::Record,
     sim::{

@@ -1,7 +1,7 @@
 //! What concerns the session and the Gateway rather than the market: clock, ids, farms, display groups, and what is
 //! refused to everybody.
 
-use super::{ConnId, Gateway, m, record, subscriptions::Feed, subscriptions::req_id};
+use super::{ConnId, Gateway, m, subscriptions::Feed, subscriptions::req_id};
 use crate::protocol::layout::Record;
 
 /// What a farm serves.

@@ -7,7 +7,7 @@ use super::{
     ConnId, Gateway, Timer,
     accounts::UNSET,
     book::{Execution, Key, Order, Status},
-    m, record,
+    m,
 };
 use crate::{
     sim::{

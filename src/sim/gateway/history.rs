@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    ConnId, Gateway, Timer, m, record,
+    ConnId, Gateway, Timer, m,
     subscriptions::{Feed, Key, req_id},
 };
 use crate::{

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    ConnId, Gateway, m, record,
+    ConnId, Gateway, m,
     subscriptions::{Feed, Key, req_id},
 };
 use crate::{

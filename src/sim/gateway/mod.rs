@@ -42,17 +42,6 @@ use session::Session;
 
 pub use book::Status;
 
-/// Builds a [`Record`]: `record! { reqId: 7, price: "1.5" }`.
-macro_rules! record {
-    ($($name:ident : $value:expr),* $(,)?) => {{
-        #[allow(unused_mut)]
-        let mut record = $crate::protocol::layout::Record::new();
-        $( record.set(stringify!($name), $value); )*
-        record
-    }};
-}
-pub(crate) use record;
-
 /// A connection; counted from 1 and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId(pub u64);

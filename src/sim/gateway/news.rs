@@ -1,6 +1,6 @@
 //! News: providers, articles, headlines on request and as ticks, bulletins.
 
-use super::{ConnId, Gateway, m, record, subscriptions::req_id};
+use super::{ConnId, Gateway, m, subscriptions::req_id};
 use crate::{
     protocol::layout::Record,
     sim::{clock, instruments::Instrument},

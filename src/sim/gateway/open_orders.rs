@@ -4,7 +4,7 @@ use super::{
     ConnId, Gateway,
     accounts::UNSET,
     book::{Key, Order, Status},
-    m, record,
+    m,
     subscriptions::req_id,
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! The ticks of a quote subscription: the first image, the updates, the computations of options.
 
-use super::{ConnId, Gateway, m, market::Quotes, record, subscriptions::req_id};
+use super::{ConnId, Gateway, m, market::Quotes, subscriptions::req_id};
 use crate::{
     protocol::layout::Record,
     sim::instruments::{Instrument, number},

@@ -1,6 +1,6 @@
 //! What describes contracts, exchanges and rules: one-shot answers from fixed tables.
 
-use super::{ConnId, Gateway, m, record, subscriptions::req_id};
+use super::{ConnId, Gateway, m, subscriptions::req_id};
 use crate::{
     protocol::layout::Record,
     sim::instruments::{EXPIRIES, Instrument, STRIKES, number},

@@ -10,7 +10,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Close, ConnId, Gateway, Timer, m, record,
+    Close, ConnId, Gateway, Timer, m,
     subscriptions::{Key, Subscription},
 };
 use crate::{

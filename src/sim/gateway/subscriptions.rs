@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{ConnId, Gateway, Timer, depth, history, m, market, record, ticks};
+use super::{ConnId, Gateway, Timer, depth, history, m, market, ticks};
 use crate::protocol::layout::Record;
 
 /// A subscription of a session: message id of its request, and request id.
