@@ -11,6 +11,7 @@ pub mod limits;
 pub mod protocol;
 pub mod shell;
 pub mod sim;
+pub mod sockets;
 pub mod telemetry;
 pub mod time;
 pub mod wire;
