@@ -8,9 +8,13 @@ use std::process::ExitCode;
 
 use crate::sockets::{self, Diagnosis};
 
-/// Says how the Gateway's port is without connecting to it. Exit codes: 0 healthy, 1 zombies, 2 wrong usage, 3 nothing
-/// listens, 4 programs other than twsmux are connected, 5 unknown (the Gateway is not on this machine).
+/// Arguments of `doctor`.
 #[derive(Clone, Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 healthy; 1 zombies; 2 wrong usage; 3 nothing listens; 4 programs other than twsmux are \
+                  connected; 5 unknown, the Gateway's sockets cannot be seen from here. The most severe decides, which \
+                  is the smallest above 0."
+)]
 pub struct DoctorArgs {
     /// The Gateway's address; only looked at, never dialled.
     #[arg(

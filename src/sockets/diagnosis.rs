@@ -11,9 +11,10 @@
 //! - a listener that only forwards, or connections to the port whose Gateway end is not in the table, mean that the
 //!   Gateway lives in another namespace: unknown, never healthy.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::owners::{Hidden, Owners, Process, Role};
@@ -232,8 +233,6 @@ pub fn diagnose(question: &Question<'_>, snapshot: &Snapshot, owners: &Owners) -
     let mut diagnosis = empty(question.name);
     diagnosis.listeners = view.listeners.iter().map(|s| listener(s, owners)).collect();
     diagnosis.zombies = view.zombies().map(|s| zombie(s, view.peer_of(s), owners)).collect();
-    let forwarder = view.listeners.iter().find_map(|s| forwarder(s, owners));
-
     let mut hidden_twsmux = hidden_twsmux(question, owners);
     for connection in view.connections(owners) {
         let known = question.own.contains(&connection.peer)
@@ -242,6 +241,10 @@ pub fn diagnose(question: &Question<'_>, snapshot: &Snapshot, owners: &Owners) -
         let side = if known { &mut diagnosis.own } else { &mut diagnosis.foreign };
         side.push(connection);
     }
+    // A twsmux that dials its own listener is one with a built-in simulator, and that port is the simulator's.
+    let dials_itself =
+        |p: &Process| diagnosis.own.iter().flat_map(|c| &c.processes).any(|own| own.pid == p.pid);
+    let forwarder = view.listeners.iter().find_map(|s| forwarder(s, owners)).filter(|p| !dials_itself(p));
     // Clients of a twsmux are where they should be.
     if forwarder.as_ref().is_some_and(|f| f.role == Role::Twsmux) {
         diagnosis.foreign.clear();
@@ -268,7 +271,7 @@ struct View<'a> {
     /// Ends of connections that are connected to the port and held by a program.
     peer_ends: Vec<&'a Socket>,
     /// Every socket by its ends.
-    by_ends: HashMap<(SocketAddr, SocketAddr), &'a Socket>,
+    by_ends: IndexMap<(SocketAddr, SocketAddr), &'a Socket>,
 }
 
 impl<'a> View<'a> {

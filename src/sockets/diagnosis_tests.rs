@@ -204,6 +204,15 @@ fn the_clients_of_a_twsmux_are_not_foreign_to_it() {
 }
 
 #[test]
+fn the_built_in_simulator_of_a_twsmux_is_a_gateway() {
+    let mut sockets = vec![listening()];
+    sockets.extend(connection("127.0.0.1:50000", 10));
+    let twsmux = process(8, "twsmux");
+    let found = ask(GATEWAY, sockets, &owners(&[(1, twsmux.clone()), (10, twsmux)]));
+    assert_eq!(found.verdicts, [Verdict::Healthy]);
+}
+
+#[test]
 fn connections_that_end_in_another_namespace_make_it_unknown() {
     let sockets = vec![socket("127.0.0.1:50000", GATEWAY, State::Established, 0, 10)];
     let found = ask(GATEWAY, sockets, &owners(&[(10, process(8, "twsmux"))]));

@@ -66,10 +66,18 @@ fn examine_after(gateway: &str, own: &[SocketAddr], settle: Duration) -> Diagnos
         if settle.is_zero() || !ill {
             return Ok(diagnosis);
         }
-        std::thread::sleep(settle);
+        pause(settle);
         look(&question, port, Some(&snapshot)).map(|(_, diagnosis)| diagnosis)
     });
     looked.unwrap_or_else(|e| diagnosis::blind(gateway, OutOfSight::TableUnreadable(e.to_string())))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "there is no event to wait for: that nothing changes is the finding"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// One look; with an `earlier` one, at what has lasted since.

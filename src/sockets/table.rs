@@ -13,9 +13,9 @@
 //! after the other, so one end of a young connection may be missing; [`Snapshot::lasting_since`] is the cure. And while
 //! connections come and go the kernel lists some of them more than once; **a snapshot has each once**.
 
-use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 
+use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
 use super::local;
@@ -182,7 +182,7 @@ impl Snapshot {
     pub fn from_parts(sockets: Vec<Socket>, addresses: Vec<IpAddr>) -> Snapshot {
         // Listeners may share an address; connections never share both ends.
         let key = |s: &Socket| (s.local, s.remote, if s.state == State::Listen { s.inode } else { 0 });
-        let mut seen = HashSet::new();
+        let mut seen = IndexSet::new();
         let mut sockets: Vec<Socket> = sockets.into_iter().rev().filter(|s| seen.insert(key(s))).collect();
         sockets.reverse();
         Snapshot { sockets, addresses }
@@ -211,7 +211,7 @@ impl Snapshot {
 
     /// The connections by their near and far ends; the other end of a connection within this machine is found under the
     /// two swapped.
-    pub fn by_ends(&self) -> HashMap<(SocketAddr, SocketAddr), &Socket> {
+    pub fn by_ends(&self) -> IndexMap<(SocketAddr, SocketAddr), &Socket> {
         self.sockets.iter().map(|s| ((s.local, s.remote), s)).collect()
     }
 
@@ -249,7 +249,7 @@ pub fn covers(bound: SocketAddr, addr: SocketAddr) -> bool {
 fn read_lines(mut file: impl std::io::Read, port: Option<u16>) -> std::io::Result<String> {
     let needle = port.map(|p| format!(":{p:04X} "));
     let mut chunk = vec![0; READ_BYTES];
-    let mut seen = HashSet::new();
+    let mut seen = IndexSet::new();
     let (mut kept, mut pending) = (String::new(), String::new());
     loop {
         let n = file.read(&mut chunk)?;
