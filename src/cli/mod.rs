@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand, thin.
 
 mod check;
+mod doctor;
 mod run;
+mod sim;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,10 @@ enum Command {
     Run(run::RunArgs),
     /// Test the way through a running twsmux: API handshake and accounts. Prints the accounts.
     Check(check::CheckArgs),
+    /// Look at the Gateway's port without touching it, and say what is wrong and what to do.
+    Doctor(doctor::DoctorArgs),
+    /// Run a simulated Gateway, for trying out and testing programs that trade.
+    Sim(sim::SimArgs),
 }
 
 /// Parses the command line and runs the subcommand.
@@ -28,6 +34,8 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Sim(args) => sim::run(&args),
     }
 }
 

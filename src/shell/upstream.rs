@@ -109,10 +109,15 @@ impl Upstream {
 /// Reads the kernel's table for the Gateway port.
 pub(super) async fn look(shell: Rc<Shell>, link: LinkId) {
     let addr = shell.upstream.addr;
-    let zombies = {
-        let _ = addr;
-        None
+    let count = || async move {
+        tokio::task::spawn_blocking(move || crate::sockets::zombies_on(addr)).await.unwrap_or(None)
     };
+    let mut zombies = count().await;
+    if zombies.is_some_and(|n| n > 0) {
+        // A close under way looks the same for a moment; only what lasts is a zombie.
+        tokio::time::sleep(crate::sockets::SETTLE).await;
+        zombies = count().await;
+    }
     shell.tell_and_perform(Input::Looked { link, zombies });
 }
 

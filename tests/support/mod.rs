@@ -72,7 +72,10 @@ impl Mux {
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a ready line");
         let word = |key: &str| {
             let found = line.split_whitespace().find_map(|w| w.strip_prefix(key)?.strip_prefix('='));
-            found.unwrap_or_else(|| panic!("no {key} in {line:?}; log:\n{}", log.lock().unwrap())).parse().unwrap()
+            found
+                .unwrap_or_else(|| panic!("no {key} in {line:?}; log:\n{}", log.lock().unwrap()))
+                .parse()
+                .unwrap()
         };
         let (listen, admin, upstream) = (word("listen"), word("admin"), word("upstream"));
         Mux { child, listen, admin, upstream, log, _state: state }
@@ -104,7 +107,8 @@ impl Mux {
 
     /// Sends a signal (a name that `kill` knows).
     pub fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill runs");
+        let status =
+            Command::new("kill").args(["-s", name, &self.pid().to_string()]).status().expect("kill runs");
         assert!(status.success());
     }
 
@@ -199,7 +203,7 @@ impl Standin {
 /// Answers one connection's handshake, reads on, and keeps the socket when it ends.
 fn greet(mut stream: TcpStream) {
     let mut chunk = [0u8; 4096];
-    let mut frame = |text: &str| {
+    let frame = |text: &str| {
         let mut bytes = (text.len() as u32).to_be_bytes().to_vec();
         bytes.extend_from_slice(text.as_bytes());
         bytes
