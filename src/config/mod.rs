@@ -153,8 +153,8 @@ fn rate<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Rate>, D::Error
     worded(d, parse_rate)
 }
 
-/// Variables that the test suite uses and that are no settings.
-const NOT_SETTINGS: [&str; 3] = ["TWSMUX_LOG", "TWSMUX_CAPTURES", "TWSMUX_CLIENTS_DIR"];
+/// Variables that are no settings of `run`: for its logs, for `doctor`, and for the test suite.
+const NOT_SETTINGS: [&str; 4] = ["TWSMUX_LOG", "TWSMUX_GATEWAY", "TWSMUX_CAPTURES", "TWSMUX_CLIENTS_DIR"];
 
 impl Options {
     /// Fills what was not given by flag or environment from the file that was named, if one was.

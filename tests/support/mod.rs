@@ -7,6 +7,10 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use twsmux::protocol::layout::Record;
+use twsmux::record;
+use twsmux::sim::client::{ApiClient, Received, order, stock};
+use twsmux::sim::{SimConfig, SimHandle};
 use twsmux::sockets::{self, table::State};
 
 /// The bound of every wait. Generous: it is only ever used up by a test that fails.
@@ -214,4 +218,84 @@ fn greet(mut stream: TcpStream) {
     let _ = stream.write_all(&[frame("15\x001\0DU1\0"), frame("9\x001\x001\0")].concat());
     while stream.read(&mut chunk).is_ok_and(|n| n > 0) {}
     std::mem::forget(stream);
+}
+
+/// A simulated Gateway in this process, with no limit on the message rate unless `change` sets one.
+pub fn sim(change: impl FnOnce(&mut SimConfig)) -> SimHandle {
+    let mut config = SimConfig { messages_per_second: None, ..SimConfig::default() };
+    change(&mut config);
+    twsmux::sim::spawn(config).expect("the simulated Gateway starts")
+}
+
+/// A ready twsmux in front of a simulated Gateway.
+pub fn mux_for(sim: &SimHandle, more: &[&str]) -> Mux {
+    let mux = Mux::start(&sim.address().to_string(), more);
+    mux.wait_ready();
+    mux
+}
+
+/// The same script for the same client, whatever stands in between: reference data, history, account, and an order
+/// that rests, is modified and cancelled. Gives back what the client was sent, line by line, without the two values that
+/// tell the time of day.
+pub fn script(address: SocketAddr, client_id: i32) -> Vec<String> {
+    let mut c = ApiClient::dial(address).expect("a connection");
+    c.patience = PATIENCE;
+    c.greet(100, 176, "").expect("an answer to the greeting");
+    c.start(client_id).expect("startApi is sent");
+    c.expect("managedAccounts").unwrap();
+    c.expect("nextValidId").unwrap();
+    c.expect_error(-1, 2158).unwrap();
+    let with = |mut r: Record, id: i32| {
+        r.set("reqId", id);
+        r
+    };
+    for (id, symbol) in [(1, "AAPL"), (2, "SYM0042"), (3, "SYM0007")] {
+        c.ask("reqContractDetails", &with(stock(symbol), id), "contractDetailsEnd").unwrap();
+    }
+    c.send("reqContractDetails", &with(stock("NOSUCH"), 4)).unwrap();
+    c.expect_error(4, 200).unwrap();
+    c.ask("reqMatchingSymbols", &record! { reqId: 5, pattern: "AA" }, "symbolSamples").unwrap();
+    let mut bars = with(stock("MSFT"), 6);
+    bars.set("endDateTime", "20260105-21:00:00").set("barSizeSetting", "30 mins").set("durationStr", "1 D");
+    bars.set("useRTH", 1).set("whatToShow", "TRADES").set("formatDate", 1);
+    c.ask("reqHistoricalData", &bars, "historicalData").unwrap();
+    c.ask("reqPositions", &Record::new(), "positionEnd").unwrap();
+    c.send("cancelPositions", &Record::new()).unwrap();
+    c.ask("reqMarketRule", &record! { marketRuleId: 26 }, "marketRule").unwrap();
+    c.ask("reqOpenOrders", &Record::new(), "openOrderEnd").unwrap();
+    let status =
+        |wanted: &'static str| move |m: &Received| m.name == "orderStatus" && m.text("status") == wanted;
+    c.send("placeOrder", &order(1, "AAPL", "BUY", 10, "LMT", "1.0")).unwrap();
+    c.find("the order at work", |m| m.name == "orderStatus").unwrap();
+    c.send("placeOrder", &order(1, "AAPL", "BUY", 10, "LMT", "1.5")).unwrap();
+    c.find("the modified order", |m| m.name == "openOrder" && m.float("lmtPrice") == 1.5).unwrap();
+    c.send("cancelOrder", &record! { orderId: 1 }).unwrap();
+    c.find("the end of the order", status("Cancelled")).unwrap();
+    c.expect_error(1, 202).unwrap();
+    c.send("cancelOrder", &record! { orderId: 77 }).unwrap();
+    c.expect_error(77, 10147).unwrap();
+    c.ask("reqExecutions", &record! { reqId: 8 }, "execDetailsEnd").unwrap();
+    c.transcript.iter().map(plain).collect()
+}
+
+/// A message in one line.
+fn plain(m: &Received) -> String {
+    let values: Vec<String> = m
+        .values
+        .iter()
+        .filter(|(name, _)| !matches!(*name, "errorTime" | "timeStamp"))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    format!("{} {}", m.name, values.join(" "))
+}
+
+/// How often each line occurs: repetitions of an order's state are told apart from new states, not counted.
+pub fn distinct(lines: &[String]) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    for line in lines {
+        if !seen.contains(line) {
+            seen.push(line.clone());
+        }
+    }
+    seen
 }
