@@ -112,9 +112,12 @@ impl Clients {
             Err(error) => {
                 if error.kind() != io::ErrorKind::WouldBlock {
                     conn.closing.set(Closing::Now);
+                    conn.wake.notify_one();
                 }
-                conn.blocked.set(true);
-                conn.wake.notify_one();
+                // The task learns once that it is to wait for room; telling it again would keep it from waiting.
+                if !conn.blocked.replace(true) {
+                    conn.wake.notify_one();
+                }
                 None
             }
         }
@@ -123,8 +126,7 @@ impl Clients {
     /// Closes a socket, after what is in its outbox or at once.
     pub(super) fn close(&self, key: ClientKey, flush: bool) {
         if let Some(conn) = self.get(key) {
-            let empty_outbox_is_noticed_later = Closing::Flush;
-            conn.closing.set(if flush { empty_outbox_is_noticed_later } else { Closing::Now });
+            conn.closing.set(if flush { Closing::Flush } else { Closing::Now });
             conn.wake.notify_one();
         }
     }
@@ -175,7 +177,7 @@ pub(super) async fn accept(shell: Rc<Shell>, listener: TcpListener) {
 
 async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {
     let reason = loop {
-        if conn.closing.get() == Closing::Flush {
+        if conn.closing.get() == Closing::Flush && !conn.blocked.get() {
             shell.flush_client(conn.key); // notices an outbox that is empty
         }
         if conn.closing.get() == Closing::Now {

@@ -55,8 +55,9 @@ impl Upstream {
             Ok(n) => Some(n),
             Err(_) => {
                 // No room, or an error that the next read tells too.
-                conn.blocked.set(true);
-                conn.wake.notify_one();
+                if !conn.blocked.replace(true) {
+                    conn.wake.notify_one();
+                }
                 None
             }
         }
