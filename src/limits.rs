@@ -78,7 +78,24 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub const RATE_ERROR_PAUSE: Duration = Duration::from_secs(1);
 /// Messages per second sent upstream unless configured otherwise; the Gateway's limit is 50.
 pub const MESSAGES_PER_SECOND: u32 = 45;
+/// Different error codes of the Gateway that are counted one by one.
+pub const MAX_ERROR_CODES: usize = 256;
 /// Time a stopping twsmux gives what is queued for the Gateway.
 pub const DRAIN_TIME: Duration = Duration::from_secs(3);
 /// Highest order id that is given out: order ids are 32-bit and must not wrap.
 pub const LAST_ORDER_ID: i32 = i32::MAX - 1_000_000;
+/// Log lines that wait to be written; beyond it lines are dropped and counted.
+pub const MAX_LOG_LINES: usize = 10_000;
+/// Connections to the admin endpoint at once; one more closes the oldest, so that a full house never locks a health
+/// check out.
+pub const MAX_ADMIN_CONNECTIONS: usize = 64;
+/// Bytes of an admin request: line and headers, for there is no body.
+pub const MAX_ADMIN_REQUEST: usize = 16 << 10;
+/// Time an admin client has to send its request.
+pub const ADMIN_REQUEST_TIME: Duration = Duration::from_secs(5);
+/// Time an admin connection lives, request and answer together.
+pub const ADMIN_CONNECTION_TIME: Duration = Duration::from_secs(15);
+/// Age of the published picture above which the event loop is taken for stuck; it publishes every second.
+pub const STALE_VIEW: Duration = Duration::from_secs(10);
+/// Shortest distance of two looks at the kernel's socket table for the sake of a scrape.
+pub const SOCKET_TABLE_DISTANCE: Duration = Duration::from_secs(3);

@@ -84,6 +84,7 @@ impl Core {
     pub(super) fn client_frame(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8]) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.frames.0 += 1;
+        self.stats.bytes_from_clients += frame::PREFIX as u64 + payload.len() as u64;
         match client.phase {
             Phase::Greeting | Phase::Closing => {}
             Phase::Starting => self.start_api(ctx, key, payload),

@@ -352,6 +352,7 @@ impl Core {
         let (version, buf) = (client.version, client.outbox.append(ctx.now));
         write(version, buf);
         client.frames.1 += 1;
+        self.stats.frames_down += 1;
         if !client.outbox.dirty {
             client.outbox.dirty = true;
             ctx.actions.dirty.push(key);

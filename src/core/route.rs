@@ -7,7 +7,7 @@ use super::codes::{self, Class};
 use super::compose::id;
 use super::io::Level;
 use super::link::{Failure, Link};
-use super::stats::{Drop, MESSAGE_IDS};
+use super::stats::Drop;
 use super::{Core, Ctx};
 use crate::ids::{ClientKey, DownOrderId, LinkId, UpOrderId, UpReqId};
 use crate::limits;
@@ -64,6 +64,7 @@ impl Core {
             return;
         }
         self.last_heard = ctx.now;
+        self.stats.bytes_from_gateway += frame::PREFIX as u64 + payload.len() as u64;
         let Some(dialect) = self.dialect.clone() else { return };
         let Ok(message) = text::message(payload, dialect.version()) else {
             self.note(
@@ -73,7 +74,7 @@ impl Core {
             );
             return self.dropped(Drop::Malformed);
         };
-        self.stats.from_gateway[message.id as usize % MESSAGE_IDS] += 1;
+        self.stats.heard(message.id);
         let Some(shape) = dialect.response(message.id) else {
             self.note(ctx, Level::Debug, format!("unknown message id {} of the Gateway", message.id));
             return self.dropped(Drop::UnknownMessage);
@@ -229,6 +230,7 @@ impl Core {
     fn hear_error(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
         let error_id = heard.int(Role::ReqId).unwrap_or(-1);
         let code = heard.int(Role::Code).and_then(|c| u16::try_from(c).ok()).unwrap_or(0);
+        self.stats.gateway_error(code);
         let class = codes::class(code);
         if class == Some(Class::Rate) {
             let words = "the Gateway reports error 100 (message rate): sending pauses. Other programs that use the \

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use super::io::Gone;
+use crate::limits;
+
+/// Counts by error code.
+pub type Codes = indexmap::IndexMap<u16, u64, rustc_hash::FxBuildHasher>;
 
 /// Why a frame of the Gateway was not passed on to anybody.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +72,29 @@ impl ConnectResult {
 /// Message ids are below this.
 pub const MESSAGE_IDS: usize = 128;
 
+/// Upper bounds of the classes of a [`Waits`], microseconds, each included in its class.
+pub const WAIT_BOUNDS_US: [u64; 12] = [
+    1000, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000,
+    10_000_000,
+];
+
+/// Waiting times, counted by class.
+#[derive(Clone, Debug, Default)]
+pub struct Waits {
+    /// How many fell into each class of [`WAIT_BOUNDS_US`]; the last class holds those above all bounds.
+    pub counts: [u64; WAIT_BOUNDS_US.len() + 1],
+    /// All of them together, microseconds.
+    pub sum_us: u64,
+}
+
+impl Waits {
+    fn add(&mut self, wait: Duration) {
+        let us = wait.as_micros() as u64;
+        self.counts[WAIT_BOUNDS_US.partition_point(|bound| *bound < us)] += 1;
+        self.sum_us += us;
+    }
+}
+
 /// The counters; all only grow, except where said.
 #[derive(Clone, Debug)]
 pub struct Stats {
@@ -77,10 +104,16 @@ pub struct Stats {
     pub from_clients: [u64; MESSAGE_IDS],
     /// Frames sent upstream.
     pub frames_up: u64,
+    /// Frames written to outboxes of clients; one for each client that gets it.
+    pub frames_down: u64,
     /// Bytes taken by the upstream socket.
     pub bytes_up: u64,
     /// Bytes taken by client sockets.
     pub bytes_down: u64,
+    /// Bytes of whole frames of the Gateway, their lengths included.
+    pub bytes_from_gateway: u64,
+    /// Bytes of whole frames of clients, their lengths included.
+    pub bytes_from_clients: u64,
     /// Gateway frames that went to nobody, by [`Drop`].
     pub dropped: [u64; Drop::ALL.len()],
     /// Clients gone, by [`Gone`].
@@ -90,13 +123,14 @@ pub struct Stats {
     /// Connect attempts, by [`ConnectResult`].
     pub connects: [u64; ConnectResult::ALL.len()],
     /// Errors that twsmux itself sent to clients, by code.
-    pub errors: indexmap::IndexMap<u16, u64, rustc_hash::FxBuildHasher>,
+    pub errors: Codes,
+    /// Errors and notices of the Gateway, by code; 0 for those without a readable one, and for those that no longer
+    /// fit into [`limits::MAX_ERROR_CODES`].
+    pub gateway_errors: Codes,
     /// Client requests refused as unreadable or unknown.
     pub bad_requests: u64,
-    /// Time that messages waited for the pacer, in total, microseconds.
-    pub queue_wait_us: u64,
-    /// Messages that went through the pacer.
-    pub queue_passed: u64,
+    /// How long messages waited for the pacer before they left.
+    pub queue_waits: Waits,
     /// Last measured round trip to the Gateway, microseconds; not a counter.
     pub round_trip_us: Option<u64>,
     /// Duration of the last handshake, microseconds; not a counter.
@@ -111,16 +145,19 @@ impl Default for Stats {
             from_gateway: [0; MESSAGE_IDS],
             from_clients: [0; MESSAGE_IDS],
             frames_up: 0,
+            frames_down: 0,
             bytes_up: 0,
             bytes_down: 0,
+            bytes_from_gateway: 0,
+            bytes_from_clients: 0,
             dropped: [0; Drop::ALL.len()],
             gone: [0; Gone::ALL.len()],
             clients: 0,
             connects: [0; ConnectResult::ALL.len()],
-            errors: Default::default(),
+            errors: Codes::default(),
+            gateway_errors: Codes::default(),
             bad_requests: 0,
-            queue_wait_us: 0,
-            queue_passed: 0,
+            queue_waits: Waits::default(),
             round_trip_us: None,
             handshake_us: None,
             zombies: None,
@@ -133,8 +170,58 @@ impl Stats {
         *self.errors.entry(code).or_default() += 1;
     }
 
+    /// A frame of the Gateway came, of whatever message.
+    pub(super) fn heard(&mut self, message: u32) {
+        // An id beyond the table is nobody's: it is counted where it is dropped.
+        if let Some(n) = self.from_gateway.get_mut(message as usize) {
+            *n += 1;
+        }
+    }
+
+    pub(super) fn gateway_error(&mut self, code: u16) {
+        let full = self.gateway_errors.len() >= limits::MAX_ERROR_CODES;
+        let code = if full && !self.gateway_errors.contains_key(&code) { 0 } else { code };
+        *self.gateway_errors.entry(code).or_default() += 1;
+    }
+
     pub(super) fn queue_wait(&mut self, wait: Duration) {
-        self.queue_wait_us += wait.as_micros() as u64;
-        self.queue_passed += 1;
+        self.queue_waits.add(wait);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_fall_into_the_class_whose_bound_they_reach() {
+        let mut waits = Waits::default();
+        for us in [0, 1000, 1001, 10_000_000, 10_000_001] {
+            waits.add(Duration::from_micros(us));
+        }
+        assert_eq!(waits.counts[0], 2);
+        assert_eq!(waits.counts[1], 1);
+        assert_eq!(waits.counts[WAIT_BOUNDS_US.len() - 1], 1);
+        assert_eq!(waits.counts[WAIT_BOUNDS_US.len()], 1);
+        assert_eq!(waits.sum_us, 20_002_002);
+    }
+
+    #[test]
+    fn a_gateway_cannot_fill_the_memory_with_codes() {
+        let mut stats = Stats::default();
+        for code in 1..2000 {
+            stats.gateway_error(code);
+        }
+        stats.gateway_error(1);
+        assert!(stats.gateway_errors.len() <= limits::MAX_ERROR_CODES + 1);
+        assert_eq!(stats.gateway_errors[&1], 2);
+        assert_eq!(stats.gateway_errors.values().sum::<u64>(), 2000);
+    }
+
+    #[test]
+    fn every_declared_message_has_a_counter() {
+        let requests = crate::protocol::requests().iter().map(|r| r.message.id);
+        let responses = crate::protocol::responses().iter().map(|r| r.message.id);
+        assert!(requests.chain(responses).all(|id| usize::from(id) < MESSAGE_IDS));
     }
 }
