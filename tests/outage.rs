@@ -1,0 +1,172 @@
+//! The Gateway goes away and comes back: clients keep their sockets, everything open ends, nothing is sent twice.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Mux, PATIENCE, mux_for, sim, wait_until};
+use twsmux::protocol::layout::Record;
+use twsmux::record;
+use twsmux::sim::client::{ApiClient, Received, order, stock};
+use twsmux::sim::{Close, SimHandle};
+
+/// A twsmux that does not wait long after a failure.
+fn eager(gateway: &SimHandle) -> Mux {
+    mux_for(gateway, &["--backoff-min", "0.2", "--backoff-max", "0.5"])
+}
+
+fn started(mux: &Mux, id: i32) -> ApiClient {
+    let mut c = ApiClient::open(mux.listen, 176, id).expect("started");
+    c.patience = PATIENCE;
+    c.expect_error(-1, 2158).expect("farm notices");
+    c
+}
+
+fn subscribe(c: &mut ApiClient, id: i32) {
+    let mut ask = stock("AAPL");
+    ask.set("reqId", id);
+    c.send("reqMktData", &ask).unwrap();
+    c.find("ticks", |m| m.name == "tickPrice" && m.int("reqId") == i64::from(id)).unwrap();
+}
+
+#[test]
+fn an_outage_ends_what_is_open_and_keeps_the_clients() {
+    for how in [Close::Graceful, Close::Reset] {
+        let gateway = sim(|_| {});
+        let mux = eager(&gateway);
+        let (mut a, mut b) = (started(&mux, 1), started(&mux, 2));
+        subscribe(&mut a, 7);
+        a.send("placeOrder", &order(1, "AAPL", "BUY", 5, "LMT", "1.0")).unwrap();
+        a.expect("orderStatus").unwrap();
+        gateway.refuse_connections().unwrap();
+        gateway.close_all(how);
+        a.expect_error(-1, 1100).expect("told once");
+        a.expect_error(7, 504).expect("the subscription ended");
+        b.expect_error(-1, 1100).unwrap();
+        // What is asked meanwhile is refused in the shape that libraries understand.
+        a.send("placeOrder", &order(2, "AAPL", "BUY", 5, "LMT", "1.0")).unwrap();
+        a.expect_error(2, 201).expect("a new order is dead");
+        a.send("placeOrder", &order(1, "AAPL", "BUY", 5, "LMT", "1.1")).unwrap();
+        a.expect_error(1, 399).expect("a modification leaves the order alive");
+        a.send("cancelOrder", &record! { orderId: 1 }).unwrap();
+        a.expect_error(1, 399).expect("so does a cancel");
+        a.send("reqContractDetails", &{
+            let mut r = stock("AAPL");
+            r.set("reqId", 8);
+            r
+        })
+        .unwrap();
+        a.expect_error(8, 504).unwrap();
+        a.ask("reqManagedAccts", &Record::new(), "managedAccounts").expect("from memory");
+
+        gateway.accept_connections().unwrap();
+        a.expect_error(-1, 1101).expect("back, data lost");
+        b.expect_error(-1, 1101).unwrap();
+        let count = |c: &ApiClient, code: i64| {
+            c.transcript.iter().filter(|m| m.name == "error" && m.int("errorCode") == code).count()
+        };
+        assert_eq!((count(&a, 1100), count(&a, 1101)), (1, 1));
+        subscribe(&mut a, 7);
+        a.send("cancelOrder", &record! { orderId: 1 }).unwrap();
+        a.find("the cancel", |m: &Received| m.name == "orderStatus" && m.text("status") == "Cancelled")
+            .unwrap();
+        let stats = gateway.stats();
+        assert_eq!(stats.orders_placed, 1, "the refused order was never sent");
+        assert_eq!(stats.most_open, 1, "one socket at a time");
+        assert_eq!(stats.malformed, 0, "{}", stats.last_malformed);
+    }
+}
+
+#[test]
+fn a_gateway_that_restarts_with_another_version_loses_the_clients_that_cannot_follow() {
+    let gateway = sim(|_| {});
+    let mux = eager(&gateway);
+    let mut c = started(&mux, 1);
+    gateway.configure(|config| config.max_version = 170);
+    gateway.restart().unwrap();
+    let told = c.expect_error(-1, 506).unwrap();
+    assert!(
+        told.text("errorMsg").contains("170") && told.text("errorMsg").contains("176"),
+        "{}",
+        told.line()
+    );
+    c.expect_closed().unwrap();
+    let mut again = ApiClient::dial(mux.listen).unwrap();
+    assert_eq!(again.greet(100, 176, "").unwrap().version, 170, "connecting again helps");
+}
+
+#[test]
+fn a_script_that_places_and_closes_at_once_has_placed() {
+    let gateway = sim(|_| {});
+    let mux = mux_for(&gateway, &[]);
+    let mut c = started(&mux, 1);
+    c.send("placeOrder", &order(1, "AAPL", "BUY", 5, "LMT", "1.0")).unwrap();
+    drop(c);
+    gateway.wait(PATIENCE, |s| s.orders_placed == 1).expect("the order arrives");
+    let mut again = ApiClient::dial(mux.listen).unwrap();
+    again.patience = PATIENCE;
+    again.greet(100, 176, "").unwrap();
+    again.start(1).unwrap();
+    let shown = again.exactly("openOrder").expect("its live order is shown first");
+    assert_eq!((shown.int("orderId"), shown.int("clientId")), (1, 1));
+}
+
+#[test]
+fn what_is_queued_when_sigterm_comes_is_sent() {
+    let gateway = sim(|_| {});
+    // Slow enough that most of it is still queued.
+    let mut mux = mux_for(&gateway, &["--messages-per-second", "20"]);
+    let mut c = started(&mux, 1);
+    for id in 1..=40 {
+        c.send("placeOrder", &order(id, "AAPL", "BUY", 1, "LMT", "1.0")).unwrap();
+    }
+    c.fence().expect("all of it was read");
+    mux.signal("TERM");
+    assert_eq!(mux.wait_exit().code(), Some(0));
+    let stats = gateway.stats();
+    assert_eq!(stats.orders_placed, 40, "drained before the close");
+    assert_eq!(stats.fins, 0, "and closed by reset");
+}
+
+#[test]
+fn a_second_run_says_in_one_line_why_it_cannot() {
+    let gateway = sim(|_| {});
+    let mux = mux_for(&gateway, &[]);
+    let state = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_twsmux"))
+            .args(["run", "--upstream", "127.0.0.1:1", "--admin", "127.0.0.1:0", "--state-dir"])
+            .arg(state.path())
+            .args(args)
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(1));
+        String::from_utf8(out.stderr).unwrap()
+    };
+    let busy = run(&["--listen", &mux.listen.to_string()]);
+    assert_eq!(busy.lines().count(), 1, "{busy}");
+    assert!(busy.contains(&mux.listen.to_string()) && busy.contains("another twsmux"), "{busy}");
+    let wide = run(&["--listen", "0.0.0.0:0"]);
+    assert_eq!(wide.lines().count(), 1, "{wide}");
+    assert!(wide.contains("loopback"), "{wide}");
+}
+
+#[test]
+fn a_flood_is_spread_over_time_and_every_request_is_answered() {
+    // The rate itself is held in virtual time (core_sim): a busy machine delays what this Gateway reads, and two
+    // seconds' messages would count as one's. What holds on any machine is the time that it must take at least.
+    let gateway = sim(|_| {});
+    let mux = mux_for(&gateway, &["--messages-per-second", "40"]);
+    let mut c = started(&mux, 1);
+    let begin = Instant::now();
+    for id in 1..=100 {
+        let mut ask = stock("AAPL");
+        ask.set("reqId", id);
+        c.send("reqContractDetails", &ask).unwrap();
+    }
+    for _ in 1..=100 {
+        c.expect("contractDetailsEnd").expect("every request is answered");
+    }
+    assert!(begin.elapsed() >= Duration::from_secs(2), "100 messages at 40 a second need two full windows");
+    wait_until("all answered", || mux.status("/requests") == 0);
+}
