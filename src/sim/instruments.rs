@@ -262,7 +262,7 @@ impl Instruments {
             exchanges: "SMART,BONDDESK",
             local_symbol: "IBCID147554578".into(),
             trading_class: "US-T",
-            long_name: "US Treasury Bond 2 7/8 11/15/46".into(),
+            long_name: "US Treasury Bond 3 11/15/46".into(),
             tick: 0.0001,
             price: 84.5,
             quoted: false,

@@ -77,13 +77,14 @@ impl Gateway {
             suggestedSizeIncrement: if i.sec_type == "STK" { "100" } else { "1" },
             // Bonds.
             cusip: "912810RT7",
-            coupon: "2.875",
+            // A whole number: several clients cannot read another one.
+            coupon: "3",
             maturity: i.expiry,
             issueDate: "20161115",
             ratings: "AA+",
             bondType: "GOVT",
             couponType: "FIXED",
-            descAppend: "US-T 2 7/8 11/15/46",
+            descAppend: "US-T 3 11/15/46",
         };
         if i.sec_type == "STK" {
             values.set("industry", "Technology").set("category", "Computers").set("subcategory", "Computers");
