@@ -151,6 +151,14 @@ impl ApiClient {
         let mut out = BytesMut::new();
         ClientHello { min, max, options: options.into() }.put(&mut out);
         self.send_raw(&out)?;
+        self.hello()
+    }
+
+    /// Reads the answer to a greeting that was sent before.
+    ///
+    /// # Errors
+    /// All of [`ClientError`].
+    pub fn hello(&mut self) -> Result<ServerHello, ClientError> {
         let hello = ServerHello::parse(&self.payload("the handshake's answer")?)?;
         self.version = hello.version;
         Ok(hello)

@@ -88,6 +88,8 @@ impl Shared {
 
     /// No connection is read as long as this is on.
     pub fn stall(&self, on: bool) {
+        // With the lock, so that nobody is in the middle of reading when this returns.
+        let _gateway = self.lock();
         self.stalled.send_replace(on);
     }
 
@@ -338,11 +340,19 @@ impl Connection {
 
     /// Reads once; true when the connection is over.
     fn read(&mut self) -> bool {
-        if self.shared.lock().config().zombie == ZombieMode::FinUnread && self.at_end() {
+        let gateway = self.shared.lock();
+        // Either may have been set while this connection was found to be readable.
+        if *self.shared.stalled.borrow() || (gateway.is_blocked() && !self.served) {
+            return false;
+        }
+        if gateway.config().zombie == ZombieMode::FinUnread && self.at_end() {
+            drop(gateway);
             return self.ended();
         }
         let mut buffer = [0; READ];
-        match self.stream.try_read(&mut buffer) {
+        let result = self.stream.try_read(&mut buffer);
+        drop(gateway);
+        match result {
             Ok(0) => self.ended(),
             Ok(n) => {
                 self.served = true;

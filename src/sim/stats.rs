@@ -54,7 +54,7 @@ pub struct Stats {
     pub wedged: bool,
     /// Whole messages received after the greeting.
     pub messages: u64,
-    /// The same by message id.
+    /// The same by message id; those of no known id under 0.
     pub by_id: BTreeMap<u32, u64>,
     /// Most messages of one connection in any second.
     pub most_in_a_second: u32,

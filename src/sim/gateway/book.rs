@@ -176,7 +176,7 @@ impl Book {
 impl Order {
     /// An order to which nothing has happened yet.
     pub fn new(key: Key, perm_id: i64, con_id: i64, account: String, fields: Record) -> Self {
-        let quantity = fields.float("totalQuantity").unwrap_or_default();
+        let quantity = fields.float("totalQuantity").filter(|q| q.is_finite()).unwrap_or_default();
         Order {
             key,
             perm_id,

@@ -84,7 +84,7 @@ impl Gateway {
         let Some(i) = self.instruments.by_id(order.con_id).cloned() else { return };
         let by_cash = order.quantity <= 0.0;
         let wanted = match by_cash {
-            true => (order.price("cashQty").unwrap_or_default() / (price * i.unit())).max(1e-4),
+            true => (order.price("cashQty").unwrap_or_default() / (price * i.unit())).clamp(1e-4, 1e6),
             false => order.remaining(),
         };
         let shares = wanted.min(self.config.fill_size);

@@ -60,7 +60,7 @@ const MOST_BARS: usize = 5000;
 /// whole trading days.
 fn duration(text: &str) -> Option<(i64, Option<usize>)> {
     let (count, unit) = text.trim().split_once(' ')?;
-    let count: i64 = count.parse().ok().filter(|n| (1..=10_000).contains(n))?;
+    let count: i64 = count.parse().ok().filter(|n| (1..=100_000).contains(n))?;
     let (calendar, trading) = match unit {
         "S" => return Some((count, None)),
         "D" => (count + count * 2 / 5 + 3, count),
@@ -69,7 +69,8 @@ fn duration(text: &str) -> Option<(i64, Option<usize>)> {
         "Y" => (count * 365, count * 252),
         _ => return None,
     };
-    Some((calendar * DAY, Some(trading as usize)))
+    // Nothing here is a hundred years old.
+    (calendar <= 36_525).then_some((calendar * DAY, Some(trading as usize)))
 }
 
 impl Query {
@@ -278,16 +279,18 @@ impl Gateway {
             endDateTime: clock::stamp(query.end + clock::eastern_offset(query.end), "-"),
             timeZone: "US/Eastern",
         };
-        for day in query.begin.div_euclid(DAY)..=query.end.div_euclid(DAY) {
-            if clock::is_trading_day(day) {
-                let date = clock::date(day);
-                let row = record! {
-                    startDateTime: format!("{date}-09:30:00"),
-                    endDateTime: format!("{date}-16:00:00"),
-                    refDate: date,
-                };
-                values.push("sessionsCount", row);
-            }
+        let days = query.begin.div_euclid(DAY)..=query.end.div_euclid(DAY);
+        let newest_first = days.rev().filter(|d| clock::is_trading_day(*d));
+        let mut days: Vec<_> = newest_first.take(query.days.unwrap_or(usize::MAX)).collect();
+        days.reverse();
+        for day in days {
+            let date = clock::date(day);
+            let row = record! {
+                startDateTime: format!("{date}-09:30:00"),
+                endDateTime: format!("{date}-16:00:00"),
+                refDate: date,
+            };
+            values.push("sessionsCount", row);
         }
         self.send(conn, m::SCHEDULE, &values);
     }

@@ -71,9 +71,6 @@ impl Gateway {
             let values = record! { reqId: id, conId: instrument.under, exchange: "SMART" };
             return self.send(conn, m::REROUTE_MARKET_DATA, &values);
         }
-        if self.count(conn, |f| matches!(f, Feed::Quotes(_))) >= self.config.market_data_lines {
-            return self.error(conn, id, 101, "Max number of tickers has been reached");
-        }
         let generic: Vec<String> = r
             .get("genericTickList")
             .unwrap_or_default()
@@ -91,6 +88,9 @@ impl Gateway {
                 id,
                 "Snapshot market data subscription is not applicable to generic ticks",
             );
+        }
+        if self.count(conn, |f| matches!(f, Feed::Quotes(_))) >= self.config.market_data_lines {
+            return self.error(conn, id, 101, "Max number of tickers has been reached");
         }
         let Some(granted) = self.granted(conn, &instrument) else {
             self.send_parameters(conn, id, &instrument);

@@ -26,6 +26,8 @@ mod requests;
 mod scanner;
 mod session;
 mod subscriptions;
+#[cfg(test)]
+mod tests;
 mod ticks;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -105,7 +105,7 @@ impl Gateway {
         if !ORDER_TYPES.contains(&kind) {
             return invalid("Invalid order type was entered");
         }
-        let amount = fields.float("totalQuantity").unwrap_or_default();
+        let amount = fields.float("totalQuantity").filter(|a| a.is_finite()).unwrap_or_default();
         let by_cash = fields.float("cashQty").is_some_and(|c| c > 0.0 && c < f64::MAX);
         if amount <= 0.0 && !by_cash {
             return refuse(434, "The order size cannot be zero.");
@@ -165,14 +165,18 @@ impl Gateway {
             let text = "The time-in-force FOK is invalid for this combination of exchange and security type.";
             return Some(text.into());
         }
-        let value = order.quantity * order.price("lmtPrice").unwrap_or(i.price) * i.unit();
-        let equity = self.accounts.get(&order.account)?.net_liquidation(&self.instruments);
-        let margin = if i.sec_type == "FUT" { 0.1 } else { 0.25 };
-        (order.buys() && value * margin > equity).then(|| {
+        // What closes a position needs no margin.
+        let account = self.accounts.get(&order.account)?;
+        let held = account.positions.get(&i.con_id).map_or(0.0, |p| p.quantity);
+        let closes = if order.buys() { -held } else { held };
+        let opened = (order.quantity - closes.max(0.0)).max(0.0);
+        let rate = if i.sec_type == "FUT" { 0.1 } else { 0.25 };
+        let margin = opened * order.price("lmtPrice").unwrap_or(i.price) * i.unit() * rate;
+        let equity = account.net_liquidation(&self.instruments);
+        (margin > equity).then(|| {
             format!(
                 "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE \
-                 [{equity:.2} USD] MUST EXCEED THE INITIAL MARGIN [{:.2} USD]",
-                value * margin
+                 [{equity:.2} USD] MUST EXCEED THE INITIAL MARGIN [{margin:.2} USD]"
             )
         })
     }

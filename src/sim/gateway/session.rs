@@ -191,8 +191,9 @@ impl Gateway {
                 return self.error(conn, -1, 320, &format!("Error reading request. {e}"));
             }
         };
-        *self.stats.by_id.entry(message.id).or_default() += 1;
         let known = protocol::request(message.id);
+        // Unknown ids are counted together: there can be any number of them.
+        *self.stats.by_id.entry(known.map_or(0, |_| message.id)).or_default() += 1;
         if phase != Phase::Started && known.is_none_or(|k| k.message.name != "startApi") {
             self.stats.early_messages += 1;
             if self.config.strict_startapi {

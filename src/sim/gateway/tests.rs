@@ -1,0 +1,207 @@
+//! The state machine by itself: equal runs, hostile input, and nothing on the wire that the tables cannot read.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    protocol::model::{Layout, Node},
+    sim::client::{order, put_request, stock},
+    wire::{
+        frame::FrameBuffer,
+        handshake::{ClientHello, ServerHello},
+        text,
+    },
+};
+
+/// A gateway with started sessions of some versions.
+fn started(config: SimConfig, versions: &[u16]) -> (Gateway, Vec<ConnId>) {
+    let mut gateway = Gateway::new(config);
+    let conns = versions.iter().enumerate().map(|(client_id, version)| {
+        let conn = gateway.accepted(Time::ZERO);
+        let mut bytes = BytesMut::new();
+        ClientHello { min: *version, max: *version, options: String::new() }.put(&mut bytes);
+        put_request("startApi", *version, &record! { clientId: client_id }, &mut bytes);
+        gateway.handle(Time::ZERO, conn, Input::Bytes(&bytes));
+        conn
+    });
+    let conns = conns.collect();
+    (gateway, conns)
+}
+
+fn send(gateway: &mut Gateway, now: Time, conn: ConnId, version: u16, name: &str, values: &Record) {
+    let mut bytes = BytesMut::new();
+    put_request(name, version, values, &mut bytes);
+    gateway.handle(now, conn, Input::Bytes(&bytes));
+}
+
+/// A minute of everything that moves.
+fn script(seed: u64) -> Vec<(u64, Bytes)> {
+    let (mut gateway, conns) = started(SimConfig { seed, ..SimConfig::default() }, &[176, 157]);
+    let mut now = Time::ZERO;
+    for (n, conn) in conns.iter().enumerate() {
+        let version = [176, 157][n];
+        let mut quotes = stock("AAPL");
+        quotes.set("reqId", 1);
+        send(&mut gateway, now, *conn, version, "reqMktData", &quotes);
+        quotes.set("reqId", 2).set("tickType", "AllLast");
+        send(&mut gateway, now, *conn, version, "reqTickByTickData", &quotes);
+        send(&mut gateway, now, *conn, version, "placeOrder", &order(1, "AAPL", "BUY", 10, "MKT", ""));
+        send(&mut gateway, now, *conn, version, "placeOrder", &order(2, "MSFT", "BUY", 10, "LMT", "1.0"));
+        send(&mut gateway, now, *conn, version, "reqPnL", &record! { reqId: 3, account: "DU9000001" });
+    }
+    let mut sent = Vec::new();
+    while now < Time::ZERO + Duration::from_secs(60) {
+        now = gateway.next_deadline().expect("something is always due");
+        gateway.advance(now);
+        for output in gateway.outputs() {
+            if let Output::Send(conn, bytes) = output {
+                sent.push((conn.0, bytes));
+            }
+        }
+    }
+    sent
+}
+
+#[test]
+fn the_same_seed_and_the_same_input_give_the_same_bytes() {
+    let one = script(1);
+    assert!(one.len() > 400);
+    assert_eq!(one, script(1));
+    assert_ne!(one, script(2));
+}
+
+#[test]
+fn a_subscription_does_not_change_because_others_have_one_too() {
+    let sent = script(1);
+    let of = |conn: u64| sent.iter().filter(|(c, _)| *c == conn).count();
+    assert_eq!(of(1), of(2));
+}
+
+fn field_names(layout: Layout, names: &mut Vec<&'static str>, counts: &mut Vec<&'static str>) {
+    for node in layout {
+        match node {
+            Node::One(f) => names.push(f.name),
+            Node::Group(body) | Node::If { body, .. } => field_names(body, names, counts),
+            Node::Repeat { count, .. } | Node::Conditions { count } => counts.push(count.name),
+        }
+    }
+}
+
+const VALUES: [&str; 36] = [
+    "",
+    "0",
+    "1",
+    "2",
+    "3",
+    "7",
+    "-1",
+    "100.5",
+    "250.0",
+    "1e308",
+    "nan",
+    "inf",
+    "2147483647",
+    "9223372036854775807",
+    "1.7976931348623157E308",
+    "AAPL",
+    "MSFT",
+    "STK",
+    "OPT",
+    "BAG",
+    "SMART",
+    "ISLAND",
+    "USD",
+    "265598",
+    "MKT",
+    "LMT",
+    "STP",
+    "BUY",
+    "SELL",
+    "TRADES",
+    "1 D",
+    "1 min",
+    "20261123 10:00:00",
+    "BidAsk",
+    "All",
+    "NetLiquidation",
+];
+
+/// A request whose fields hold likely and unlikely values.
+fn request(which: usize, picks: &[u16]) -> (&'static str, Record) {
+    let decl = &protocol::requests()[which % protocol::requests().len()];
+    let (mut names, mut counts) = (Vec::new(), Vec::new());
+    field_names(decl.message.text.unwrap_or_default(), &mut names, &mut counts);
+    // Half of all requests are sound but for a few fields.
+    let mut values =
+        if picks[0].is_multiple_of(2) { order(3, "AAPL", "BUY", 1, "MKT", "") } else { Record::new() };
+    let spoiled = if picks[0].is_multiple_of(2) { 3 } else { names.len() };
+    for (i, name) in names.iter().enumerate() {
+        let pick = picks[(i + 1) % picks.len()] as usize + i;
+        if spoiled == names.len() || pick % names.len() < spoiled {
+            values.set(name, VALUES[pick % VALUES.len()]);
+        }
+    }
+    values.set("version", 1).set("reqId", picks[1] % 5).set("orderId", picks[1] % 9).set("id", picks[2] % 9);
+    (decl.message.name, values)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_is_asked_the_answers_can_be_read(
+        version in 100u16..=200,
+        requests in proptest::collection::vec(
+            (0usize..120, proptest::collection::vec(any::<u16>(), 40), 0u64..2_000_000), 1..60),
+    ) {
+        let config = SimConfig { messages_per_second: None, max_version: 200, ..SimConfig::default() };
+        let (mut gateway, conns) = started(config, &[version]);
+        let mut now = Time::ZERO;
+        let mut buffer = FrameBuffer::default();
+        let mut hello = false;
+        for (which, picks, pause) in requests {
+            let (name, values) = request(which, &picks);
+            let known = protocol::requests().iter().find(|r| r.message.name == name).unwrap();
+            if known.message.text.is_some() {
+                send(&mut gateway, now, conns[0], version, name, &values);
+            }
+            now = now + Duration::from_micros(pause);
+            gateway.advance(now);
+            for output in gateway.outputs() {
+                if let Output::Send(_, bytes) = output {
+                    buffer.extend(&bytes);
+                }
+            }
+            while let Some(payload) = buffer.next(crate::limits::MAX_FRAME).unwrap() {
+                if !std::mem::replace(&mut hello, true) {
+                    ServerHello::parse(&payload).unwrap();
+                    continue;
+                }
+                let message = text::message(&payload, version).unwrap();
+                let response = protocol::response(message.id).expect("a known message");
+                let read = layout::read(&response.message, version, message.body);
+                prop_assert!(read.is_ok(), "{} at {version}: {read:?}", response.message.name);
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_harm_it(chunks in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 1..20)) {
+        let (mut gateway, _) = started(SimConfig::default(), &[176]);
+        let fresh = gateway.accepted(Time::ZERO);
+        let good = gateway.accepted(Time::ZERO);
+        let mut bytes = BytesMut::new();
+        ClientHello { min: 100, max: 176, options: String::new() }.put(&mut bytes);
+        gateway.handle(Time::ZERO, good, Input::Bytes(&bytes));
+        for chunk in &chunks {
+            gateway.handle(Time::ZERO, fresh, Input::Bytes(chunk));
+            let mut framed = BytesMut::new();
+            crate::wire::frame::put(chunk, &mut framed);
+            gateway.handle(Time::ZERO, good, Input::Bytes(&framed));
+        }
+        prop_assert_eq!(gateway.stats().handshakes_completed, 1);
+    }
+}

@@ -1,0 +1,266 @@
+//! Market data of the simulated Gateway: quotes, snapshots, ticks, depth, bars.
+
+use std::time::Duration;
+
+use twsmux::{
+    protocol::layout::Record,
+    record,
+    sim::{
+        self, SimConfig, SimHandle,
+        client::{ApiClient, PATIENCE, stock},
+    },
+};
+
+fn gateway(change: impl FnOnce(&mut SimConfig)) -> SimHandle {
+    let mut config = SimConfig { tick_interval: Duration::from_millis(5), ..SimConfig::default() };
+    change(&mut config);
+    sim::spawn(config).expect("the simulated Gateway starts")
+}
+
+fn with(mut values: Record, more: &[(&'static str, &str)]) -> Record {
+    for (name, value) in more {
+        values.set(name, value);
+    }
+    values
+}
+
+fn quotes(id: &str, symbol: &str) -> Record {
+    with(stock(symbol), &[("reqId", id)])
+}
+
+fn euro(id: &str) -> Record {
+    let fields = [
+        ("symbol", "EUR"),
+        ("secType", "CASH"),
+        ("exchange", "IDEALPRO"),
+        ("currency", "USD"),
+        ("reqId", id),
+    ];
+    with(Record::new(), &fields)
+}
+
+#[test]
+fn a_stream_begins_with_its_type_its_parameters_and_an_image_and_goes_on() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    client.send("reqMktData", &quotes("11", "AAPL")).unwrap();
+    client.expect("marketDataType").unwrap();
+    let bid = client.find("a bid", |m| m.name == "tickPrice" && m.int("tickType") == 1).unwrap();
+    let ask = client.find("an ask", |m| m.name == "tickPrice" && m.int("tickType") == 2).unwrap();
+    assert_eq!((bid.int("reqId"), bid.float("price"), ask.float("price")), (11, 249.99, 250.01));
+    assert!(client.transcript.iter().any(|m| m.name == "tickReqParams"));
+    // Another bid: the stream moves.
+    client.find("a later bid", |m| m.int("tickType") == 1 && m.name == "tickPrice").unwrap();
+    client.send("cancelMktData", &record! { reqId: 11 }).unwrap();
+    gateway.wait(PATIENCE, |s| s.lines == 0).unwrap();
+    client.send("cancelMktData", &record! { reqId: 11 }).unwrap();
+    client.expect_error(11, 300).unwrap();
+}
+
+#[test]
+fn one_tick_may_follow_a_cancel_and_no_more() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    client.send("reqMktData", &quotes("1", "AAPL")).unwrap();
+    client.expect("tickPrice").unwrap();
+    client.send("cancelMktData", &record! { reqId: 1 }).unwrap();
+    client.fence().unwrap();
+    client.expect("tickSize").unwrap();
+    let rest = client.fence().unwrap();
+    assert_eq!(rest.len(), 1, "{rest:?}");
+}
+
+#[test]
+fn a_snapshot_ends_soon_when_it_is_complete_and_late_when_nothing_came() {
+    let gateway = gateway(|c| {
+        c.snapshot_time = Duration::from_millis(20);
+        c.empty_snapshot_time = Duration::from_millis(60);
+    });
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    client.send("reqMktData", &with(euro("5"), &[("snapshot", "1")])).unwrap();
+    let ticks = client.until("tickSnapshotEnd").unwrap();
+    assert!(ticks.iter().any(|m| m.name == "tickPrice"));
+    assert_eq!(ticks.iter().find(|m| m.name == "marketDataType").unwrap().int("marketDataType"), 1);
+    let bond = record! { reqId: 6, conId: 147_554_578, snapshot: true };
+    client.send("reqMktData", &bond).unwrap();
+    let nothing = client.until("tickSnapshotEnd").unwrap();
+    assert!(!nothing.iter().any(|m| m.name == "tickPrice" || m.name == "marketDataType"));
+    assert_eq!(gateway.stats().lines, 0, "a snapshot gives its line back");
+}
+
+#[test]
+fn delayed_data_has_its_own_tick_types_and_currencies_stay_live() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    client.send("reqMarketDataType", &record! { marketDataType: 3 }).unwrap();
+    client.send("reqMktData", &quotes("1", "AAPL")).unwrap();
+    client.find("a delayed bid", |m| m.name == "tickPrice" && m.int("tickType") == 66).unwrap();
+    client.find("a delayed last time", |m| m.name == "tickString" && m.int("tickType") == 88).unwrap();
+    client.send("reqMktData", &euro("2")).unwrap();
+    client.find("a live bid", |m| m.int("reqId") == 2 && m.int("tickType") == 1).unwrap();
+    assert!(!client.transcript.iter().any(|m| m.int("reqId") == 1 && m.int("tickType") == 1));
+}
+
+#[test]
+fn without_subscriptions_live_requests_end_with_10089() {
+    let gateway = gateway(|c| c.live_data = false);
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    client.send("reqMktData", &quotes("1", "AAPL")).unwrap();
+    let error = client.expect_error(1, 10089).unwrap();
+    assert!(error.text("errorMsg").ends_with("is available.AAPL NASDAQ.NMS/TOP/ALL"), "{}", error.line());
+    client.send("reqTickByTickData", &with(quotes("2", "AAPL"), &[("tickType", "Last")])).unwrap();
+    client.expect_error(2, 10189).unwrap();
+    assert_eq!(gateway.stats().lines, 0);
+}
+
+#[test]
+fn lines_duplicates_and_bad_contracts_are_refused_with_their_codes() {
+    let gateway = gateway(|c| c.market_data_lines = 2);
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    client.send("reqMktData", &quotes("1", "AAPL")).unwrap();
+    client.send("reqMktData", &quotes("1", "MSFT")).unwrap();
+    client.expect_error(1, 102).unwrap();
+    client.send("reqMktData", &quotes("2", "MSFT")).unwrap();
+    client.send("reqMktData", &quotes("3", "SPY")).unwrap();
+    client.expect_error(3, 101).unwrap();
+    client.send("reqMktData", &quotes("4", "NOSUCH")).unwrap();
+    client.expect_error(4, 200).unwrap();
+    client.send("reqMktData", &with(quotes("5", "AAPL"), &[("regulatorySnapshot", "1")])).unwrap();
+    let error = client.find("the error without a code", |m| m.name == "error" && m.int("id") == 5).unwrap();
+    assert_eq!((error.int("errorCode"), error.text("errorMsg")), (0, "Internal server error"));
+    client.send("reqMktData", &with(quotes("6", "AAPL"), &[("genericTickList", "258")])).unwrap();
+    client.expect_error(6, 10358).unwrap();
+}
+
+#[test]
+fn a_cfd_is_rerouted_to_its_underlying_and_the_same_id_serves_again() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    client.send("reqMktData", &with(quotes("1", "AAPL"), &[("secType", "CFD")])).unwrap();
+    let other = client.expect("rerouteMktDataReq").unwrap();
+    assert_eq!((other.int("conId"), other.text("exchange")), (265_598, "SMART"));
+    let again = record! { reqId: 1, conId: other.int("conId"), exchange: other.text("exchange") };
+    client.send("reqMktData", &again).unwrap();
+    client.expect("tickPrice").unwrap();
+}
+
+#[test]
+fn tick_by_tick_comes_in_four_kinds_after_its_history() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let kinds = [
+        ("Last", 1, "historicalTicksLast"),
+        ("AllLast", 2, "historicalTicksLast"),
+        ("BidAsk", 3, "historicalTicksBidAsk"),
+        ("MidPoint", 4, "historicalTicks"),
+    ];
+    for (kind, number, history) in kinds {
+        let request =
+            with(quotes(&number.to_string(), "AAPL"), &[("tickType", kind), ("numberOfTicks", "3")]);
+        client.send("reqTickByTickData", &request).unwrap();
+        let past = client.find("history", |m| m.name == history && m.int("reqId") == number).unwrap();
+        assert_eq!(past.values.rows("tickCount").len(), 3);
+        client.find("a tick", |m| m.name == "tickByTick" && m.int("tickType") == number).unwrap();
+    }
+    client.send("reqTickByTickData", &with(quotes("5", "SPY"), &[("tickType", "Last")])).unwrap();
+    client.send("reqTickByTickData", &with(quotes("6", "TSLA"), &[("tickType", "Last")])).unwrap();
+    client.expect_error(6, 10190).unwrap();
+}
+
+#[test]
+fn a_book_can_be_rebuilt_from_its_rows() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    client.send("reqMktDepth", &with(quotes("1", "AAPL"), &[("numRows", "3")])).unwrap();
+    client.expect_error(1, 10092).unwrap();
+    client
+        .send("reqMktDepth", &with(quotes("2", "AAPL"), &[("numRows", "3"), ("isSmartDepth", "1")]))
+        .unwrap();
+    client.expect_error(2, 2152).unwrap();
+    client.send("reqMktDepth", &with(euro("3"), &[("numRows", "3")])).unwrap();
+    let mut book = std::collections::BTreeMap::new();
+    let mut deleted = false;
+    while !deleted {
+        let row = client.find("a row", |m| m.name == "updateMktDepth" && m.int("reqId") == 3).unwrap();
+        let key = (row.int("side"), row.int("position"));
+        match row.int("operation") {
+            0 => assert!(book.insert(key, row.float("price")).is_none(), "inserted twice"),
+            1 => assert!(book.insert(key, row.float("price")).is_some(), "updated before it was there"),
+            2 => {
+                assert!(book.remove(&key).is_some(), "deleted what was not there");
+                deleted = true;
+            }
+            other => panic!("operation {other}"),
+        }
+    }
+    let best = client.transcript.iter().find(|m| m.name == "updateMktDepthL2").unwrap();
+    assert!(!best.text("marketMaker").is_empty() && best.values.flag("isSmartDepth"));
+    client.send("cancelMktDepth", &record! { reqId: 3 }).unwrap();
+    client.send("cancelMktDepth", &record! { reqId: 3 }).unwrap();
+    client.expect_error(3, 310).unwrap();
+}
+
+#[test]
+fn a_fourth_book_is_one_too_many() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    for (id, symbol) in [("1", "AAPL"), ("2", "MSFT"), ("3", "SPY"), ("4", "SPY"), ("5", "TSLA")] {
+        client
+            .send("reqMktDepth", &with(quotes(id, symbol), &[("isSmartDepth", "1"), ("numRows", "2")]))
+            .unwrap();
+    }
+    client.expect_error(5, 309).unwrap();
+    assert_eq!(gateway.stats().lines, 4);
+}
+
+#[test]
+fn five_second_bars_are_five_seconds_apart() {
+    let gateway = gateway(|c| c.bar_interval = Duration::from_millis(5));
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let request = with(quotes("1", "AAPL"), &[("barSize", "5"), ("whatToShow", "TRADES")]);
+    client.send("reqRealTimeBars", &request).unwrap();
+    let times: Vec<_> = (0..3).map(|_| client.expect("realtimeBar").unwrap().int("time")).collect();
+    assert_eq!([times[1] - times[0], times[2] - times[1]], [5, 5]);
+    client.send("reqRealTimeBars", &with(quotes("2", "AAPL"), &[("whatToShow", "BID_ASK")])).unwrap();
+    client.expect_error(2, 321).unwrap();
+}
+
+#[test]
+fn options_are_computed_in_the_stream_and_on_request() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let option = [
+        ("secType", "OPT"),
+        ("lastTradeDateOrContractMonth", "20261218"),
+        ("strike", "250.0"),
+        ("right", "C"),
+        ("optionPrice", "6.0"),
+        ("underPrice", "250.0"),
+        ("volatility", "0.2"),
+    ];
+    client.send("reqMktData", &with(quotes("1", "AAPL"), &option)).unwrap();
+    client.find("the model", |m| m.name == "tickOptionComputation" && m.int("tickType") == 13).unwrap();
+    client.send("calculateImpliedVolatility", &with(quotes("2", "AAPL"), &option)).unwrap();
+    let answer = client.find("an answer", |m| m.int("tickType") == 53 && m.int("reqId") == 2).unwrap();
+    assert_eq!((answer.float("optPrice"), answer.float("delta")), (6.0, -2.0));
+    client.send("calculateOptionPrice", &with(quotes("3", "AAPL"), &option)).unwrap();
+    let answer = client.find("an answer", |m| m.int("tickType") == 53 && m.int("reqId") == 3).unwrap();
+    assert_eq!(answer.float("impliedVol"), 0.2);
+}
+
+#[test]
+fn two_runs_of_one_seed_are_equal_and_another_seed_is_not() {
+    let run = |seed| {
+        let gateway = gateway(|c| {
+            c.seed = seed;
+            c.tick_interval = Duration::from_millis(1);
+        });
+        let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+        client.send("reqMktData", &quotes("1", "AAPL")).unwrap();
+        let prices: Vec<_> =
+            std::iter::repeat_with(|| client.expect("tickPrice").unwrap()).take(40).collect();
+        prices.into_iter().map(|m| m.line()).collect::<Vec<_>>()
+    };
+    assert_eq!(run(1), run(1));
+    assert_ne!(run(1), run(2));
+}
