@@ -48,6 +48,8 @@ pub const MAX_EXECUTIONS: usize = 100_000;
 pub const MAX_EARLY_COMMISSIONS: usize = 1000;
 /// Rows in the image of one shared stream.
 pub const MAX_SHARED_ROWS: usize = 50_000;
+/// Account summaries that one client may have at once, as at the Gateway.
+pub const MAX_SUMMARIES_PER_CLIENT: usize = 2;
 /// Farms whose last notice is kept for newcomers.
 pub const MAX_FARMS: usize = 64;
 /// Clients that wait for the first clock answer.

@@ -53,6 +53,12 @@ pub mod id {
     pub const REROUTE_MKT_DATA: u16 = 91;
     /// rerouteMktDepthReq.
     pub const REROUTE_MKT_DEPTH: u16 = 92;
+    /// reqAccountSummary.
+    pub const REQ_ACCOUNT_SUMMARY: u16 = 62;
+    /// cancelAccountSummary.
+    pub const CANCEL_ACCOUNT_SUMMARY: u16 = 63;
+    /// accountSummaryEnd.
+    pub const ACCOUNT_SUMMARY_END: u16 = 64;
     /// cancelPositions.
     pub const CANCEL_POSITIONS: u16 = 64;
     /// startApi.

@@ -7,6 +7,7 @@ use super::io::{Action, Gone, Level};
 use super::lanes::Ask;
 use super::pacer::What;
 use super::requests::Entry;
+use super::route::Heard;
 use super::timers::Timer;
 use super::{Core, Ctx, DuplicateClient, codes};
 use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
@@ -289,6 +290,9 @@ impl Core {
         for stream in super::shared::ALL {
             self.leave(ctx, key, stream, None);
         }
+        for down in self.summaries.held_by(key) {
+            self.quit_summary(ctx, key, down);
+        }
     }
 
     // ---- requests ----
@@ -328,6 +332,8 @@ impl Core {
             return self.unavailable(ctx, asked, &words);
         }
         match asked.shape.decl.handling {
+            Handling::JoinSummary => self.join_summary(ctx, asked),
+            Handling::LeaveSummary => self.leave_summary(ctx, asked),
             Handling::ById if asked.int(Role::ReqId).is_none() => match asked.message.form {
                 // replaceFA below 157 has neither an id nor an answer.
                 Form::Text => self.forward(ctx, asked, What::Other, &[]),
@@ -627,6 +633,59 @@ impl Core {
     }
 
     // ---- shared streams ----
+
+    fn join_summary(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
+        let (key, down) = (asked.key, DownReqId(asked.error_id()));
+        if self.summaries.of(key, down).is_some() {
+            let words =
+                format!("Error processing request: duplicate id {down}; cancel the active summary first.");
+            return self.send_error(ctx, key, down.0, asked.shape.decl.duplicate, &words);
+        }
+        if self.summaries.held_by(key).len() >= limits::MAX_SUMMARIES_PER_CLIENT {
+            let words = "Error processing request: maximum number of account summary requests exceeded.";
+            return self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
+        }
+        let field = |name| asked.shape.field(&asked.message, name).ok().flatten().unwrap_or_default();
+        let subject = match asked.message.form {
+            Form::Text => (field("groupName"), field("tags")),
+            Form::Proto => {
+                let text = |path| proto::get_str(asked.message.body, path).ok().flatten().unwrap_or_default();
+                let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                (owned(text(&[2])), owned(text(&[3])))
+            }
+        };
+        if let Some(up) = self.summaries.about(&subject) {
+            self.summaries.join(up, key, down);
+            let image = self.summaries.get_mut(up).map(|s| s.image()).unwrap_or_default();
+            let Some(dialect) = self.dialect.clone() else { return };
+            for payload in image {
+                if let Some(heard) = Heard::new(&dialect, &payload) {
+                    self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+                }
+            }
+            return;
+        }
+        let up = self.requests.reserve();
+        self.summaries.open(up, subject);
+        self.summaries.join(up, key, down);
+        self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]);
+    }
+
+    fn leave_summary(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
+        let down = DownReqId(asked.error_id());
+        self.quit_summary(ctx, asked.key, down);
+    }
+
+    /// The last one who shares a summary ends it upstream.
+    fn quit_summary(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, down: DownReqId) {
+        let Some(up) = self.summaries.leave(key, down) else { return };
+        self.requests.rest(up, down, id::REQ_ACCOUNT_SUMMARY);
+        if self.is_ready() {
+            self.enqueue(ctx, None, What::Other, None, |v, out| {
+                compose::cancel(id::CANCEL_ACCOUNT_SUMMARY, v, up.0, false, out);
+            });
+        }
+    }
 
     fn join(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, stream: Shared) {
         let key = asked.key;

@@ -23,6 +23,7 @@ mod requests;
 mod route;
 mod shared;
 pub mod stats;
+mod summary;
 mod timers;
 mod trade;
 pub mod view;
@@ -50,6 +51,7 @@ use recent::Recent;
 use requests::Requests;
 use shared::Streams;
 use stats::{Drop, Stats};
+use summary::Summaries;
 use timers::{Timer, Timers};
 
 /// What becomes of a second client with an id that is in use.
@@ -139,6 +141,7 @@ pub struct Core {
     unconfirmed: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
     lanes: Lanes,
     streams: Streams,
+    summaries: Summaries,
     pacer: Pacer,
     timers: Timers,
     /// Execution queries under way, with the executions whose commission is still to come.
@@ -181,6 +184,7 @@ impl Core {
             unconfirmed: Default::default(),
             lanes: Lanes::default(),
             streams: Streams::default(),
+            summaries: Summaries::default(),
             pacer: Pacer::new(config.messages_per_second),
             timers,
             queries: Default::default(),

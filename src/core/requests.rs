@@ -76,11 +76,17 @@ impl Requests {
 
     /// Adds a request under a new id.
     pub fn add(&mut self, entry: Entry) -> UpReqId {
+        let id = self.reserve();
+        self.active.insert(id, entry);
+        id
+    }
+
+    /// An id that no request has or had lately, for a request that is kept elsewhere.
+    pub fn reserve(&mut self) -> UpReqId {
         loop {
             let id = UpReqId(self.next);
             self.next = if self.next == self.range.1 { self.range.0 } else { self.next + 1 };
             if !self.active.contains_key(&id) && self.retired.get(&id).is_none() {
-                self.active.insert(id, entry);
                 return id;
             }
         }
@@ -107,6 +113,11 @@ impl Requests {
         let client = tell.then_some(entry.client);
         self.retired.insert(id, Retired { client, down: entry.down, message: entry.message });
         Some(entry)
+    }
+
+    /// A reserved id is of no use any more: its late frames are to be expected.
+    pub fn rest(&mut self, id: UpReqId, down: DownReqId, message: u16) {
+        self.retired.insert(id, Retired { client: None, down, message });
     }
 
     /// What is remembered of a cancelled request.

@@ -81,7 +81,7 @@ impl Core {
         };
         let heard = Heard { shape, message, version: dialect.version() };
         match shape.decl.route {
-            Route::ReqId => self.hear_answer(ctx, &heard),
+            Route::ReqId => self.hear_answer(ctx, &heard, payload),
             Route::Order => self.hear_order(ctx, &heard, payload),
             Route::Execution => self.hear_execution(ctx, &heard),
             Route::Commission => self.hear_commission(ctx, &heard, payload),
@@ -120,9 +120,9 @@ impl Core {
     }
 
     /// An answer or a tick: to the holder of its request id.
-    fn hear_answer(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>) {
+    fn hear_answer(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
         let Some(up) = heard.int(Role::ReqId).map(UpReqId) else { return self.dropped(Drop::Malformed) };
-        let Some(entry) = self.requests.get(up) else { return self.drop_unrouted(up) };
+        let Some(entry) = self.requests.get(up) else { return self.hear_summary(ctx, heard, payload, up) };
         let (key, down, message, one_shot) = (entry.client, entry.down, entry.message, entry.one_shot);
         self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
         if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
@@ -133,6 +133,18 @@ impl Core {
         }
         if one_shot && self.ends(heard, message) {
             self.end_request(up);
+        }
+    }
+
+    /// A row or the end of an account summary: to all who share it.
+    fn hear_summary(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8], up: UpReqId) {
+        let Some(summary) = self.summaries.get_mut(up) else { return self.drop_unrouted(up) };
+        match heard.id() {
+            id::ACCOUNT_SUMMARY_END => summary.end(payload),
+            _ => summary.row(summary_row_key(heard), payload),
+        }
+        for (key, down) in summary.members() {
+            self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
         }
     }
 
@@ -257,6 +269,18 @@ impl Core {
     ) {
         let (key, down, one_shot) = match self.requests.get(up) {
             Some(entry) => (entry.client, entry.down, entry.one_shot),
+            None if self.summaries.get_mut(up).is_some() => {
+                let members = match class {
+                    Some(Class::Warning) => {
+                        self.summaries.get_mut(up).map(|s| s.members()).unwrap_or_default()
+                    }
+                    _ => self.summaries.end(up),
+                };
+                for (key, down) in members {
+                    self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+                }
+                return;
+            }
             None => {
                 // What a cancel draws (162, 300, 366) goes to whoever cancelled, unless the id has a new use.
                 let Some(retired) = self.requests.retired(up) else { return self.drop_unrouted(up) };
@@ -352,6 +376,16 @@ impl Core {
             }
         }
     }
+}
+
+/// What identifies a row of an account summary: account, tag and currency.
+fn summary_row_key(heard: &Heard<'_>) -> Vec<u8> {
+    let parts: [&[u8]; 3] = match heard.message.form {
+        Form::Text => [3, 4, 6].map(|index| text::field(heard.message.body, index).unwrap_or_default()),
+        Form::Proto => [&[2][..], &[3], &[5]]
+            .map(|path| proto::get_str(heard.message.body, path).ok().flatten().unwrap_or_default()),
+    };
+    parts.join(&0)
 }
 
 /// The words of an error message.

@@ -344,13 +344,13 @@ pub static REQUESTS: [Request; 85] = [
         .proto("PositionsRequest", 207, &[])
         .answers(&[61, 62, 4])
         .ends(&[(62, Image)]),
-    request(62, "reqAccountSummary", Stream, ById)
+    request(62, "reqAccountSummary", Stream, JoinSummary)
         .text(&[version("1"), req_id(), text("groupName"), text("tags")])
         .proto_by_id("AccountSummaryRequest", 207)
         .answers(&[63, 64, 4])
         .ends(&[(64, Image)])
         .duplicate(322),
-    request(63, "cancelAccountSummary", Cancel(62), ById)
+    request(63, "cancelAccountSummary", Cancel(62), LeaveSummary)
         .text(&[version("1"), req_id()])
         .proto_by_id("CancelAccountSummary", 207)
         .answers(&[4]),
