@@ -31,16 +31,20 @@ enum Command {
 
 /// Parses the command line and runs the subcommand.
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let code = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
         Command::Doctor(args) => doctor::run(args),
         Command::Sim(args) => sim::run(&args),
-    }
+    };
+    crate::telemetry::flush_logs();
+    code
 }
 
 /// Prints an error as one line and gives the exit code for it.
 fn fail(code: u8, words: impl std::fmt::Display) -> ExitCode {
+    // What was logged before the error stands before it.
+    crate::telemetry::flush_logs();
     eprintln!("twsmux: {words}");
     ExitCode::from(code)
 }

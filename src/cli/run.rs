@@ -108,6 +108,7 @@ fn end_on_panic() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         print(info);
+        crate::telemetry::flush_logs();
         std::process::exit(101);
     }));
 }

@@ -1,0 +1,309 @@
+//! The Prometheus text of one moment.
+//!
+//! Owns: which number of the core becomes which metric. May not know: the core itself, sockets, time. Driven by:
+//! the admin endpoint, once per scrape; nothing here runs per frame.
+//!
+//! **A function of what it is given**: each scrape fills a recorder of its own, so that nothing can go stale and what
+//! is unknown now is absent now. Histograms are kept by the core as counts by class; the exporter takes only single
+//! samples, so their lines are written here.
+
+use std::fmt::Write;
+
+use metrics::{Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+
+use super::names::{self, Kind, Metric};
+use crate::core::client::Phase;
+use crate::core::io::Gone;
+use crate::core::stats::{ConnectResult, Drop, Stats, WAIT_BOUNDS_US, Waits};
+use crate::core::view::View;
+use crate::protocol;
+use crate::protocol::model::Shared;
+
+/// What is counted outside the core.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside {
+    /// Sockets in CLOSE_WAIT on the Gateway's port; absent when the kernel's table does not tell.
+    pub close_wait: Option<usize>,
+    /// Log lines dropped since the start.
+    pub log_lines_dropped: u64,
+}
+
+/// The media type of [`render`]'s text.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The metrics in the text exposition format.
+pub fn render(view: &View, beside: &Beside) -> String {
+    let sheet = Sheet::new();
+    upstream(&sheet, view, beside);
+    clients(&sheet, view);
+    frames(&sheet, &view.stats);
+    work(&sheet, view);
+    sheet.set(names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+    sheet.count(names::LOG_DROPPED, &[], beside.log_lines_dropped);
+    let mut text = sheet.0.handle().render();
+    histogram(&mut text, names::QUEUE_WAIT, &view.stats.queue_waits);
+    text
+}
+
+/// A recorder for one scrape.
+struct Sheet(PrometheusRecorder);
+
+const METADATA: Metadata<'static> = Metadata::new("twsmux", Level::INFO, None);
+
+impl Sheet {
+    fn new() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        for m in names::ALL {
+            let (name, unit, help) = (m.name.into(), Some(m.unit), m.help.into());
+            match m.kind {
+                Kind::Counter => recorder.describe_counter(name, unit, help),
+                Kind::Gauge => recorder.describe_gauge(name, unit, help),
+                Kind::Histogram => {}
+            }
+        }
+        Sheet(recorder)
+    }
+
+    fn key(metric: Metric, kind: Kind, values: &[&str]) -> Key {
+        assert_eq!(
+            (metric.kind, metric.labels.len()),
+            (kind, values.len()),
+            "{} is declared otherwise",
+            metric.name
+        );
+        let labels =
+            metric.labels.iter().zip(values).map(|(name, value)| Label::new(*name, (*value).to_owned()));
+        Key::from_parts(metric.name, labels.collect::<Vec<_>>())
+    }
+
+    fn count(&self, metric: Metric, labels: &[&str], value: u64) {
+        self.0.register_counter(&Self::key(metric, Kind::Counter, labels), &METADATA).absolute(value);
+    }
+
+    fn set(&self, metric: Metric, labels: &[&str], value: f64) {
+        self.0.register_gauge(&Self::key(metric, Kind::Gauge, labels), &METADATA).set(value);
+    }
+
+    fn set_known(&self, metric: Metric, value: Option<f64>) {
+        if let Some(value) = value {
+            self.set(metric, &[], value);
+        }
+    }
+}
+
+fn upstream(sheet: &Sheet, view: &View, beside: &Beside) {
+    let (upstream, stats) = (&view.upstream, &view.stats);
+    sheet.set(names::UPSTREAM_UP, &[], f64::from(u8::from(upstream.ready)));
+    sheet.set_known(names::UPSTREAM_HANDSHAKE, stats.handshake_us.map(seconds));
+    sheet.set_known(names::UPSTREAM_ROUND_TRIP, stats.round_trip_us.map(seconds));
+    sheet.set_known(names::UPSTREAM_SERVER_VERSION, upstream.server_version.map(f64::from));
+    sheet.set_known(names::UPSTREAM_CLOSE_WAIT, beside.close_wait.map(|n| n as f64));
+    for (result, label) in ConnectResult::ALL {
+        sheet.count(names::UPSTREAM_CONNECTS, &[label], stats.connects[result as usize]);
+    }
+}
+
+fn clients(sheet: &Sheet, view: &View) {
+    for (phase, label) in [
+        (Phase::Greeting, "greeting"),
+        (Phase::Starting, "starting"),
+        (Phase::Held, "held"),
+        (Phase::Ready, "ready"),
+        (Phase::Closing, "closing"),
+    ] {
+        let n = view.clients.iter().filter(|c| c.phase == phase).count();
+        sheet.set(names::CLIENTS, &[label], n as f64);
+    }
+    let outbox: usize = view.clients.iter().map(|c| c.outbox_bytes).sum();
+    sheet.set(names::OUTBOX, &[], outbox as f64);
+    sheet.count(names::CLIENT_CONNECTS, &[], view.stats.clients);
+    for reason in Gone::ALL {
+        sheet.count(names::CLIENT_DISCONNECTS, &[reason.label()], view.stats.gone[reason as usize]);
+    }
+}
+
+fn frames(sheet: &Sheet, stats: &Stats) {
+    received(sheet, "from_gateway", &stats.from_gateway, |id| Some(protocol::response(id)?.message.name));
+    received(sheet, "from_clients", &stats.from_clients, |id| Some(protocol::request(id)?.message.name));
+    sheet.count(names::FRAMES_SENT, &["to_gateway"], stats.frames_up);
+    sheet.count(names::FRAMES_SENT, &["to_clients"], stats.frames_down);
+    sheet.count(names::BYTES, &["from_gateway"], stats.bytes_from_gateway);
+    sheet.count(names::BYTES, &["from_clients"], stats.bytes_from_clients);
+    sheet.count(names::BYTES, &["to_gateway"], stats.bytes_up);
+    sheet.count(names::BYTES, &["to_clients"], stats.bytes_down);
+    for (reason, label) in Drop::ALL {
+        sheet.count(names::FRAMES_DROPPED, &[label], stats.dropped[reason as usize]);
+    }
+    sheet.count(names::BAD_REQUESTS, &[], stats.bad_requests);
+    for (origin, codes) in [("twsmux", &stats.errors), ("gateway", &stats.gateway_errors)] {
+        for (code, n) in codes {
+            let code = if *code == 0 { "other".to_owned() } else { code.to_string() };
+            sheet.count(names::ERRORS, &[origin, &code], *n);
+        }
+    }
+}
+
+fn received(sheet: &Sheet, direction: &str, counts: &[u64], name: fn(u32) -> Option<&'static str>) {
+    let mut unknown = 0;
+    // Only what has come: some 170 messages exist, and a session uses a score of them.
+    for (id, n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
+        match name(id as u32) {
+            Some(name) => sheet.count(names::FRAMES_RECEIVED, &[direction, name], *n),
+            None => unknown += n,
+        }
+    }
+    if unknown > 0 {
+        sheet.count(names::FRAMES_RECEIVED, &[direction, "unknown"], unknown);
+    }
+}
+
+fn work(sheet: &Sheet, view: &View) {
+    sheet.set(names::REQUESTS, &[], view.requests as f64);
+    sheet.set(names::LANE_WAITERS, &[], view.lane_waiters as f64);
+    sheet.set(names::QUEUE_DEPTH, &[], view.queued as f64);
+    sheet.set(names::ORDERS, &[], view.orders as f64);
+    for stream in &view.streams {
+        let label = match stream.stream {
+            Shared::AccountUpdates => "account_updates",
+            Shared::Positions => "positions",
+            Shared::Bulletins => "bulletins",
+        };
+        sheet.set(names::STREAM_SUBSCRIBERS, &[label], stream.subscribers as f64);
+    }
+}
+
+fn seconds(us: u64) -> f64 {
+    us as f64 / 1e6
+}
+
+fn histogram(text: &mut String, metric: Metric, waits: &Waits) {
+    let Metric { name, help, .. } = metric;
+    let mut lines = format!("# HELP {name} {help}\n# TYPE {name} histogram\n");
+    let mut count = 0;
+    for (bound, n) in WAIT_BOUNDS_US.iter().zip(waits.counts) {
+        count += n;
+        let _ = writeln!(lines, "{name}_bucket{{le=\"{}\"}} {count}", seconds(*bound));
+    }
+    count += waits.counts[WAIT_BOUNDS_US.len()];
+    let _ = writeln!(lines, "{name}_bucket{{le=\"+Inf\"}} {count}");
+    let _ = writeln!(lines, "{name}_sum {}\n{name}_count {count}", seconds(waits.sum_us));
+    text.push_str(&lines);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::core::view::ClientView;
+    use crate::core::{Config, Core};
+    use crate::time::Time;
+
+    /// A view in which every number is there and, where it can, differs from the others.
+    fn full() -> View {
+        let mut view = Core::new(Config::default()).view(Time::ZERO);
+        view.upstream.ready = true;
+        view.upstream.server_version = Some(176);
+        view.requests = 3;
+        view.orders = 4;
+        view.queued = 5;
+        view.lane_waiters = 6;
+        for (n, phase) in [Phase::Ready, Phase::Ready, Phase::Held].into_iter().enumerate() {
+            view.clients.push(ClientView {
+                key: n.to_string(),
+                client_id: None,
+                peer: String::new(),
+                phase,
+                server_version: 0,
+                connected_seconds: 0.0,
+                requests: 0,
+                queued: 0,
+                outbox_bytes: 50,
+                frames_received: 0,
+                frames_sent: 0,
+            });
+        }
+        let stats = &mut view.stats;
+        stats.from_gateway[1] = 11;
+        stats.from_gateway[127] = 12;
+        stats.from_clients[1] = 13;
+        stats.connects[ConnectResult::Refused as usize] = 14;
+        stats.errors.insert(504, 15);
+        stats.gateway_errors.insert(0, 16);
+        stats.handshake_us = Some(1_500_000);
+        stats.round_trip_us = Some(250);
+        stats.queue_waits.counts = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+        stats.queue_waits.sum_us = 25_000_100;
+        view
+    }
+
+    fn series(text: &str) -> BTreeMap<&str, &str> {
+        text.lines()
+            .filter(|l| !l.is_empty() && !l.starts_with('#'))
+            .filter_map(|l| l.rsplit_once(' '))
+            .collect()
+    }
+
+    #[test]
+    fn every_declared_metric_is_exported_and_described() {
+        let text = render(&full(), &Beside { close_wait: Some(7), log_lines_dropped: 8 });
+        let exported: BTreeSet<_> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).collect();
+        let declared: Vec<_> = names::ALL.iter().map(|m| format!("{} {}", m.name, m.kind.word())).collect();
+        assert_eq!(exported, declared.iter().map(String::as_str).collect());
+        for m in names::ALL {
+            assert!(text.contains(&format!("# HELP {} {}\n", m.name, m.help)), "{}", m.name);
+        }
+    }
+
+    #[test]
+    fn numbers_stand_where_they_belong() {
+        let text = render(&full(), &Beside { close_wait: Some(7), log_lines_dropped: 8 });
+        let series = series(&text);
+        for (name, value) in [
+            ("twsmux_upstream_up", "1"),
+            ("twsmux_upstream_connects_total{result=\"refused\"}", "14"),
+            ("twsmux_upstream_connects_total{result=\"ready\"}", "0"),
+            ("twsmux_upstream_handshake_seconds", "1.5"),
+            ("twsmux_upstream_round_trip_seconds", "0.00025"),
+            ("twsmux_upstream_server_version", "176"),
+            ("twsmux_upstream_close_wait_sockets", "7"),
+            ("twsmux_clients{phase=\"ready\"}", "2"),
+            ("twsmux_clients{phase=\"held\"}", "1"),
+            ("twsmux_clients{phase=\"closing\"}", "0"),
+            ("twsmux_client_outbox_bytes", "150"),
+            ("twsmux_frames_received_total{direction=\"from_gateway\",message=\"tickPrice\"}", "11"),
+            ("twsmux_frames_received_total{direction=\"from_gateway\",message=\"unknown\"}", "12"),
+            ("twsmux_frames_received_total{direction=\"from_clients\",message=\"reqMktData\"}", "13"),
+            ("twsmux_errors_total{origin=\"twsmux\",code=\"504\"}", "15"),
+            ("twsmux_errors_total{origin=\"gateway\",code=\"other\"}", "16"),
+            ("twsmux_requests_in_flight", "3"),
+            ("twsmux_order_mappings", "4"),
+            ("twsmux_queue_depth", "5"),
+            ("twsmux_lane_waiters", "6"),
+            ("twsmux_queue_wait_seconds_bucket{le=\"0.001\"}", "1"),
+            ("twsmux_queue_wait_seconds_bucket{le=\"10\"}", "1"),
+            ("twsmux_queue_wait_seconds_bucket{le=\"+Inf\"}", "3"),
+            ("twsmux_queue_wait_seconds_sum", "25.0001"),
+            ("twsmux_queue_wait_seconds_count", "3"),
+            ("twsmux_log_lines_dropped_total", "8"),
+        ] {
+            assert_eq!(series.get(name), Some(&value), "{name} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_is_absent_and_not_zero() {
+        let view = Core::new(Config::default()).view(Time::ZERO);
+        let text = render(&view, &Beside::default());
+        for name in [
+            "twsmux_upstream_close_wait_sockets",
+            "twsmux_upstream_round_trip_seconds",
+            "twsmux_upstream_handshake_seconds",
+            "twsmux_upstream_server_version",
+        ] {
+            assert!(!text.contains(name), "{name}");
+        }
+        assert_eq!(series(&text).get("twsmux_upstream_up"), Some(&"0"));
+    }
+}

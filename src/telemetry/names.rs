@@ -1,0 +1,158 @@
+//! Every metric, in one place: name, type, labels and what it says.
+//!
+//! A new metric is one entry here, one line in `docs/metrics.md` (a test compares them) and one line in
+//! `exposition.rs`. Names begin with `twsmux_` and end in their base unit (`_seconds`, `_bytes`); counters end in
+//! `_total`. **A label has few values and never one that a client or the Gateway can make up**: no client ids, no
+//! symbols, no accounts.
+
+/// The type of a metric.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// Only grows while the process lives.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by class, with a sum.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the exposition format.
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// A metric.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// What it counts in.
+    pub unit: metrics::Unit,
+    /// Names of its labels, in order.
+    pub labels: &'static [&'static str],
+    /// What it says, without a full stop.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($id:ident = $name:literal $kind:ident($unit:ident) [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $id: Metric = Metric {
+                name: $name,
+                kind: Kind::$kind,
+                unit: ::metrics::Unit::$unit,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+        /// All of them.
+        pub const ALL: &[Metric] = &[$($id),*];
+    };
+}
+
+metrics! {
+    BUILD_INFO = "twsmux_build_info" Gauge(Count) ["version"]
+        "Always 1; the label names the running version";
+    UPSTREAM_UP = "twsmux_upstream_up" Gauge(Count) []
+        "1 while clients can work: connected to the Gateway, accounts and next order id known";
+    UPSTREAM_CONNECTS = "twsmux_upstream_connects_total" Counter(Count) ["result"]
+        "Attempts to connect to the Gateway, by how they ended";
+    UPSTREAM_HANDSHAKE = "twsmux_upstream_handshake_seconds" Gauge(Seconds) []
+        "Duration of the last successful handshake with the Gateway; absent before the first";
+    UPSTREAM_ROUND_TRIP = "twsmux_upstream_round_trip_seconds" Gauge(Seconds) []
+        "Last measured round trip to the Gateway (a clock request and its answer); absent before the first";
+    UPSTREAM_SERVER_VERSION = "twsmux_upstream_server_version" Gauge(Count) []
+        "Server version negotiated with the Gateway, the last one while it is away; absent before the first";
+    UPSTREAM_CLOSE_WAIT = "twsmux_upstream_close_wait_sockets" Gauge(Count) []
+        "Sockets in CLOSE_WAIT on the Gateway's port, from the kernel's table; absent where it cannot be seen";
+    CLIENTS = "twsmux_clients" Gauge(Count) ["phase"]
+        "Connected clients, by how far they have come";
+    CLIENT_CONNECTS = "twsmux_client_connects_total" Counter(Count) []
+        "Client connections accepted";
+    CLIENT_DISCONNECTS = "twsmux_client_disconnects_total" Counter(Count) ["reason"]
+        "Client connections ended, by reason";
+    FRAMES_RECEIVED = "twsmux_frames_received_total" Counter(Count) ["direction", "message"]
+        "Frames received after the handshake, by sender and message";
+    FRAMES_SENT = "twsmux_frames_sent_total" Counter(Count) ["direction"]
+        "Frames sent, by receiver; a frame for several clients counts once for each";
+    FRAMES_DROPPED = "twsmux_frames_dropped_total" Counter(Count) ["reason"]
+        "Frames of the Gateway that were passed on to nobody, by reason";
+    BYTES = "twsmux_bytes_total" Counter(Bytes) ["direction"]
+        "Bytes of frames received, and bytes taken by the sockets sent to";
+    BAD_REQUESTS = "twsmux_bad_requests_total" Counter(Count) []
+        "Requests of clients that were unreadable, unknown or not of this server version, none of them forwarded";
+    ERRORS = "twsmux_errors_total" Counter(Count) ["origin", "code"]
+        "Error messages and notices, by who made them and code";
+    REQUESTS = "twsmux_requests_in_flight" Gauge(Count) []
+        "Requests of clients that are open at the Gateway under a request id, subscriptions included";
+    LANE_WAITERS = "twsmux_lane_waiters" Gauge(Count) []
+        "Requests without an id that wait for the answer to another one";
+    STREAM_SUBSCRIBERS = "twsmux_stream_subscribers" Gauge(Count) ["stream"]
+        "Clients that share one upstream subscription, by stream";
+    QUEUE_DEPTH = "twsmux_queue_depth" Gauge(Count) []
+        "Messages that wait for the pacer before they are sent to the Gateway";
+    QUEUE_WAIT = "twsmux_queue_wait_seconds" Histogram(Seconds) []
+        "How long messages waited for the pacer before they were sent to the Gateway";
+    OUTBOX = "twsmux_client_outbox_bytes" Gauge(Bytes) []
+        "Bytes that clients have not taken yet, all clients together";
+    ORDERS = "twsmux_order_mappings" Gauge(Count) []
+        "Orders whose owner and ids are remembered";
+    LOG_DROPPED = "twsmux_log_lines_dropped_total" Counter(Count) []
+        "Log lines dropped because nobody took them fast enough";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Rows of the tables in `docs/metrics.md`: name, type, labels.
+    fn documented() -> BTreeSet<(String, String, String)> {
+        let page = include_str!("../../docs/metrics.md");
+        let rows = page.lines().filter(|line| line.starts_with("| `"));
+        rows.map(|row| {
+            let mut cells = row.trim_matches('|').split('|').map(|cell| cell.trim().replace('`', ""));
+            let mut cell = || cells.next().unwrap_or_default();
+            (cell(), cell(), cell())
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_page_lists_each_metric_and_no_other() {
+        let declared: BTreeSet<_> =
+            ALL.iter().map(|m| (m.name.into(), m.kind.word().into(), m.labels.join(", "))).collect();
+        let documented = documented();
+        let missing: Vec<_> = declared.difference(&documented).collect();
+        let surplus: Vec<_> = documented.difference(&declared).collect();
+        assert!(
+            missing.is_empty() && surplus.is_empty(),
+            "not on the page: {missing:?}; only there: {surplus:?}"
+        );
+    }
+
+    #[test]
+    fn names_keep_the_rules() {
+        let names: BTreeSet<_> = ALL.iter().map(|m| m.name).collect();
+        assert_eq!(names.len(), ALL.len(), "a name is used twice");
+        for m in ALL {
+            assert!(m.name.starts_with("twsmux_"), "{}", m.name);
+            assert!(m.name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}", m.name);
+            assert_eq!(m.name.ends_with("_total"), m.kind == Kind::Counter, "{}", m.name);
+            let stem = m.name.trim_end_matches("_total");
+            assert_eq!(m.unit == metrics::Unit::Seconds, stem.ends_with("_seconds"), "{}", m.name);
+            assert_eq!(m.unit == metrics::Unit::Bytes, stem.ends_with("_bytes"), "{}", m.name);
+            assert!(!m.help.is_empty() && !m.help.ends_with('.'), "{}", m.name);
+        }
+    }
+}
