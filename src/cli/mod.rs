@@ -4,6 +4,7 @@ mod check;
 mod doctor;
 mod run;
 mod sim;
+mod status;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Run a simulated Gateway, for trying out and testing programs that trade.
     Sim(sim::SimArgs),
+    /// Show what a running twsmux has connected, subscribed and queued.
+    Status(status::StatusArgs),
 }
 
 /// Parses the command line and runs the subcommand.
@@ -36,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Doctor(args) => doctor::run(args),
         Command::Sim(args) => sim::run(&args),
+        Command::Status(args) => status::run(&args),
     };
     crate::telemetry::flush_logs();
     code

@@ -306,7 +306,8 @@ async fn serve(
         finish: Notify::new(),
         die: settings.die,
     });
-    let published = Arc::new(Published::new(shell.core.borrow().view(Time::ZERO)));
+    let published = Published::new(shell.core.borrow().view(Time::ZERO)).for_gateway(settings.upstream);
+    let published = Arc::new(published);
     crate::admin::start(admin, published.clone())?;
     let mut accepting = Vec::new();
     for listener in listeners {

@@ -1,0 +1,322 @@
+//! `twsmux status`: the admin endpoint's `/status`, for people.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Arguments of `status`.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Exit codes: 0 the status was printed, whether or not the Gateway is there (see `twsmux check` and \
+                        /readyz for that); 2 wrong arguments; 3 nothing listens; 5 what answers is no admin endpoint \
+                        of twsmux; 6 no answer in time."
+)]
+pub struct StatusArgs {
+    /// Where the admin endpoint listens.
+    #[arg(long, env = "TWSMUX_ADMIN", value_name = "HOST:PORT", default_value = "127.0.0.1:9410")]
+    admin: String,
+    /// Print the JSON as it came.
+    #[arg(long)]
+    json: bool,
+    /// Patience, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    timeout: f64,
+}
+
+/// Why there is no status: exit code and words.
+type Failure = (u8, String);
+
+/// Most bytes that an answer may have; a status with all clients that fit stays far below.
+const MAX_ANSWER: usize = 32 << 20;
+
+/// Runs `status`.
+pub fn run(args: &StatusArgs) -> ExitCode {
+    let printed = fetch(args).and_then(|body| {
+        let status = parse(&args.admin, &body)?;
+        let text = if args.json { body } else { page(&status) };
+        // A reader that has seen enough (`| head`) is no failure.
+        let _ = std::io::stdout().write_all(format!("{}\n", text.trim_end()).as_bytes());
+        Ok(())
+    });
+    match printed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err((code, words)) => super::fail(code, words),
+    }
+}
+
+// ---- HTTP ----
+
+fn fetch(args: &StatusArgs) -> Result<String, Failure> {
+    let name = &args.admin;
+    let patience = Duration::try_from_secs_f64(args.timeout)
+        .ok()
+        .filter(|patience| !patience.is_zero())
+        .ok_or_else(|| (2, format!("--timeout {}: it must be a number of seconds above 0", args.timeout)))?;
+    let deadline = Instant::now() + patience;
+    let addr = name
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut found| found.next())
+        .ok_or_else(|| (2, format!("{name:?} is not HOST:PORT")))?;
+    let mut stream = TcpStream::connect_timeout(&addr, patience).map_err(|error| match error.kind() {
+        ErrorKind::TimedOut => (6, format!("{name} did not answer within {} s", args.timeout)),
+        _ => (3, format!("nothing answers at {name} ({error}). Is `twsmux run` running there?")),
+    })?;
+    // Should this be a Gateway by mistake, the close must not leave a zombie there.
+    let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+    let answer = ask(&mut stream, addr, deadline).map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            (6, format!("{name} accepted the connection and did not answer within {} s", args.timeout))
+        }
+        _ => (5, format!("{name} is no admin endpoint of twsmux: {error}")),
+    })?;
+    body(&answer).map_err(|words| (5, format!("{name} is no admin endpoint of twsmux: {words}")))
+}
+
+fn ask(stream: &mut TcpStream, addr: SocketAddr, deadline: Instant) -> std::io::Result<Vec<u8>> {
+    let request = format!("GET /status HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    stream.set_write_timeout(Some(left(deadline)?))?;
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    let mut chunk = [0; 16 << 10];
+    loop {
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        match stream.read(&mut chunk) {
+            Ok(0) => return Ok(answer),
+            Ok(n) => answer.extend_from_slice(&chunk[..n]),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+        if answer.len() > MAX_ANSWER {
+            return Err(std::io::Error::other(format!("the answer has more than {MAX_ANSWER} bytes")));
+        }
+    }
+}
+
+fn left(deadline: Instant) -> std::io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+/// The body of a whole HTTP answer that is a success.
+fn body(answer: &[u8]) -> Result<String, String> {
+    const HEAD_END: &[u8] = b"\r\n\r\n";
+    let head_end = answer.windows(HEAD_END.len()).position(|bytes| bytes == HEAD_END);
+    let (head, body) = head_end
+        .map(|at| (&answer[..at], &answer[at + HEAD_END.len()..]))
+        .ok_or_else(|| format!("{} bytes came that are no HTTP answer", answer.len()))?;
+    let head = String::from_utf8_lossy(head);
+    let mut lines = head.lines();
+    let status = lines.next().unwrap_or_default();
+    let code = status.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
+    let body = String::from_utf8_lossy(body).into_owned();
+    if code != "200" {
+        return Err(clean(&format!("it says {status}: {}", body.lines().next().unwrap_or_default())));
+    }
+    let length = lines
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, value)| value.trim().parse::<usize>().ok());
+    match length {
+        Some(length) if length != body.len() => Err(format!("{} of {length} bytes came", body.len())),
+        Some(_) => Ok(body),
+        None => Err("the answer does not say its length".into()),
+    }
+}
+
+fn parse(name: &str, body: &str) -> Result<Value, Failure> {
+    match serde_json::from_str::<Value>(body) {
+        Ok(status) if status.get("upstream").is_some() => Ok(status),
+        _ => Err((5, format!("{name} is no admin endpoint of twsmux: its /status is something else"))),
+    }
+}
+
+// ---- the page ----
+
+/// The status as text. What is missing shows as `-`, so that another version's status is readable too.
+fn page(status: &Value) -> String {
+    let mut out = String::new();
+    upstream(&status["upstream"], &mut out);
+    let count = |name: &str| shown(&status[name]);
+    let _ = writeln!(
+        out,
+        "now       {} requests, {} queued, {} waiting for another's answer, {} orders known",
+        count("requests"),
+        count("queued"),
+        count("lane_waiters"),
+        count("orders")
+    );
+    let _ = writeln!(
+        out,
+        "version   twsmux {}, picture {} s old",
+        count("version"),
+        decimals(&status["age_seconds"], 1.0, 1)
+    );
+    clients(&status["clients"], &mut out);
+    streams(&status["streams"], &mut out);
+    totals(&status["totals"], &mut out);
+    out
+}
+
+fn upstream(up: &Value, out: &mut String) {
+    let ready = up["ready"].as_bool() == Some(true);
+    let state = if ready { "ready".into() } else { format!("NOT READY ({})", shown(&up["state"])) };
+    let _ = writeln!(out, "gateway   {} {state}", shown(&up["gateway"]));
+    if !ready {
+        let _ = writeln!(out, "          {}", shown(&up["diagnosis"]));
+    }
+    let _ = writeln!(
+        out,
+        "          accounts {}, server version {}, client id {}",
+        shown(&up["accounts"]),
+        shown(&up["server_version"]),
+        shown(&up["client_id"])
+    );
+    let _ = writeln!(
+        out,
+        "          round trip {} ms, {} sockets in CLOSE_WAIT, {} times ready",
+        decimals(&up["round_trip_seconds"], 1000.0, 1),
+        up["close_wait"].as_u64().map_or("unknown".into(), |n| n.to_string()),
+        shown(&up["times_ready"])
+    );
+}
+
+fn clients(clients: &Value, out: &mut String) {
+    let clients = clients.as_array().map_or(&[][..], Vec::as_slice);
+    let head = [
+        "client", "id", "peer", "phase", "version", "seconds", "requests", "queued", "unsent", "received",
+        "sent",
+    ];
+    let rows = clients.iter().map(|c| {
+        vec![
+            shown(&c["key"]),
+            shown(&c["client_id"]),
+            shown(&c["peer"]),
+            shown(&c["phase"]),
+            shown(&c["server_version"]),
+            decimals(&c["connected_seconds"], 1.0, 0),
+            shown(&c["requests"]),
+            shown(&c["queued"]),
+            shown(&c["outbox_bytes"]),
+            shown(&c["frames_received"]),
+            shown(&c["frames_sent"]),
+        ]
+    });
+    let _ = writeln!(out, "\nclients: {}", clients.len());
+    table(&head, rows.collect(), out);
+}
+
+fn streams(streams: &Value, out: &mut String) {
+    let streams = streams.as_array().map_or(&[][..], Vec::as_slice);
+    let rows = streams.iter().map(|s| vec![shown(&s["stream"]), shown(&s["subscribers"]), shown(&s["rows"])]);
+    let _ = writeln!(out, "\nshared streams");
+    table(&["stream", "subscribers", "rows"], rows.collect(), out);
+}
+
+fn totals(totals: &Value, out: &mut String) {
+    let _ = writeln!(out, "\nsince the start");
+    let rows = totals.as_object().into_iter().flatten();
+    table(&[], rows.map(|(name, n)| vec![clean(&name.replace('_', " ")), shown(n)]).collect(), out);
+}
+
+/// Columns as wide as their widest cell.
+fn table(head: &[&str], rows: Vec<Vec<String>>, out: &mut String) {
+    if rows.is_empty() {
+        return;
+    }
+    let head = (!head.is_empty()).then(|| head.iter().map(|cell| (*cell).to_owned()).collect());
+    let rows: Vec<Vec<String>> = head.into_iter().chain(rows).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max();
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        let _ = writeln!(out, "  {}", line.trim_end());
+    }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "-".into(),
+        Value::String(text) => clean(text),
+        other => clean(&other.to_string()),
+    }
+}
+
+fn decimals(value: &Value, factor: f64, digits: usize) -> String {
+    value.as_f64().map_or("-".into(), |n| format!("{:.digits$}", n * factor))
+}
+
+/// Without control characters: what a terminal shows must not be able to steer it.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status() -> Value {
+        serde_json::json!({
+            "version": "0.1.0", "age_seconds": 0.25, "requests": 3, "orders": 1, "queued": 0, "lane_waiters": 0,
+            "upstream": {
+                "gateway": "127.0.0.1:4002", "ready": false, "state": "down", "diagnosis": "nothing listens there",
+                "server_version": null, "accounts": null, "client_id": 0, "close_wait": null,
+                "round_trip_seconds": null, "times_ready": 0
+            },
+            "clients": [{
+                "key": "1.1", "client_id": 7, "peer": "127.0.0.1:5\u{1b}[2J", "phase": "ready", "server_version": 176,
+                "connected_seconds": 12.6, "requests": 2, "queued": 0, "outbox_bytes": 0, "frames_received": 5,
+                "frames_sent": 6
+            }],
+            "streams": [{"stream": "Positions", "subscribers": 1, "rows": 4}],
+            "totals": {"clients": 9}
+        })
+    }
+
+    #[test]
+    fn the_page_says_what_is_wrong_and_who_is_there() {
+        let page = page(&status());
+        for words in [
+            "NOT READY (down)",
+            "nothing listens there",
+            "unknown sockets in CLOSE_WAIT",
+            "clients: 1",
+            "Positions",
+        ] {
+            assert!(page.contains(words), "{words} in\n{page}");
+        }
+        let row = page.lines().find(|line| line.contains("1.1")).unwrap();
+        assert_eq!(
+            row.split_whitespace().collect::<Vec<_>>(),
+            ["1.1", "7", "127.0.0.1:5?[2J", "ready", "176", "13", "2", "0", "0", "5", "6"]
+        );
+    }
+
+    #[test]
+    fn a_status_of_another_version_is_still_shown() {
+        let page = page(&serde_json::json!({"upstream": {"ready": true, "new": 1}}));
+        assert!(page.contains("ready") && page.contains('-'), "{page}");
+    }
+
+    #[test]
+    fn answers_that_are_none_are_told_apart() {
+        assert_eq!(body(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap(), "{}");
+        for (answer, words) in [
+            (&b""[..], "0 bytes"),
+            (b"176\x0020260101 10:00:00 UTC\0", "no HTTP"),
+            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", "2 of 9"),
+            (b"HTTP/1.1 200 OK\r\n\r\n{}", "length"),
+            (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 3\r\n\r\nno\n", "403 Forbidden: no"),
+        ] {
+            let error = body(answer).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}
