@@ -27,9 +27,13 @@ struct Endpoint {
 }
 
 fn endpoint(ready: bool, bounds: Bounds) -> Endpoint {
+    endpoint_with(Published::new(view(ready)), bounds)
+}
+
+fn endpoint_with(published: Published, bounds: Bounds) -> Endpoint {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
-    let published = Arc::new(Published::new(view(ready)));
+    let published = Arc::new(published);
     admin::start_within(listener, published.clone(), bounds).unwrap();
     Endpoint { addr, published }
 }
@@ -228,6 +232,25 @@ fn the_metrics_are_well_formed_and_all_declared() {
         }
     }
     assert!(samples > 40, "{samples} samples in\n{body}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_socket_in_close_wait_on_the_gateways_port_is_counted() {
+    let gateway = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let client = connect(gateway.local_addr().unwrap());
+    let (mut zombie, _) = gateway.accept().unwrap();
+    let published = || Published::new(view(true)).for_gateway(gateway.local_addr().unwrap());
+    let line = |n: usize| format!("\ntwsmux_upstream_close_wait_sockets {n}\n");
+    // Each look is kept for a while; another endpoint looks anew.
+    let before = get(endpoint_with(published(), Bounds::default()).addr, "/metrics");
+    assert!(before.body.contains(&line(0)), "{}", before.body);
+    drop(client);
+    assert_eq!(zombie.read(&mut [0; 1]).unwrap(), 0, "its FIN came");
+    let at = endpoint_with(published(), Bounds::default()).addr;
+    assert!(get(at, "/metrics").body.contains(&line(1)));
+    let status: serde_json::Value = serde_json::from_str(&get(at, "/status").body).unwrap();
+    assert_eq!(status["upstream"]["close_wait"], 1);
 }
 
 #[test]

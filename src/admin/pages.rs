@@ -1,6 +1,6 @@
 //! What the admin endpoint answers.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use axum::{Json, Router};
 use super::host;
 use crate::core::view::View;
 use crate::limits;
+use crate::sockets;
 use crate::telemetry::{Published, exposition, log_lines_dropped};
 
 /// Where the answers come from.
@@ -39,7 +40,7 @@ impl Source {
         match *looked {
             Some((at, found)) if at.elapsed() < limits::SOCKET_TABLE_DISTANCE => found,
             _ => {
-                let found = zombies_on(gateway);
+                let found = sockets::zombies_on(gateway);
                 *looked = Some((Instant::now(), found));
                 found
             }
@@ -52,11 +53,6 @@ impl Source {
         let words = || format!("the event loop has not reported for {:.1} s", age.as_secs_f64());
         (age > self.stale).then(words)
     }
-}
-
-/// What the kernel's table says of a port.
-fn zombies_on(_addr: SocketAddr) -> Option<usize> {
-    None
 }
 
 pub(super) fn router(source: Source) -> Router {
