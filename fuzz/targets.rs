@@ -215,7 +215,10 @@ impl World {
                 let ranges = [(100, 176), (100, 226), (157, 178), (213, 226), (100, 157)];
                 let (min, max) = ranges[usize::from(arg) % ranges.len()];
                 if let Some(client) = self.client(arg) {
-                    self.tell(Input::ClientHello { client, hello: ClientHello { min, max, options: String::new() } });
+                    self.tell(Input::ClientHello {
+                        client,
+                        hello: ClientHello { min, max, options: String::new() },
+                    });
                 }
             }
             2..=6 => {

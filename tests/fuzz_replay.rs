@@ -1,0 +1,168 @@
+//! Every input that the fuzzer starts from, and every one that once broke something, in the normal test run.
+//!
+//! The fuzzer starts from frames of real clients (`proto-fixtures/`), cut into the form that each target takes. With
+//! `FUZZ_CORPUS=DIR` in the environment they are also written there, a folder for each target: `./dev fuzz` does so.
+//! Inputs that broke something are kept in `fuzz/regressions/TARGET/`.
+
+#[path = "../fuzz/targets.rs"]
+mod targets;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::BytesMut;
+use twsmux::limits;
+use twsmux::wire::frame::FrameBuffer;
+use twsmux::wire::handshake::ClientHello;
+use twsmux::wire::proto;
+
+/// One recorded session.
+struct Recording {
+    name: String,
+    version: u16,
+    client: Vec<u8>,
+    gateway: Vec<u8>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
+
+fn recordings() -> Vec<Recording> {
+    let mut folders: Vec<_> = fs::read_dir(root().join("proto-fixtures"))
+        .expect("proto-fixtures is part of the project")
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.is_dir())
+        .collect();
+    folders.sort();
+    folders
+        .into_iter()
+        .map(|path| {
+            let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+            let version = name.rsplit_once("-v").expect("NAME-vVERSION").1.parse().expect("a version");
+            let read = |file| fs::read(path.join(file)).expect("both directions are recorded");
+            Recording { version, client: read("client.bin"), gateway: read("gateway.bin"), name }
+        })
+        .collect()
+}
+
+/// The payloads of one direction, the handshake left out.
+fn payloads(bytes: &[u8], from_client: bool) -> Vec<Vec<u8>> {
+    let mut buffer = FrameBuffer::default();
+    buffer.extend(bytes);
+    let first = match from_client {
+        true => ClientHello::take(&mut buffer, limits::MAX_GREETING).map(|hello| hello.is_some()),
+        false => buffer.next(limits::MAX_FRAME).map(|hello| hello.is_some()),
+    };
+    assert_eq!(first, Ok(true), "a recording begins with the handshake");
+    let mut out = Vec::new();
+    while let Some(payload) = buffer.next(limits::MAX_FRAME).expect("a recording is well framed") {
+        out.push(payload.to_vec());
+    }
+    out
+}
+
+/// The inputs that the fuzzer starts from, by target.
+fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
+    let mut out: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut add = |target, bytes: Vec<u8>| out.entry(target).or_default().push(bytes);
+    for r in recordings() {
+        let (asked, answered) = (payloads(&r.client, true), payloads(&r.gateway, false));
+        assert!(asked.len() > 10 && answered.len() > 50, "{} holds a whole tour", r.name);
+        let framed = |payloads: &[Vec<u8>], n: usize| {
+            let mut bytes = BytesMut::new();
+            payloads.iter().take(n).for_each(|p| twsmux::wire::frame::put(p, &mut bytes));
+            bytes.to_vec()
+        };
+        add("frames", [&[5], &framed(&asked, 20)[..]].concat());
+        add("frames", [&[64], &framed(&answered, 40)[..]].concat());
+        add("handshake", r.client[..40.min(r.client.len())].to_vec());
+        let reply = &r.gateway[4..4 + usize::from(r.gateway[3])];
+        add("handshake", reply.to_vec());
+        let version = (r.version - 100).to_be_bytes();
+        for payload in asked.iter().chain(&answered) {
+            add("fields", [&version[..], payload].concat());
+        }
+        add("core_ops", script(r.version, &asked, &answered));
+    }
+    for body in protobuf_bodies() {
+        add("protobuf", body);
+    }
+    out
+}
+
+/// A session as a script for the core: handshakes of both sides, then both directions in turn.
+fn script(version: u16, asked: &[Vec<u8>], answered: &[Vec<u8>]) -> Vec<u8> {
+    let upstream_version =
+        [176, 157, 200, 201, 213, 225, 100, 99].iter().position(|v| *v == version).unwrap_or(0);
+    let mut ops = vec![15, 200, 14, 0, 8, 0, 9, 0, 10, upstream_version as u8];
+    let frame = |ops: &mut Vec<u8>, op: u8, payload: &[u8]| {
+        if let Ok(length) = u8::try_from(payload.len()) {
+            ops.extend([op, 0, length]);
+            ops.extend_from_slice(payload);
+        }
+    };
+    frame(&mut ops, 11, b"15\x001\0DU1\0");
+    frame(&mut ops, 11, b"9\x001\x001\0");
+    ops.extend([0, 0, 1, 1]);
+    for (n, payload) in asked.iter().enumerate() {
+        frame(&mut ops, 2, payload);
+        ops.extend([14, 1]);
+        for answer in answered.iter().skip(n * 4).take(4) {
+            frame(&mut ops, 11, answer);
+        }
+    }
+    ops.extend([7, 0, 14, 100, 15, 0, 14, 255]);
+    ops
+}
+
+/// Bodies with the shapes that ids have: flat, nested once and twice, beside strings and fixed-width numbers.
+fn protobuf_bodies() -> Vec<Vec<u8>> {
+    let write = |fill: &dyn Fn(&mut BytesMut)| {
+        let mut out = BytesMut::new();
+        fill(&mut out);
+        out.to_vec()
+    };
+    let order = write(&|out| {
+        proto::put_int(1, 7, out);
+        proto::put_int(2, -1, out);
+        proto::put_bytes(5, b"LMT", out);
+    });
+    let deep = write(&|out| proto::put_bytes(2, &write(&|out| proto::put_int(4, 9, out)), out));
+    vec![
+        write(&|out| proto::put_int(1, 1 << 30, out)),
+        write(&|out| {
+            proto::put_int(1, 12, out);
+            proto::put_bytes(2, b"contract", out);
+            proto::put_bytes(3, &order, out);
+        }),
+        write(&|out| proto::put_bytes(3, &deep, out)),
+        vec![0x09, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0x0D, 0, 0, 0x80, 0x3F],
+    ]
+}
+
+#[test]
+fn every_seed_and_every_regression_of_every_target_replays() {
+    let mut seeds = seeds();
+    let corpus = std::env::var_os("FUZZ_CORPUS").map(PathBuf::from);
+    for (name, target) in targets::ALL {
+        let inputs = seeds.remove(name).unwrap_or_default();
+        assert!(!inputs.is_empty(), "no seeds for {name}");
+        let folder = root().join("fuzz/regressions").join(name);
+        let regressions: Vec<_> = fs::read_dir(folder).map(|dir| dir.flatten().collect()).unwrap_or_default();
+        println!("{name}: {} seeds, {} regressions", inputs.len(), regressions.len());
+        for (n, input) in inputs.iter().enumerate() {
+            if let Some(corpus) = &corpus {
+                fs::create_dir_all(corpus.join(name)).expect("a folder for the corpus");
+                fs::write(corpus.join(name).join(format!("seed-{n:04}")), input).expect("a seed is written");
+            }
+            target(input);
+        }
+        for file in regressions {
+            println!("{}", file.path().display());
+            target(&fs::read(file.path()).expect("a readable input"));
+        }
+    }
+    assert!(seeds.is_empty(), "every seed belongs to a target");
+}
