@@ -489,3 +489,56 @@ fn an_order_survives_its_client_and_fills_while_it_is_away() {
     let rows = owner.ask("reqExecutions", &record! { reqId: 1 }, "execDetailsEnd").unwrap();
     assert_eq!((rows[0].int("orderId"), rows[0].float("price")), (1, 99.01));
 }
+
+#[test]
+fn outside_trading_hours_orders_wait_with_a_warning_until_the_opening() {
+    let gateway = gateway(|c| {
+        c.market_open = false;
+        c.repeats = 0;
+    });
+    let mut client = client(&gateway, 1);
+    client.send("placeOrder", &order(1, "AAPL", "BUY", 1, "MKT", "")).unwrap();
+    let messages = client.fence().unwrap();
+    assert_eq!(names(&messages), ["openOrder", "orderStatus", "error", "managedAccounts"]);
+    assert_eq!((messages[1].text("status"), messages[2].int("errorCode")), ("PreSubmitted", 399));
+    assert!(messages[2].text("errorMsg").starts_with("Order Message:\nBUY 1 AAPL NASDAQ.NMS\nWarning: "));
+    gateway.set_market_open(true);
+    client.find("Filled", |m| status(m, 1, "Filled")).unwrap();
+}
+
+#[test]
+fn orders_of_one_group_cancel_each_other_when_one_fills() {
+    let gateway = gateway(|_| {});
+    let mut client = client(&gateway, 1);
+    for id in 1..=2 {
+        client
+            .send("placeOrder", &with(limit(id, "100.0"), &[("ocaGroup", "either"), ("ocaType", "1")]))
+            .unwrap();
+    }
+    let open = client.expect("openOrder").unwrap();
+    assert_eq!((open.text("ocaGroup"), open.text("ocaType")), ("either", "1"));
+    client.send("placeOrder", &with(limit(2, "260.0"), &[("ocaGroup", "either"), ("ocaType", "1")])).unwrap();
+    client.find("the fill", |m| status(m, 2, "Filled")).unwrap();
+    client.find("the other", |m| status(m, 1, "Cancelled")).unwrap();
+}
+
+#[test]
+fn an_order_is_shown_in_full_to_clients_of_other_versions() {
+    let gateway = gateway(|c| c.max_version = 200);
+    let mut newest = ApiClient::open(gateway.address(), 200, 1).unwrap();
+    let more = [("orderRef", "note"), ("customerAccount", "C1"), ("duration", "77"), ("tif", "GTC")];
+    newest.send("placeOrder", &with(limit(1, "100.0"), &more)).unwrap();
+    newest.expect("orderStatus").unwrap();
+    let mut oldest = ApiClient::open(gateway.address(), 100, 2).unwrap();
+    let mut same = ApiClient::open(gateway.address(), 200, 3).unwrap();
+    let seen = |client: &mut ApiClient| {
+        client.send("reqAllOpenOrders", &Record::new()).unwrap();
+        client.expect("openOrder").unwrap()
+    };
+    let (old, new) = (seen(&mut oldest), seen(&mut same));
+    for field in ["orderRef", "tif", "lmtPrice", "permId", "account", "orderId", "clientId"] {
+        assert_eq!(old.text(field), new.text(field), "{field}");
+    }
+    assert_eq!((new.text("customerAccount"), new.text("duration")), ("C1", "77"));
+    assert_eq!(old.text("customerAccount"), "", "older than the field");
+}

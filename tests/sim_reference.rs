@@ -135,6 +135,26 @@ fn a_pending_query_can_be_cancelled_and_its_id_is_taken_meanwhile() {
 }
 
 #[test]
+fn queries_have_a_limit_and_when_paced_a_distance() {
+    let gateway = gateway(|c| {
+        c.historical_queries = 2;
+        c.historical_pacing = true;
+    });
+    let mut client = client(&gateway);
+    let kept = [("endDateTime", ""), ("keepUpToDate", "1"), ("barSizeSetting", "1 min")];
+    for id in 1..=3 {
+        client.send("reqHistoricalData", &bars(id, &kept)).unwrap();
+    }
+    client.expect_error(3, 322).unwrap();
+    client.send("cancelHistoricalData", &record! { reqId: 1 }).unwrap();
+    for id in 4..=5 {
+        client.send("reqHistoricalData", &bars(id, &[("barSizeSetting", "30 secs")])).unwrap();
+    }
+    assert!(client.expect_error(5, 162).unwrap().text("errorMsg").contains("pacing violation"));
+    assert!(client.transcript.iter().any(|m| m.name == "historicalData" && m.int("reqId") == 4));
+}
+
+#[test]
 fn bars_that_are_kept_up_to_date_go_on_as_updates() {
     let gateway = gateway(|c| c.bar_interval = Duration::from_millis(5));
     let mut client = client(&gateway);

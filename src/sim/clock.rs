@@ -73,6 +73,15 @@ pub fn eastern_minute(utc: i64) -> String {
     format!("{h:02}:{m:02}")
 }
 
+/// When the New York exchanges open next, as `yyyy-mm-dd hh:mm:ss US/Eastern`.
+pub fn next_opening(utc: i64) -> String {
+    let local = utc + eastern_offset(utc);
+    let today = local.div_euclid(DAY) + i64::from(local.rem_euclid(DAY) >= 34_200);
+    let day = (today..).find(|d| is_trading_day(*d)).unwrap_or(today);
+    let (y, m, d) = civil(day);
+    format!("{y:04}-{m:02}-{d:02} 09:30:00 US/Eastern")
+}
+
 /// Reads `yyyymmdd`, `yyyymmdd hh:mm:ss`, `yyyymmdd-hh:mm:ss`, each perhaps with a zone (New York is assumed for
 /// blanks without a zone, UTC for the dash), as a UTC time.
 pub fn parse(text: &str) -> Option<i64> {
@@ -111,6 +120,13 @@ mod tests {
         }
         assert_eq!(civil(0), (1970, 1, 1));
         assert_eq!(weekday(0), 4, "1 January 1970 was a Thursday");
+    }
+
+    #[test]
+    fn the_next_opening_skips_the_weekend() {
+        let at = |text| next_opening(parse(text).unwrap());
+        assert_eq!(at("20261120 09:29:59"), "2026-11-20 09:30:00 US/Eastern");
+        assert_eq!(at("20261120 09:30:00"), "2026-11-23 09:30:00 US/Eastern");
     }
 
     #[test]

@@ -91,6 +91,8 @@ pub struct SimConfig {
     pub global_cancel_delay: Duration,
     /// From a historical request to its answer.
     pub historical_delay: Duration,
+    /// The exchanges are open. Otherwise orders wait for the opening (399) and nothing fills.
+    pub market_open: bool,
     /// The user has market data subscriptions; without, type 1 is refused with 10089.
     pub live_data: bool,
     /// Regulatory snapshots are granted; a refusal is an error without a code.
@@ -103,6 +105,10 @@ pub struct SimConfig {
     pub depth_lines: usize,
     /// Tick-by-tick subscriptions of one connection.
     pub tick_by_tick_lines: usize,
+    /// Historical queries of one connection at the same time, those that are kept up to date included.
+    pub historical_queries: usize,
+    /// An identical historical query for bars of 30 seconds or less, or for ticks, within 15 seconds draws 162.
+    pub historical_pacing: bool,
     /// How often the openOrder and orderStatus pair of a working order is repeated with identical bytes.
     pub repeats: u32,
     /// Cancels go through PendingCancel.
@@ -147,12 +153,15 @@ impl Default for SimConfig {
             fill_delay: Duration::from_millis(20),
             global_cancel_delay: Duration::from_secs(1),
             historical_delay: Duration::ZERO,
+            market_open: true,
             live_data: true,
             regulatory_snapshots: false,
             ticks_after_cancel: true,
             market_data_lines: 100,
             depth_lines: 3,
             tick_by_tick_lines: 5,
+            historical_queries: 50,
+            historical_pacing: false,
             repeats: 1,
             pending_cancel: false,
             double_summary: false,

@@ -150,6 +150,11 @@ impl SimHandle {
         self.drive(|g, now| g.set_price(now, con_id, price))
     }
 
+    /// Opens the exchanges, or closes them.
+    pub fn set_market_open(&self, open: bool) {
+        self.drive(|g, now| g.set_market_open(now, open));
+    }
+
     /// Makes the next order id of a client id anything, for example lower than before.
     pub fn set_next_order_id(&self, client_id: i32, next: i32) {
         self.drive(|g, _| g.set_next_order_id(client_id, next));

@@ -3,6 +3,8 @@
 //! Owns: contracts, how a client's description of one is matched, the prices around which quotes move.
 //! May not know: clients, messages on the wire. Driven by: `gateway`.
 
+use std::collections::BTreeMap;
+
 use super::rng;
 use crate::protocol::layout::Record;
 
@@ -170,6 +172,8 @@ impl Instrument {
 #[derive(Debug)]
 pub struct Instruments {
     list: Vec<Instrument>,
+    by_id: BTreeMap<i64, usize>,
+    by_symbol: BTreeMap<String, Vec<usize>>,
 }
 
 /// Nothing or more than one thing where exactly one was wanted.
@@ -281,7 +285,12 @@ impl Instruments {
                 &name,
             )
         }));
-        Instruments { list }
+        let by_id = list.iter().enumerate().map(|(at, i)| (i.con_id, at)).collect();
+        let mut by_symbol = BTreeMap::<String, Vec<usize>>::new();
+        for (at, i) in list.iter().enumerate() {
+            by_symbol.entry(i.symbol.clone()).or_default().push(at);
+        }
+        Instruments { list, by_id, by_symbol }
     }
 
     /// All contracts.
@@ -291,14 +300,19 @@ impl Instruments {
 
     /// The contract with this id.
     pub fn by_id(&self, con_id: i64) -> Option<&Instrument> {
-        self.list.iter().find(|i| i.con_id == con_id)
+        self.by_id.get(&con_id).map(|at| &self.list[*at])
     }
 
     /// All contracts that fit a description.
     pub fn find(&self, wanted: &Record) -> Vec<&Instrument> {
-        match wanted.int("conId").unwrap_or_default() {
-            0 => self.list.iter().filter(|i| i.matches(wanted)).collect(),
-            id => self.by_id(id).into_iter().collect(),
+        match (wanted.int("conId").unwrap_or_default(), wanted.get("symbol").unwrap_or_default()) {
+            (0, "") => self.list.iter().filter(|i| i.matches(wanted)).collect(),
+            (0, symbol) => {
+                let places = self.by_symbol.get(&symbol.to_ascii_uppercase());
+                let named = places.into_iter().flatten().map(|at| &self.list[*at]);
+                named.filter(|i| i.matches(wanted)).collect()
+            }
+            (id, _) => self.by_id(id).into_iter().collect(),
         }
     }
 
@@ -313,8 +327,9 @@ impl Instruments {
 
     /// Moves the market of a contract; false when there is no such contract.
     pub fn set_price(&mut self, con_id: i64, price: f64) -> bool {
-        match self.list.iter_mut().find(|i| i.con_id == con_id) {
-            Some(i) => {
+        match self.by_id.get(&con_id) {
+            Some(at) => {
+                let i = &mut self.list[*at];
                 i.price = i.round(price);
                 true
             }

@@ -1,8 +1,6 @@
 //! What happens to orders at the exchange: triggers, fills, expiry, cancellation, and what follows for their
 //! families (LIVE.md 3).
 
-use std::time::Duration;
-
 use super::{
     ConnId, Gateway, Timer,
     accounts::UNSET,
@@ -48,6 +46,9 @@ impl Gateway {
 
     /// Whether the market has reached the stop of an order that waits for it.
     fn is_triggered(&self, order: &Order) -> bool {
+        if !self.config.market_open {
+            return false;
+        }
         let Some(i) = self.instruments.by_id(order.con_id).filter(|i| i.quoted) else { return false };
         let Some(stop) = order.price("auxPrice") else { return false };
         // Stops are reached from the one side, if-touched orders from the other; trailing stops stay where they are.
@@ -283,6 +284,17 @@ impl Gateway {
         clock::eastern(self.wall())
     }
 
+    /// Opens the exchanges, or closes them. What waited for the opening is working then.
+    pub fn set_market_open(&mut self, now: Time, open: bool) {
+        self.advance(now);
+        self.config.market_open = open;
+        if open {
+            for key in self.book.keys(|o| o.status == Status::PreSubmitted && o.why_held.is_empty()) {
+                self.activate(key);
+            }
+        }
+    }
+
     /// Moves the market of a contract: quotes follow, stops trigger, resting orders fill. False when there is no
     /// such contract.
     pub fn set_price(&mut self, now: Time, con_id: i64, price: f64) -> bool {
@@ -293,8 +305,6 @@ impl Gateway {
         for key in self.book.keys(|o| o.con_id == con_id && o.status.is_working()) {
             self.try_market(key);
         }
-        // What was due at once happens at once.
-        self.advance(now + Duration::ZERO);
         true
     }
 }

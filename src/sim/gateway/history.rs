@@ -117,6 +117,17 @@ impl Query {
 impl Gateway {
     pub(super) fn req_history(&mut self, conn: ConnId, r: Record) {
         let id = req_id(&r);
+        let most = self.config.historical_queries;
+        if self.count(conn, |f| matches!(f, Feed::History(_) | Feed::BarUpdates(_))) >= most {
+            let cause = format!("Only {most} simultaneous API historical data requests");
+            return self.processing(conn, id, &cause);
+        }
+        let small = r.get("barSizeSetting").is_some_and(|s| SIZES[..5].iter().any(|(name, _)| *name == s));
+        if small && self.comes_too_soon(conn, &r) {
+            let text =
+                "Historical Market Data Service error message:Historical data request pacing violation";
+            return self.error(conn, id, 162, text);
+        }
         match self.config.historical_delay {
             Duration::ZERO => self.answer_history(conn, id, &r),
             delay => {
@@ -125,6 +136,22 @@ impl Gateway {
                 self.later(delay, Timer::Answer(conn, (20, id), generation));
             }
         }
+    }
+
+    /// Whether the same query was made less than 15 seconds ago; notes it if not.
+    fn comes_too_soon(&mut self, conn: ConnId, r: &Record) -> bool {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(&conn).filter(|_| self.config.historical_pacing) else {
+            return false;
+        };
+        let query = r.iter().filter(|(name, _)| *name != "reqId").map(|(_, value)| value).collect::<Vec<_>>();
+        let query = query.join("\u{1f}");
+        session.history.retain(|(at, _)| now.since(*at) < Duration::from_secs(15));
+        if session.history.iter().any(|(_, q)| *q == query) {
+            return true;
+        }
+        session.history.push((now, query));
+        false
     }
 
     pub(super) fn answer_late(&mut self, conn: ConnId, key: Key, generation: u64) {
@@ -340,6 +367,11 @@ impl Gateway {
         let what = r.get("whatToShow").unwrap_or_default();
         if !matches!(what, "TRADES" | "MIDPOINT" | "BID_ASK") {
             return self.validation(conn, id, "What to show field is missing or incorrect.");
+        }
+        if self.comes_too_soon(conn, r) {
+            let text =
+                "Historical Market Data Service error message:Historical data request pacing violation";
+            return self.error(conn, id, 162, text);
         }
         let Some(instrument) = self.resolve(conn, id, r) else { return };
         if !self.config.live_data {

@@ -6,7 +6,10 @@ use super::{
     ConnId, Gateway, Timer,
     book::{Key, Order, Status},
 };
-use crate::protocol::layout::Record;
+use crate::{
+    protocol::layout::Record,
+    sim::{clock, instruments::quantity},
+};
 
 const ORDER_TYPES: [&str; 32] = [
     "MKT",
@@ -220,6 +223,7 @@ impl Gateway {
             (true, true) => (Status::PreSubmitted, "child,trigger"),
             (true, false) => (Status::PreSubmitted, "child"),
             (false, true) => (Status::PreSubmitted, "trigger"),
+            (false, false) if !self.config.market_open => (Status::PreSubmitted, ""),
             (false, false) => (Status::Submitted, ""),
         };
         self.change(key, |o| {
@@ -227,6 +231,9 @@ impl Gateway {
             o.why_held = why_held;
         });
         self.announce(key);
+        if !self.config.market_open {
+            self.warn_closed(key);
+        }
         if self.try_market(key) {
             return;
         }
@@ -239,6 +246,24 @@ impl Gateway {
         }
         for n in 1..=self.config.repeats {
             self.later(Duration::from_millis(50 * u64::from(n)), Timer::Repeat(key, generation));
+        }
+    }
+
+    /// The warning on an order that came outside trading hours; the order lives on.
+    fn warn_closed(&mut self, key: Key) {
+        let Some(order) = self.book.get(key) else { return };
+        let what = match self.instruments.by_id(order.con_id) {
+            Some(i) => format!("{} {}", i.symbol, super::market::venue(i)),
+            None => order.text("symbol").to_owned(),
+        };
+        let text = format!(
+            "Order Message:\n{} {} {what}\nWarning: Your order will not be placed at the exchange until {}.",
+            order.text("action"),
+            quantity(order.quantity),
+            clock::next_opening(self.wall())
+        );
+        for conn in self.audience(key) {
+            self.back_end_error(conn, key.1, 399, &text);
         }
     }
 

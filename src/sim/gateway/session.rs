@@ -60,6 +60,8 @@ pub struct Session {
     pub positions: bool,
     pub bulletins: bool,
     pub last_clock: Option<Time>,
+    /// Historical queries of the last seconds that pacing looks at.
+    pub history: Vec<(Time, String)>,
     /// Times of the messages of the last second.
     recent: VecDeque<Time>,
     last_strike: Option<Time>,
