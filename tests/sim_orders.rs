@@ -542,3 +542,28 @@ fn an_order_is_shown_in_full_to_clients_of_other_versions() {
     assert_eq!((new.text("customerAccount"), new.text("duration")), ("C1", "77"));
     assert_eq!(old.text("customerAccount"), "", "older than the field");
 }
+
+#[test]
+fn in_a_moving_market_a_resting_order_fills_in_time() {
+    let gateway = gateway(|c| {
+        c.drift_interval = Some(Duration::from_millis(1));
+        c.fill_delay = Duration::ZERO;
+    });
+    let mut client = client(&gateway, 1);
+    client.send("placeOrder", &limit(1, "249.8")).unwrap();
+    let fill = client.expect("execDetails").unwrap();
+    assert!(fill.float("price") <= 249.8, "{}", fill.line());
+}
+
+#[test]
+fn a_conditional_order_rests_whatever_its_price() {
+    let gateway = gateway(|_| {});
+    let mut client = client(&gateway, 1);
+    let mut request = order(1, "AAPL", "BUY", 1, "MKT", "");
+    request
+        .push("conditionsCount", record! { type: 3, conjunction: "a", isMore: 1, time: "20300101 00:00:00" });
+    client.send("placeOrder", &request).unwrap();
+    assert_eq!(client.expect("orderStatus").unwrap().text("status"), "PreSubmitted");
+    gateway.set_price(AAPL, 200.0);
+    assert!(!client.fence().unwrap().iter().any(|m| m.name == "execDetails"));
+}

@@ -52,6 +52,12 @@ pub struct SimArgs {
     /// Milliseconds between two updates of one subscription
     #[arg(long, value_name = "MS", default_value_t = 250)]
     tick_interval: u64,
+    /// Let prices wander, a step every so many milliseconds: resting orders fill in time
+    #[arg(long, value_name = "MS", num_args = 0..=1, default_missing_value = "1000")]
+    moving_market: Option<u64>,
+    /// The exchanges are closed: orders wait for the opening
+    #[arg(long)]
+    market_closed: bool,
     /// Answer each greeting only after so many milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     handshake_delay: u64,
@@ -102,6 +108,8 @@ impl SimArgs {
             next_id_first: self.next_id_first,
             master_client_id: self.master_client_id,
             tick_interval: Duration::from_millis(self.tick_interval.max(1)),
+            drift_interval: self.moving_market.map(|ms| Duration::from_millis(ms.max(1))),
+            market_open: !self.market_closed,
             live_data: !self.no_live_data,
             market_data_lines: self.market_data_lines,
             pending_cancel: self.pending_cancel,

@@ -73,6 +73,9 @@ pub struct SimConfig {
     pub clock_gap: Duration,
     /// Time between two updates of one market data, tick-by-tick or depth subscription.
     pub tick_interval: Duration,
+    /// Time between two steps of a market that moves by itself; `None` keeps the prices around which quotes move
+    /// where they are, which is what tests want.
+    pub drift_interval: Option<Duration>,
     /// Time between two real-time bars, and between two updates of keepUpToDate.
     pub bar_interval: Duration,
     /// Time between two updates of a P&L subscription.
@@ -144,6 +147,7 @@ impl Default for SimConfig {
             first_order_id: 1,
             clock_gap: Duration::from_secs(4),
             tick_interval: Duration::from_millis(250),
+            drift_interval: None,
             bar_interval: Duration::from_secs(5),
             pnl_interval: Duration::from_secs(1),
             summary_interval: Duration::from_secs(180),

@@ -43,6 +43,8 @@ pub struct Instrument {
     pub tick: f64,
     /// Price around which its quotes move.
     pub price: f64,
+    /// Price to which a moving market is drawn back; 0 until the table is made.
+    pub home: f64,
     /// Whether there are quotes at all.
     pub quoted: bool,
 }
@@ -95,6 +97,7 @@ impl Instrument {
             under: 0,
             tick: 0.01,
             price,
+            home: 0.0,
             quoted: true,
         }
     }
@@ -285,6 +288,9 @@ impl Instruments {
                 &name,
             )
         }));
+        for i in &mut list {
+            i.home = i.price;
+        }
         let by_id = list.iter().enumerate().map(|(at, i)| (i.con_id, at)).collect();
         let mut by_symbol = BTreeMap::<String, Vec<usize>>::new();
         for (at, i) in list.iter().enumerate() {
@@ -325,12 +331,16 @@ impl Instruments {
         }
     }
 
-    /// Moves the market of a contract; false when there is no such contract.
-    pub fn set_price(&mut self, con_id: i64, price: f64) -> bool {
+    /// Moves the market of a contract, and with `stay` the price to which it is drawn back; false when there is no
+    /// such contract.
+    pub fn set_price(&mut self, con_id: i64, price: f64, stay: bool) -> bool {
         match self.by_id.get(&con_id) {
             Some(at) => {
                 let i = &mut self.list[*at];
                 i.price = i.round(price);
+                if stay {
+                    i.home = i.price;
+                }
                 true
             }
             None => false,

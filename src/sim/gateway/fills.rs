@@ -32,6 +32,8 @@ impl Gateway {
             return None;
         }
         let i = self.instruments.by_id(order.con_id).filter(|i| i.quoted)?;
+        // The market at step 0, not at that of any subscription: a fill depends on the price alone, not on when it
+        // happens.
         let q = i.quote(self.config.seed, 0);
         let price = if order.buys() { q.ask } else { q.bid };
         let limit = |l: f64| if order.buys() { l >= price } else { l <= price };
@@ -299,12 +301,28 @@ impl Gateway {
     /// such contract.
     pub fn set_price(&mut self, now: Time, con_id: i64, price: f64) -> bool {
         self.advance(now);
-        if !self.instruments.set_price(con_id, price) {
+        self.move_market(con_id, price, true)
+    }
+
+    fn move_market(&mut self, con_id: i64, price: f64, stay: bool) -> bool {
+        if !self.instruments.set_price(con_id, price, stay) {
             return false;
         }
         for key in self.book.keys(|o| o.con_id == con_id && o.status.is_working()) {
             self.try_market(key);
         }
         true
+    }
+
+    /// One step of the random walk on which a moving market goes.
+    pub(super) fn drift(&mut self, step: u64) {
+        let Some(interval) = self.config.drift_interval else { return };
+        let quoted = self.instruments.all().iter().filter(|i| i.quoted).map(|i| (i.con_id, i.price, i.home));
+        for (con_id, price, home) in quoted.collect::<Vec<_>>() {
+            // At most a tenth of a percent, and a tenth of the way back.
+            let draw = rng::below(2001, self.config.seed, &[con_id as u64, step, 11]) as f64 / 1000.0 - 1.0;
+            self.move_market(con_id, price + price * draw * 0.001 + (home - price) * 0.1, false);
+        }
+        self.later(interval, Timer::Drift(step + 1));
     }
 }

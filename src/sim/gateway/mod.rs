@@ -96,6 +96,8 @@ enum Timer {
     Expire(book::Key, u64),
     /// The cancellations of a global cancel.
     CancelAll,
+    /// The next step of a moving market.
+    Drift(u64),
 }
 
 /// The simulated Gateway.
@@ -125,6 +127,7 @@ pub struct Gateway {
 impl Gateway {
     /// A Gateway in which nothing has happened yet.
     pub fn new(config: SimConfig) -> Self {
+        let timers = config.drift_interval.map(|after| ((Time::ZERO + after, 0), Timer::Drift(1)));
         Gateway {
             instruments: Instruments::new(config.generated_symbols),
             book: book::Book::new(config.seed),
@@ -135,7 +138,7 @@ impl Gateway {
             stats: Stats::default(),
             now: Time::ZERO,
             sessions: BTreeMap::new(),
-            timers: BTreeMap::new(),
+            timers: timers.into_iter().collect(),
             counter: 0,
             mute: false,
             outputs: VecDeque::new(),
@@ -186,6 +189,7 @@ impl Gateway {
             Timer::Fill(key, generation) => self.fill(key, generation),
             Timer::Expire(key, generation) => self.expire(key, generation),
             Timer::CancelAll => self.cancel_all(),
+            Timer::Drift(step) => self.drift(step),
         }
     }
 

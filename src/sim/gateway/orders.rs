@@ -219,11 +219,13 @@ impl Gateway {
         let waits = order.parent != 0
             && self.book.get((key.0, order.parent)).is_some_and(|p| p.status != Status::Filled);
         let trigger = order.has_trigger() && !order.triggered;
+        let conditional = !order.fields.rows("conditionsCount").is_empty();
         let (status, why_held) = match (waits, trigger) {
             (true, true) => (Status::PreSubmitted, "child,trigger"),
             (true, false) => (Status::PreSubmitted, "child"),
             (false, true) => (Status::PreSubmitted, "trigger"),
-            (false, false) if !self.config.market_open => (Status::PreSubmitted, ""),
+            // Conditions are never met here, so that such an order rests for as long as a test wants.
+            (false, false) if conditional || !self.config.market_open => (Status::PreSubmitted, ""),
             (false, false) => (Status::Submitted, ""),
         };
         self.change(key, |o| {
