@@ -17,6 +17,13 @@ fn gateway(zombie: ZombieMode) -> SimHandle {
     sim::spawn(SimConfig { zombie, ..SimConfig::default() }).expect("the simulated Gateway starts")
 }
 
+/// A client that has read everything: closing a socket with unread bytes would be a reset.
+fn settled(gateway: &SimHandle, client_id: i32) -> ApiClient {
+    let mut client = ApiClient::open(gateway.address(), 176, client_id).unwrap();
+    client.fence().unwrap();
+    client
+}
+
 fn kinds(gateway: &SimHandle) -> Vec<ZombieKind> {
     let port = gateway.address().port();
     let table = Snapshot::of_port(port).expect("the kernel's table");
@@ -36,7 +43,7 @@ fn is_unanswered(client: &mut ApiClient) {
 #[test]
 fn a_healthy_gateway_leaves_nothing_behind() {
     let gateway = gateway(ZombieMode::Off);
-    drop(ApiClient::open(gateway.address(), 176, 1).unwrap());
+    drop(settled(&gateway, 1));
     gateway.wait(PATIENCE, |s| s.fins == 1 && s.open == 0).unwrap();
     wait_until("no CLOSE_WAIT", || kinds(&gateway).is_empty());
 }
@@ -48,7 +55,7 @@ fn a_closed_client_stays_in_close_wait_and_blocks_every_later_handshake() {
     {
         let gateway = gateway(mode);
         let mut before = ApiClient::open(gateway.address(), 176, 1).unwrap();
-        drop(ApiClient::open(gateway.address(), 176, 2).unwrap());
+        drop(settled(&gateway, 2));
         gateway.wait(PATIENCE, |s| s.zombies == 1).unwrap();
         wait_until("one zombie of its kind", || kinds(&gateway) == [kind]);
         let mut after = ApiClient::dial(gateway.address()).unwrap();

@@ -102,7 +102,8 @@ impl Received {
     }
 }
 
-/// One connection. Dropping it closes the socket.
+/// One connection. Dropping it closes the socket: with FIN when everything that came was read from it (see
+/// [`ApiClient::fence`]), otherwise the kernel sends RST.
 #[derive(Debug)]
 pub struct ApiClient {
     stream: TcpStream,

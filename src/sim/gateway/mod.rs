@@ -42,8 +42,6 @@ use crate::{
 use messages as m;
 use session::Session;
 
-pub use book::Status;
-
 /// A connection; counted from 1 and never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnId(pub u64);

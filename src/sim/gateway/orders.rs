@@ -228,6 +228,14 @@ impl Gateway {
             (false, false) if conditional || !self.config.market_open => (Status::PreSubmitted, ""),
             (false, false) => (Status::Submitted, ""),
         };
+        if status == Status::Submitted && !order.buys() {
+            // Sales were seen to pass through PreSubmitted, purchases not.
+            self.change(key, |o| {
+                o.status = Status::PreSubmitted;
+                o.why_held = "";
+            });
+            self.announce(key);
+        }
         self.change(key, |o| {
             o.status = status;
             o.why_held = why_held;

@@ -116,7 +116,8 @@ impl Gateway {
                     "Intent to authenticate needs to be expressed during initial connect request.",
                 );
             }
-            "startApi" => self.error(conn, -1, 501, "Already connected."),
+            // What a real one says to a second startApi was never seen.
+            "startApi" => {}
             _ => {
                 self.stats.malformed += 1;
                 self.stats.last_malformed = format!("{name} is not expected in the text protocol");
