@@ -16,8 +16,11 @@ use twsmux::wire::frame::{self, FrameBuffer};
 use twsmux::wire::handshake::{ClientHello, ServerHello};
 use twsmux::wire::{proto, text};
 
+/// A target takes any bytes.
+pub type Target = fn(&[u8]);
+
 /// Every target by name.
-pub const ALL: [(&str, fn(&[u8])); 5] = [
+pub const ALL: [(&str, Target); 5] = [
     ("frames", frames),
     ("handshake", handshake),
     ("fields", fields),

@@ -77,8 +77,6 @@ pub const ORDER_MESSAGE: u16 = 399;
 pub const DUPLICATE_ORDER_ID: u16 = 103;
 /// Order to cancel not found.
 pub const ORDER_NOT_FOUND: u16 = 10147;
-/// No such ticker id.
-pub const UNKNOWN_TICKER: u16 = 300;
 /// The request could not be read.
 pub const UNREADABLE: u16 = 320;
 /// The request is not valid.

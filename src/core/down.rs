@@ -488,9 +488,7 @@ impl Core {
     fn cancel_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {
         let down = DownReqId(asked.error_id());
         let Some(up) = self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) else {
-            let name = crate::protocol::request(u32::from(of)).map_or("request", |r| r.message.name);
-            let words = format!("Can't find EId with tickerId:{down} (no {name} with this id is active).");
-            return self.send_error(ctx, asked.key, down.0, codes::UNKNOWN_TICKER, &words);
+            return self.not_active(ctx, asked, of);
         };
         // Whether the request has left or not, its cancel follows it: the queue keeps the order.
         self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]);
@@ -501,10 +499,19 @@ impl Core {
         let down = DownReqId(asked.error_id());
         match self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) {
             Some(up) => self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]),
-            None => {
-                let words = format!("Error validating request: request {down} is not active.");
-                self.send_error(ctx, asked.key, down.0, codes::INVALID, &words);
-            }
+            None => self.not_active(ctx, asked, of),
+        }
+    }
+
+    /// A cancel or update of a request that is not active.
+    fn not_active(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {
+        let code = asked.shape.decl.not_found;
+        if code != 0 {
+            let (id, name) =
+                (asked.error_id(), crate::protocol::request(u32::from(of)).map(|r| r.message.name));
+            let words =
+                format!("Can't find EId with tickerId:{id} (no {} is active).", name.unwrap_or("request"));
+            self.send_error(ctx, asked.key, id, code, &words);
         }
     }
 

@@ -151,7 +151,15 @@ const fn message(id: u16, name: &'static str) -> Message {
 
 /// Begins the declaration of a request: message id, name, how long it lives, what becomes of it.
 pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling) -> Request {
-    Request { message: message(id, name), kind, handling, answers: &[], ends: &[], duplicate: 0 }
+    Request {
+        message: message(id, name),
+        kind,
+        handling,
+        answers: &[],
+        ends: &[],
+        duplicate: 0,
+        not_found: 0,
+    }
 }
 
 /// Begins the declaration of a response: message id, name, to whom it goes.
@@ -211,5 +219,10 @@ impl Request {
     /// Error code for a second request with the same id.
     pub const fn duplicate(self, code: u16) -> Self {
         Self { duplicate: code, ..self }
+    }
+
+    /// Error code for a cancel or update of a request that is not active.
+    pub const fn not_found(self, code: u16) -> Self {
+        Self { not_found: code, ..self }
     }
 }

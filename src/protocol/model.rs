@@ -313,6 +313,9 @@ pub struct Request {
     /// Error code for a second request with an id that is active (102, 322, 385, 386); 0 where a second request is
     /// no error or there is no id.
     pub duplicate: u16,
+    /// Error code for a cancel or update of a request that is not active; 0: no answer, because clients cancel
+    /// these after their answer as a matter of course.
+    pub not_found: u16,
 }
 
 /// The key of a shared image with a single row: it names a field that no message has, so all rows agree on it.

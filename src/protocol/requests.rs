@@ -38,7 +38,8 @@ pub static REQUESTS: [Request; 85] = [
     request(2, "cancelMktData", Cancel(1), ById)
         .text(&[version("2"), req_id()])
         .proto_by_id("CancelMarketData", 206)
-        .answers(&[4]),
+        .answers(&[4])
+        .not_found(300),
     // The flag is whatIf: such an order draws one openOrder and exists no longer.
     request(3, "placeOrder", OneShotIfFlag, PlaceOrder)
         .text(PLACE_ORDER)
@@ -153,7 +154,8 @@ pub static REQUESTS: [Request; 85] = [
     request(11, "cancelMktDepth", Cancel(10), ById)
         .text(&[version("1"), req_id(), boolean("isSmartDepth").since(146)])
         .proto_by_id("CancelMarketDepth", 206)
-        .answers(&[4]),
+        .answers(&[4])
+        .not_found(310),
     request(12, "reqNewsBulletins", Stream, Join(Bulletins))
         .text(&[version("1"), boolean("allMsgs").proto(&[1])])
         .proto("NewsBulletinsRequest", 209, &[])
@@ -262,7 +264,8 @@ pub static REQUESTS: [Request; 85] = [
     request(23, "cancelScannerSubscription", Cancel(22), ById)
         .text(&[version("1"), req_id()])
         .proto_by_id("CancelScannerSubscription", 210)
-        .answers(&[4]),
+        .answers(&[4])
+        .not_found(365),
     request(24, "reqScannerParameters", OneShot, Handling::Lane(ScannerParameters))
         .text(&[version("1")])
         .proto("ScannerParametersRequest", 210, &[])
@@ -271,7 +274,8 @@ pub static REQUESTS: [Request; 85] = [
     request(25, "cancelHistoricalData", Cancel(20), ById)
         .text(&[version("1"), req_id()])
         .proto_by_id("CancelHistoricalData", 208)
-        .answers(&[4]),
+        .answers(&[4])
+        .not_found(366),
     request(49, "reqCurrentTime", OneShot, Local(Local::Time))
         .text(&[version("1")])
         .proto("CurrentTimeRequest", 213, &[])
@@ -293,7 +297,8 @@ pub static REQUESTS: [Request; 85] = [
     request(51, "cancelRealTimeBars", Cancel(50), ById)
         .text(&[version("1"), req_id()])
         .proto_by_id("CancelRealTimeBars", 208)
-        .answers(&[4]),
+        .answers(&[4])
+        .not_found(300),
     request(52, "reqFundamentalData", OneShot, ById)
         .text(&[group(FUNDAMENTALS), tags("fundamentalDataOptions")])
         .variants(&[&[group(FUNDAMENTALS), int("optionsCount"), tags("fundamentalDataOptions")]])
@@ -382,7 +387,8 @@ pub static REQUESTS: [Request; 85] = [
     request(69, "updateDisplayGroup", Update(68), ById)
         .text(&[version("1"), req_id(), text("contractInfo")])
         .proto_by_id("UpdateDisplayGroupRequest", 213)
-        .answers(&[68, 4]),
+        .answers(&[68, 4])
+        .not_found(321),
     request(70, "unsubscribeFromGroupEvents", Cancel(68), ById)
         .text(&[version("1"), req_id()])
         .proto_by_id("UnsubscribeFromGroupEventsRequest", 213)
@@ -594,7 +600,8 @@ pub static REQUESTS: [Request; 85] = [
         .since(137)
         .text(&[req_id()])
         .proto_by_id("CancelTickByTick", 208)
-        .answers(&[4]),
+        .answers(&[4])
+        .not_found(300),
     request(99, "reqCompletedOrders", OneShot, Handling::Lane(CompletedOrders))
         .since(150)
         .text(&[boolean("apiOnly").proto(&[1])])

@@ -301,3 +301,13 @@ fn refusals_say_why() {
         .collect();
     assert_eq!(refused, [65, 66, 72, 73, 109]);
 }
+
+#[test]
+fn codes_for_requests_that_are_not_active_belong_to_cancels_and_updates() {
+    for r in requests().iter().filter(|r| r.not_found != 0) {
+        assert!(matches!(r.kind, Kind::Cancel(_) | Kind::Update(_)), "{}", r.message.name);
+    }
+    let code = |id| request(id).unwrap().not_found;
+    assert_eq!((code(2), code(11), code(23), code(25)), (300, 310, 365, 366));
+    assert_eq!(code(90), 0, "a head timestamp is cancelled after its answer by some clients");
+}
