@@ -187,6 +187,7 @@ impl Core {
             return;
         }
         match zombies {
+            _ if self.stopping => self.link = Link::Down,
             Some(n) if n > 0 => {
                 self.stats.connects[ConnectResult::Zombies as usize] += 1;
                 self.down(ctx, Failure::Zombies(n), self.config.backoff_min);

@@ -35,6 +35,8 @@ pub struct Order {
     pub sent: bool,
     /// Whether it is filled, cancelled or refused for good.
     pub dead: bool,
+    /// Whether it was taken back before it left.
+    pub withdrawn: bool,
     /// Last openOrder of the Gateway, upstream ids, while it lives.
     pub open: Option<Bytes>,
     /// Last orderStatus of the Gateway, upstream ids.
@@ -141,9 +143,13 @@ impl Orders {
     /// `client` places an order under `down`.
     pub fn place(&mut self, client: ClientId, down: DownOrderId) -> Placement {
         if let Some(up) = self.find(client, down) {
-            return Placement::Modify(up);
-        }
-        if down.0 <= self.owner(client).placed {
+            if !self.orders[&up].withdrawn {
+                return Placement::Modify(up);
+            }
+            // The Gateway never saw it: the client may use its id again, the upstream one is gone for good.
+            self.orders.shift_remove(&up);
+            self.owner(client).ids.shift_remove(&down);
+        } else if down.0 <= self.owner(client).placed {
             return Placement::Reused;
         }
         if !self.make_room() || self.next >= limits::LAST_ORDER_ID {
@@ -157,10 +163,11 @@ impl Orders {
         Placement::New(up)
     }
 
-    /// Takes back a new order that never left: its id was not used.
+    /// Takes back a new order that never left.
     pub fn withdraw(&mut self, up: UpOrderId) {
         if let Some(order) = self.orders.get_mut(&up) {
             order.dead = true;
+            order.withdrawn = true;
         }
     }
 
@@ -196,8 +203,18 @@ impl Orders {
         let owner = self.owner(client);
         owner.next = owner.next.max(down.0.saturating_add(1));
         owner.ids.insert(down, up);
-        self.orders
-            .insert(up, Order { owner: client, down, sent: false, dead: false, open: None, status: None });
+        self.orders.insert(
+            up,
+            Order {
+                owner: client,
+                down,
+                sent: false,
+                dead: false,
+                withdrawn: false,
+                open: None,
+                status: None,
+            },
+        );
     }
 
     /// Forgets dead orders, oldest first, when the table is full. Says whether one more fits.
@@ -212,7 +229,7 @@ impl Orders {
             if !keep {
                 left -= 1;
                 if let Some(owner) = owners.get_mut(&order.owner) {
-                    owner.ids.swap_remove(&order.down);
+                    owner.ids.shift_remove(&order.down);
                 }
             }
             keep
@@ -287,6 +304,18 @@ mod tests {
         assert_eq!(o.place(ClientId(2), DownOrderId(60)), Placement::New(UpOrderId(51)));
         assert_eq!(o.place(ClientId(1), DownOrderId(60)), Placement::Modify(UpOrderId(50)));
         assert_eq!(o.owner_of(ClientId(0), 51), (ClientId(2), DownOrderId(60)));
+        o.check();
+    }
+
+    #[test]
+    fn an_order_that_never_left_may_be_placed_again_under_its_id_and_gets_a_new_one_upstream() {
+        let mut o = orders();
+        for down in [60, 61, 62] {
+            let Placement::New(up) = o.place(ClientId(1), DownOrderId(down)) else { panic!("a new order") };
+            o.withdraw(up);
+        }
+        assert_eq!(o.place(ClientId(1), DownOrderId(60)), Placement::New(UpOrderId(53)));
+        assert_eq!(o.place(ClientId(1), DownOrderId(60)), Placement::Modify(UpOrderId(53)));
         o.check();
     }
 

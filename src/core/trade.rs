@@ -218,6 +218,11 @@ impl Core {
         self.unconfirmed.swap_remove(&up);
         let Some(known) = self.orders.get_mut(up) else { return true };
         if heard.id() == id::OPEN_ORDER {
+            // The one answer to a what-if: margins, and no order.
+            if heard.shape.flag(&heard.message).unwrap_or(false) {
+                known.dead = true;
+                return true;
+            }
             let changed = known.open.as_deref() != Some(payload);
             if !known.dead {
                 known.open = Some(Bytes::copy_from_slice(payload));
