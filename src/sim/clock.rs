@@ -1,19 +1,9 @@
 //! Calendar arithmetic for the time texts of the protocol. Pure; the time zones are those that a Gateway writes.
 
+use crate::time::civil;
+
 /// Seconds of a day.
 pub const DAY: i64 = 86_400;
-
-/// Year, month and day of a number of days since 1970.
-pub fn civil(days: i64) -> (i64, i64, i64) {
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let month = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + i64::from(month <= 2), month, doy - (153 * mp + 2) / 5 + 1)
-}
 
 /// Days since 1970 of a date.
 pub fn days(year: i64, month: i64, day: i64) -> i64 {
