@@ -175,15 +175,19 @@ impl Core {
 
     /// A request before managedAccounts and nextValidId: the Gateway may drop those; here they get an answer.
     fn early_request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8]) {
-        let words = format!("Not connected: {}.", self.diagnosis());
+        let why = self.diagnosis();
         let Some(client) = self.clients.get(key) else { return };
-        let dialect = crate::protocol::dialect::Dialect::new(client.version);
-        let id = text::message(payload, client.version).ok().and_then(|m| {
-            let shape = dialect.request(m.id)?;
-            let asked = Asked { key, client_id: ClientId(0), shape, message: m };
-            Some(asked.error_id())
-        });
-        self.send_error(ctx, key, id.unwrap_or(-1), codes::NOT_CONNECTED, &words);
+        let (version, client_id) = (client.version, client.id.unwrap_or(ClientId(0)));
+        let dialect = crate::protocol::dialect::Dialect::new(version);
+        let message = text::message(payload, version).ok();
+        match message.and_then(|m| Some((dialect.request(m.id)?, m))) {
+            Some((shape, message)) => {
+                self.unavailable(ctx, &Asked { key, client_id, shape, message }, &why);
+            }
+            None => {
+                self.send_error(ctx, key, -1, codes::NOT_CONNECTED, &format!("Not connected: {why}."));
+            }
+        }
     }
 
     pub(super) fn client_timeout(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
@@ -264,28 +268,17 @@ impl Core {
         }
         let active: Vec<UpReqId> = client.active.iter().copied().collect();
         self.lanes.forget(key);
-        // A request that has not left is simply not sent.
-        let unsent: Vec<_> = self
-            .pacer
-            .void(|q| q.client == Some(key) && matches!(q.what, What::Request(_)))
-            .into_iter()
-            .collect();
+        // A request that has not left is simply not sent; one that the client cancelled leaves with its cancel.
+        let unsent = self.pacer.void(|q| matches!(q.what, What::Request(up) if active.contains(&up)));
         for queued in &unsent {
             self.account_for(queued);
         }
         for up in active {
             let sent = !unsent.iter().any(|q| q.what == What::Request(up));
-            let Some(entry) = self.requests.get(up) else { continue };
-            let (message, one_shot, smart) = (entry.message, entry.one_shot, entry.smart_depth);
-            self.retire_request(up, false);
-            if sent
-                && let Some(cancel) = cancel_of(message)
-                && !(one_shot && message != id::REQ_HISTORICAL_DATA)
-            {
-                self.enqueue(ctx, None, What::Other, None, |v, out| {
-                    compose::cancel(cancel, v, up.0, smart, out)
-                });
+            if sent {
+                self.end_upstream(ctx, up);
             }
+            self.retire_request(up, false);
         }
         for stream in super::shared::ALL {
             self.leave(ctx, key, stream, None);
@@ -295,13 +288,29 @@ impl Core {
         }
     }
 
+    /// Cancels a request at the Gateway, where that is worth a message: streams, and history, which is limited.
+    fn end_upstream(&mut self, ctx: &mut Ctx<'_>, up: UpReqId) {
+        let Some(entry) = self.requests.get(up) else { return };
+        let (message, one_shot, smart) = (entry.message, entry.one_shot, entry.smart_depth);
+        let version = self.server_version();
+        if let Some(cancel) = cancel_of(message)
+            && !(one_shot && message != id::REQ_HISTORICAL_DATA)
+            && crate::protocol::request(u32::from(cancel)).is_some_and(|r| r.message.since <= version)
+        {
+            self.enqueue(ctx, None, What::Other, None, |v, out| compose::cancel(cancel, v, up.0, smart, out));
+        }
+    }
+
     // ---- requests ----
 
     fn request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8]) {
         let Some(client) = self.clients.get(key) else { return };
         let (version, Some(client_id)) = (client.version, client.id) else { return };
-        // A client keeps its version for life; when the Gateway is away, the dialect of before still reads it.
-        let Some(dialect) = self.dialect.clone().filter(|d| d.version() == version) else { return };
+        // A client keeps its version for life; when the Gateway is away, the dialect of before still reads it. One
+        // that comes back with another version cannot take the request: the client is closed when it is ready.
+        let Some(dialect) = self.dialect.clone().filter(|d| d.version() == version) else {
+            return self.early_request(ctx, key, payload);
+        };
         let message = match text::message(payload, version) {
             Ok(message) => message,
             Err(fault) => return self.unreadable(ctx, key, -1, &fault.to_string()),
@@ -450,6 +459,8 @@ impl Core {
         if let Some(up) = client.requests.get(&(decl.message.id, down)).copied() {
             let old = self.requests.get(up);
             if old.is_some_and(|e| e.spent) {
+                // Whether the Gateway still sends for it is not known: what nobody can cancel any more must not run on.
+                self.end_upstream(ctx, up);
                 self.retire_request(up, false);
             } else if old.is_some_and(|e| !e.one_shot) {
                 let words = format!("Duplicate ticker id: request {down} is active; cancel it first.");
@@ -736,8 +747,9 @@ impl Core {
                 self.send_error(ctx, asked.key, -1, codes::ACCOUNT_TAKEN, words);
                 return false;
             }
-            // Its only subscriber changes its mind: the Gateway replaces the subscription.
-            slot.leave(asked.key);
+            // Its only subscriber changes its mind. The old subscription is ended first, so that the 2100 which
+            // that draws is known to be ours.
+            self.leave(ctx, asked.key, Shared::AccountUpdates, Some(asked));
         }
         self.streams.get_mut(Shared::AccountUpdates).account = wanted;
         true

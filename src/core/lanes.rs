@@ -23,6 +23,8 @@ pub struct Ask {
 #[derive(Debug, Default)]
 struct State {
     under_way: Option<Ask>,
+    /// Whether the request under way has left for the Gateway; before that, nothing can be its answer.
+    sent: bool,
     waiting: VecDeque<Ask>,
 }
 
@@ -41,7 +43,6 @@ impl Lanes {
         let state = self.lanes.entry((lane, key)).or_default();
         if state.under_way.is_none() {
             state.under_way = Some(ask);
-            self.sent.push_back((lane, key));
             return true;
         }
         state.waiting.push_back(ask);
@@ -49,9 +50,22 @@ impl Lanes {
         false
     }
 
-    /// The request under way.
+    /// The request under way, whether it waits for the pacer or has left.
     pub fn head(&self, lane: Lane, key: i64) -> Option<&Ask> {
         self.lanes.get(&(lane, key))?.under_way.as_ref()
+    }
+
+    /// The request under way has left.
+    pub fn sent(&mut self, lane: Lane, key: i64) {
+        if let Some(state) = self.lanes.get_mut(&(lane, key)) {
+            state.sent = true;
+            self.sent.push_back((lane, key));
+        }
+    }
+
+    /// The request that the Gateway is answering.
+    pub fn answered(&self, lane: Lane, key: i64) -> Option<&Ask> {
+        self.lanes.get(&(lane, key)).filter(|state| state.sent)?.under_way.as_ref()
     }
 
     /// Likewise, to change it.
@@ -63,6 +77,7 @@ impl Lanes {
     pub fn done(&mut self, lane: Lane, key: i64) -> Option<&Ask> {
         let state = self.lanes.get_mut(&(lane, key))?;
         self.sent.retain(|l| *l != (lane, key));
+        state.sent = false;
         // A waiter whose client is gone is not sent at all.
         state.under_way = loop {
             match state.waiting.pop_front() {
@@ -79,7 +94,6 @@ impl Lanes {
             self.lanes.remove(&(lane, key));
             return None;
         }
-        self.sent.push_back((lane, key));
         self.head(lane, key)
     }
 

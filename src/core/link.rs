@@ -251,6 +251,10 @@ impl Core {
             );
             return self.fail(ctx, Failure::Handshake(why));
         }
+        if self.known.hello.as_ref().is_some_and(|known| known.version != hello.version) {
+            // What was kept in the form of another version cannot be read any more.
+            self.orders.forget_images();
+        }
         self.dialect = Some(std::sync::Arc::new(Dialect::new(hello.version)));
         compose::start_api(
             hello.version,

@@ -381,8 +381,12 @@ impl Core {
 
     /// Sends the same bytes to every ready client.
     fn broadcast(&mut self, ctx: &mut Ctx<'_>, payload: &[u8]) {
+        // Between the handshake and readiness there may be clients of the link before, at another version.
+        let spoken = self.server_version();
         for key in self.clients.keys_in(Phase::Ready) {
-            self.send(ctx, key, |_, out| crate::wire::frame::put(payload, out));
+            if self.clients.get(key).is_some_and(|c| c.version == spoken) {
+                self.send(ctx, key, |_, out| crate::wire::frame::put(payload, out));
+            }
         }
     }
 
@@ -395,7 +399,7 @@ impl Core {
         market_data_type: Option<i32>,
         write: impl FnOnce(u16, &mut BytesMut),
     ) {
-        let Some(dialect) = &self.dialect else { return };
+        let Some(dialect) = self.dialect.as_ref().filter(|_| !self.finished) else { return };
         let mut frame = BytesMut::new();
         write(dialect.version(), &mut frame);
         if let Some(c) = client.and_then(|key| self.clients.get_mut(key)) {
@@ -413,7 +417,7 @@ impl Core {
                 return; // consume_upstream_output comes back here
             }
             let switch = head.market_data_type.filter(|t| *t != self.market_data_type);
-            let at = self.pacer.ready_at(1 + usize::from(switch.is_some()), ctx.now);
+            let at = self.pacer.ready_at(1, ctx.now);
             if at > ctx.now {
                 self.timers.arm(Timer::Pacer, at);
                 return;
@@ -423,6 +427,8 @@ impl Core {
                 compose::market_data_type(version, kind, self.upstream_out.append(ctx.now));
                 self.market_data_type = kind;
                 self.pacer.sent(ctx.now);
+                self.mark_upstream_dirty(ctx);
+                continue; // it counts like any other message: the request follows when its turn comes
             }
             let Some(queued) = self.pacer.pop() else { return };
             self.account_for(&queued);
@@ -439,8 +445,10 @@ impl Core {
         self.pacer.sent(ctx.now);
         self.stats.queue_wait(ctx.now.since(queued.since));
         self.mark_upstream_dirty(ctx);
-        if let What::Order(up) = queued.what {
-            self.order_sent(up);
+        match queued.what {
+            What::Order(up) => self.order_sent(up),
+            What::Lane(lane, key) => self.lanes.sent(lane, key),
+            _ => {}
         }
     }
 

@@ -127,7 +127,15 @@ impl Orders {
 
     /// The upstream id of `client`'s order.
     pub fn find(&self, client: ClientId, down: DownOrderId) -> Option<UpOrderId> {
+        self.mapped(client, down).filter(|up| !self.is_withdrawn(*up))
+    }
+
+    fn mapped(&self, client: ClientId, down: DownOrderId) -> Option<UpOrderId> {
         self.owners.get(&client)?.ids.get(&down).copied()
+    }
+
+    fn is_withdrawn(&self, up: UpOrderId) -> bool {
+        self.orders.get(&up).is_some_and(|o| o.withdrawn)
     }
 
     /// The order under an upstream id.
@@ -143,17 +151,20 @@ impl Orders {
     /// `client` places an order under `down`.
     pub fn place(&mut self, client: ClientId, down: DownOrderId) -> Placement {
         if let Some(up) = self.find(client, down) {
-            if !self.orders[&up].withdrawn {
-                return Placement::Modify(up);
-            }
-            // The Gateway never saw it: the client may use its id again, the upstream one is gone for good.
-            self.orders.shift_remove(&up);
-            self.owner(client).ids.shift_remove(&down);
-        } else if down.0 <= self.owner(client).placed {
+            return Placement::Modify(up);
+        }
+        let withdrawn = self.mapped(client, down);
+        if withdrawn.is_none() && down.0 <= self.owner(client).placed {
             return Placement::Reused;
         }
         if !self.make_room() || self.next >= limits::LAST_ORDER_ID {
             return Placement::Full;
+        }
+        if let Some(old) = withdrawn {
+            // The Gateway never saw it. Its upstream id may be below others that have left since, and the Gateway
+            // takes rising ids only.
+            self.orders.shift_remove(&old);
+            self.owner(client).ids.shift_remove(&down);
         }
         let up = UpOrderId(self.next);
         self.next += 1;
@@ -163,7 +174,7 @@ impl Orders {
         Placement::New(up)
     }
 
-    /// Takes back a new order that never left.
+    /// Takes back a new order that never left. Its owner may place it again under the same id.
     pub fn withdraw(&mut self, up: UpOrderId) {
         if let Some(order) = self.orders.get_mut(&up) {
             order.dead = true;
@@ -183,7 +194,7 @@ impl Orders {
             return (order.owner, order.down);
         }
         let next = self.owner(gateway_client).next;
-        let down = match self.find(gateway_client, DownOrderId(gateway_order)) {
+        let down = match self.mapped(gateway_client, DownOrderId(gateway_order)) {
             None => DownOrderId(gateway_order),
             Some(_) => DownOrderId(next),
         };
@@ -235,6 +246,14 @@ impl Orders {
             keep
         });
         self.orders.len() < limits::MAX_ORDERS
+    }
+
+    /// Forgets what the Gateway said of the orders.
+    pub fn forget_images(&mut self) {
+        for order in self.orders.values_mut() {
+            order.open = None;
+            order.status = None;
+        }
     }
 
     /// `client`'s orders that live, in the order in which they were placed.

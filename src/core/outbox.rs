@@ -42,9 +42,12 @@ impl Outbox {
 
     /// The first `n` bytes were taken.
     pub fn consume(&mut self, n: usize, now: Time) {
-        self.buf.advance(n);
-        self.taken += n as u64;
-        self.progress = now;
+        if n > 0 {
+            // A socket that takes nothing is no progress, however often it is offered something.
+            self.buf.advance(n);
+            self.taken += n as u64;
+            self.progress = now;
+        }
         if self.buf.is_empty() {
             // An idle connection keeps no memory.
             self.buf = BytesMut::new();

@@ -172,7 +172,7 @@ impl Core {
 
     fn hear_lane(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, lane: Lane, end: bool) {
         let lane_key = heard.shape.int(&heard.message, Role::LaneKey).ok().flatten().unwrap_or(0);
-        let Some(asker) = self.lanes.head(lane, lane_key).map(|ask| ask.client) else {
+        let Some(asker) = self.lanes.answered(lane, lane_key).map(|ask| ask.client) else {
             // The end of the start push, or of an answer that nobody waits for.
             return self.dropped(Drop::NobodyAsked);
         };
@@ -255,7 +255,7 @@ impl Core {
             return self.hear_request_error(ctx, heard, UpReqId(error_id), class);
         }
         if error_id > 0 {
-            return self.hear_order_error(ctx, heard, UpOrderId(error_id));
+            return self.hear_order_error(ctx, heard, UpOrderId(error_id), class);
         }
         self.hear_system_error(ctx, heard, payload, code, class);
     }
@@ -307,10 +307,20 @@ impl Core {
         }
     }
 
-    fn hear_order_error(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, up: UpOrderId) {
+    fn hear_order_error(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        up: UpOrderId,
+        class: Option<Class>,
+    ) {
         self.unconfirmed.swap_remove(&up);
         let Some(order) = self.orders.get(up) else { return self.dropped(Drop::UnknownOrder) };
         let (owner, down) = (order.owner, order.down);
+        let refused = class.is_none() && order.open.is_none() && order.status.is_none();
+        if refused && let Some(order) = self.orders.get_mut(up) {
+            order.dead = true; // refused before there was an order
+        }
         match self.owner_key(owner) {
             Some(key) => self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out)),
             None => self.dropped(Drop::OwnerAway),
@@ -357,7 +367,7 @@ impl Core {
             _ => {}
         }
         if let Some((lane, lane_key)) = self.lanes.oldest() {
-            let asker = self.lanes.head(lane, lane_key).and_then(|ask| ask.client);
+            let asker = self.lanes.answered(lane, lane_key).and_then(|ask| ask.client);
             if let Some(key) = asker {
                 self.send(ctx, key, |_, out| frame::put(payload, out));
             }

@@ -182,7 +182,7 @@ impl Core {
         }
         let owner_key = self.owner_key(owner);
         let lane = Lane::OpenOrders;
-        let asker = self.lanes.head(lane, 0).map(|ask| (ask.client, ask.message));
+        let asker = self.lanes.answered(lane, 0).map(|ask| (ask.client, ask.message));
         if let Some((asker, message)) = asker {
             let in_scope = message == id::REQ_ALL_OPEN_ORDERS || asker.is_some() && asker == owner_key;
             if let Some(key) = asker.filter(|_| in_scope) {
@@ -190,6 +190,8 @@ impl Core {
             }
             match owner_key {
                 Some(key) if Some(key) == asker => {}
+                // Another program's order comes only because somebody asked for all.
+                Some(_) if client != self.config.upstream_client_id.0 => self.dropped(Drop::Repetition),
                 Some(key) if changed => self.send_order_event(ctx, key, heard),
                 Some(_) => self.dropped(Drop::Repetition),
                 None => {}
@@ -197,7 +199,7 @@ impl Core {
             return;
         }
         // Completed orders are preceded by the statuses of the dead ones (LIVE.md section 3): for their asker.
-        if let Some(ask) = self.lanes.head(Lane::CompletedOrders, 0)
+        if let Some(ask) = self.lanes.answered(Lane::CompletedOrders, 0)
             && ask.client != owner_key
             && !changed
         {
@@ -217,6 +219,8 @@ impl Core {
         let up = UpOrderId(order);
         self.unconfirmed.swap_remove(&up);
         let Some(known) = self.orders.get_mut(up) else { return true };
+        // The Gateway has it, also where it is one that the Gateway made and attached itself.
+        known.sent = true;
         if heard.id() == id::OPEN_ORDER {
             // The one answer to a what-if: margins, and no order.
             if heard.shape.flag(&heard.message).unwrap_or(false) {
@@ -263,6 +267,9 @@ impl Core {
         };
         let exec_id = heard.str(Role::ExecId).unwrap_or_default().to_vec();
         let (owner, down) = self.orders.owner_of(ClientId(client), order);
+        if client == self.config.upstream_client_id.0 {
+            self.unconfirmed.swap_remove(&UpOrderId(order));
+        }
         let asked = heard.int(Role::ReqId).filter(|id| *id >= 0);
         self.orders.executed(&exec_id, owner, asked.is_none());
         let mut edits =
