@@ -4,15 +4,18 @@
 //! May not know: sockets, the system's clock, files, async. Driven by: `shell` (or a simulation) through
 //! [`Core::handle`], [`Core::next_deadline`], [`Core::output`] and [`Core::upstream_output`].
 //!
-//! The parts: `link` (the one upstream connection), `down` (what clients ask), `trade` (orders and executions, both
-//! ways), `route` (what the Gateway says). The tables they share: `client`, `requests`, `orders`, `lanes`,
-//! `shared`, `pacer`, `timers`.
+//! The parts: `link` (the one upstream connection), `down`, `ask`, `idless`, `join` (what clients do), `trade` (orders
+//! and executions, both ways), `route` (what the Gateway says). The tables they share: `client`, `requests`, `orders`,
+//! `lanes`, `shared`, `summary`, `pacer`, `timers`.
 
+mod ask;
 pub mod client;
 pub mod codes;
 pub mod compose;
 mod down;
+mod idless;
 pub mod io;
+mod join;
 mod lanes;
 mod link;
 pub mod orders;

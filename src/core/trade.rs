@@ -8,7 +8,7 @@ use super::orders::Placement;
 use super::pacer::What;
 use super::route::Heard;
 use super::stats::Drop;
-use super::{Core, Ctx, codes, down::Asked};
+use super::{Core, Ctx, ask::Asked, codes};
 use crate::ids::{ClientId, ClientKey, DownOrderId, UpOrderId, UpReqId};
 use crate::protocol::model::{Lane, Role};
 use crate::wire::{frame, proto, text, text::Form};

@@ -89,7 +89,8 @@ impl Query {
             let midnight = day * DAY - clock::eastern_offset(day * DAY + DAY / 2);
             if self.size >= DAY {
                 let days = self.size / DAY;
-                let wanted = days == 1 || (days == 7 && clock::weekday(day) == 5) || crate::time::civil(day).2 == 1;
+                let wanted =
+                    days == 1 || (days == 7 && clock::weekday(day) == 5) || crate::time::civil(day).2 == 1;
                 if wanted && midnight < self.end {
                     begins.push(midnight);
                 }

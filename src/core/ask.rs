@@ -1,0 +1,266 @@
+//! What clients ask. **Every request is validated before any byte of it can go upstream**; what is wrong with it is
+//! told to its sender alone. Requests without an id are in `idless`, shared streams in `join`, orders in `trade`.
+
+use super::compose::id;
+use super::io::Level;
+use super::pacer::What;
+use super::requests::Entry;
+use super::{Core, Ctx, codes};
+use crate::ids::{ClientId, ClientKey, DownReqId};
+use crate::limits;
+use crate::protocol::dialect::Shape;
+use crate::protocol::model::{Handling, Kind, Request, Role};
+use crate::protocol::requests;
+use crate::wire::{
+    frame,
+    text::{self, Form, Message},
+};
+
+/// A client's request, taken apart.
+pub(super) struct Asked<'a> {
+    pub(super) key: ClientKey,
+    pub(super) client_id: ClientId,
+    pub(super) shape: &'a Shape<Request>,
+    pub(super) message: Message<'a>,
+}
+
+impl Asked<'_> {
+    pub(super) fn int(&self, role: Role) -> Option<i32> {
+        self.shape.int(&self.message, role).ok().flatten().and_then(|n| i32::try_from(n).ok())
+    }
+
+    /// The id that an error about this request is sent under.
+    pub(super) fn error_id(&self) -> i32 {
+        self.int(Role::ReqId).or_else(|| self.int(Role::OrderId)).unwrap_or(-1)
+    }
+}
+
+impl Core {
+    pub(super) fn request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8]) {
+        let Some(client) = self.clients.get(key) else { return };
+        let (version, Some(client_id)) = (client.version, client.id) else { return };
+        // A client keeps its version for life; when the Gateway is away, the dialect of before still reads it. One
+        // that comes back with another version cannot take the request: the client is closed when it is ready.
+        let Some(dialect) = self.dialect.clone().filter(|d| d.version() == version) else {
+            return self.early_request(ctx, key, payload);
+        };
+        let message = match text::message(payload, version) {
+            Ok(message) => message,
+            Err(fault) => return self.unreadable(ctx, key, -1, &fault.to_string()),
+        };
+        let Some(shape) = dialect.request(message.id) else {
+            return self.not_at_this_version(ctx, key, message.id, version);
+        };
+        self.stats.from_clients[message.id as usize % super::stats::MESSAGE_IDS] += 1;
+        let asked = Asked { key, client_id, shape, message };
+        if let Err(what) = shape.check(&asked.message) {
+            let words = format!("{} ({}): {what}", shape.decl.message.name, message.id);
+            return self.unreadable(ctx, key, asked.error_id(), &words);
+        }
+        if self.stopping {
+            return self.unavailable(ctx, &asked, "twsmux stops");
+        }
+        if !self.is_ready() && !matches!(shape.decl.handling, Handling::Local(_) | Handling::Refused(_)) {
+            let why = self.diagnosis();
+            return self.unavailable(ctx, &asked, &why);
+        }
+        self.dispatch(ctx, &asked);
+    }
+
+    fn dispatch(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
+        if !matches!(asked.shape.decl.handling, Handling::Local(_) | Handling::Refused(_))
+            && let Some(words) = self.over_queue_limit(asked)
+        {
+            return self.unavailable(ctx, asked, &words);
+        }
+        match asked.shape.decl.handling {
+            Handling::JoinSummary => self.join_summary(ctx, asked),
+            Handling::LeaveSummary => self.leave_summary(ctx, asked),
+            Handling::ById if asked.int(Role::ReqId).is_none() => match asked.message.form {
+                // replaceFA below 157 has neither an id nor an answer.
+                Form::Text => self.forward(ctx, asked, What::Other, &[]),
+                Form::Proto => self.unreadable(ctx, asked.key, -1, "the request id is absent"),
+            },
+            Handling::ById | Handling::Executions => match asked.shape.decl.kind {
+                Kind::Cancel(of) => self.cancel_request(ctx, asked, of),
+                Kind::Update(of) => self.update_request(ctx, asked, of),
+                _ => self.new_request(ctx, asked),
+            },
+            Handling::PlaceOrder | Handling::Exercise => self.place_order(ctx, asked),
+            Handling::CancelOrder => self.cancel_order(ctx, asked),
+            Handling::GlobalCancel => {
+                self.suspect(ctx, asked.key);
+                self.forward(ctx, asked, What::CancelOrder(None), &[]);
+            }
+            Handling::Lane(lane) => self.ask_lane(ctx, asked, lane),
+            Handling::Join(stream) => self.join(ctx, asked, stream),
+            Handling::Leave(stream) => self.leave(ctx, asked.key, stream, Some(asked)),
+            Handling::Local(local) => self.answer_locally(ctx, asked, local),
+            Handling::Refused(words) => {
+                self.send_error(ctx, asked.key, asked.error_id(), codes::INVALID, words);
+            }
+        }
+    }
+
+    fn unreadable(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, id: i32, what: &str) {
+        self.stats.bad_requests += 1;
+        self.note_client(ctx, key, Level::Warn, format!("unreadable request: {what}"));
+        let words = format!("Error reading request: {what}. twsmux did not forward it.");
+        self.send_error(ctx, key, id, codes::UNREADABLE, &words);
+    }
+
+    /// A request that the upstream's version does not have, or nobody has.
+    fn not_at_this_version(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, message: u32, version: u16) {
+        let Some(known) = crate::protocol::request(message) else {
+            return self.unreadable(ctx, key, -1, &format!("no message has the id {message}"));
+        };
+        let words = format!(
+            "The TWS is out of date and must be upgraded: {} ({message}) does not exist at server version {version}, \
+             which twsmux speaks with the Gateway.",
+            known.message.name
+        );
+        self.stats.bad_requests += 1;
+        self.send_error(ctx, key, -1, codes::TOO_OLD, &words);
+    }
+
+    fn over_queue_limit(&self, asked: &Asked<'_>) -> Option<String> {
+        let (messages, bytes) = self.clients.get(asked.key)?.queued;
+        (messages >= limits::MAX_QUEUED_PER_CLIENT
+            || bytes + asked.message.body.len() > limits::MAX_QUEUED_BYTES_PER_CLIENT)
+            .then(|| {
+                format!(
+                    "{messages} messages ({bytes} bytes) of this client already wait for the Gateway, which takes \
+                     few messages a second; send more slowly"
+                )
+            })
+    }
+
+    /// A request that cannot be carried out now, answered in the shape that its library understands.
+    pub(super) fn unavailable(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, why: &str) {
+        let id = asked.error_id();
+        match asked.shape.decl.handling {
+            Handling::PlaceOrder | Handling::Exercise => self.refuse_order(ctx, asked, why),
+            Handling::CancelOrder | Handling::GlobalCancel => {
+                let words = format!("Order Message: the cancel was not sent to the Gateway: {why}.");
+                self.send_error(ctx, asked.key, id, codes::ORDER_MESSAGE, &words);
+            }
+            _ if self.is_ready() => {
+                let words = format!("Error processing request: {why}.");
+                self.send_error(ctx, asked.key, id, codes::NOT_PROCESSED, &words);
+            }
+            _ => self.send_error(ctx, asked.key, id, codes::NOT_CONNECTED, &format!("Not connected: {why}.")),
+        }
+    }
+
+    /// Queues a client's own frame with some ids replaced.
+    pub(super) fn forward(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        asked: &Asked<'_>,
+        what: What,
+        edits: &[(Role, i64)],
+    ) {
+        let message_type = match asked.shape.decl.message.id {
+            id::REQ_MKT_DATA => self.clients.get(asked.key).map(|c| c.market_data_type),
+            _ => None,
+        };
+        let (shape, message) = (asked.shape, asked.message);
+        self.enqueue(ctx, Some(asked.key), what, message_type, |_, out| {
+            frame::put_with(out, |out| {
+                let patched = shape.patch(&message, edits, out);
+                debug_assert!(patched.is_ok(), "a checked request has its ids");
+            });
+        });
+    }
+
+    fn new_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
+        let decl = asked.shape.decl;
+        let down = DownReqId(asked.error_id());
+        let flag = asked.shape.flag(&asked.message).unwrap_or(false);
+        let one_shot = match decl.kind {
+            Kind::OneShotIfFlag => flag,
+            Kind::StreamIfFlag => !flag,
+            Kind::Stream => false,
+            _ => true,
+        };
+        let Some(client) = self.clients.get(asked.key) else { return };
+        if client.active.len() >= limits::MAX_REQUESTS_PER_CLIENT {
+            let words =
+                format!("this client has {} active requests, the limit; cancel some", client.active.len());
+            return self.unavailable(ctx, asked, &words);
+        }
+        if let Some(up) = client.requests.get(&(decl.message.id, down)).copied() {
+            let old = self.requests.get(up);
+            if old.is_some_and(|e| e.spent) {
+                // Whether the Gateway still sends for it is not known: what nobody can cancel any more must not run on.
+                self.end_upstream(ctx, up);
+                self.retire_request(up, false);
+            } else if old.is_some_and(|e| !e.one_shot) {
+                let words = format!("Duplicate ticker id: request {down} is active; cancel it first.");
+                return self.send_error(ctx, asked.key, down.0, decl.duplicate, &words);
+            }
+        }
+        let filter = match decl.handling {
+            Handling::Executions => asked.int(Role::ClientId).filter(|id| *id != 0).map(ClientId),
+            _ => None,
+        };
+        let smart_depth = decl.message.id == id::REQ_MKT_DEPTH
+            && asked.shape.field(&asked.message, "isSmartDepth").is_ok_and(|f| f.as_deref() == Some("1"));
+        let message = decl.message.id;
+        let up = self.requests.add(Entry {
+            client: asked.key,
+            down,
+            message,
+            one_shot,
+            smart_depth,
+            spent: false,
+            filter,
+        });
+        if let Some(client) = self.clients.get_mut(asked.key) {
+            client.active.insert(up);
+            client.requests.insert((message, down), up);
+        }
+        if decl.handling == Handling::Executions {
+            self.queries.insert(up, Default::default());
+        }
+        // The filter on the client id is applied here: at the Gateway all orders are ours.
+        let edits = [(Role::ReqId, i64::from(up.0)), (Role::ClientId, 0)];
+        let edits = if decl.handling == Handling::Executions { &edits[..] } else { &edits[..1] };
+        self.forward(ctx, asked, What::Request(up), edits);
+    }
+
+    fn cancel_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {
+        let down = DownReqId(asked.error_id());
+        let Some(up) = self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) else {
+            return self.not_active(ctx, asked, of);
+        };
+        // Whether the request has left or not, its cancel follows it: the queue keeps the order.
+        self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]);
+        self.retire_request(up, true);
+    }
+
+    fn update_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {
+        let down = DownReqId(asked.error_id());
+        match self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) {
+            Some(up) => self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]),
+            None => self.not_active(ctx, asked, of),
+        }
+    }
+
+    /// A cancel or update of a request that is not active.
+    fn not_active(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {
+        let code = asked.shape.decl.not_found;
+        if code != 0 {
+            let (id, name) =
+                (asked.error_id(), crate::protocol::request(u32::from(of)).map(|r| r.message.name));
+            let words =
+                format!("Can't find EId with tickerId:{id} (no {} is active).", name.unwrap_or("request"));
+            self.send_error(ctx, asked.key, id, code, &words);
+        }
+    }
+}
+
+/// The request that cancels requests of this message id.
+pub(super) fn cancel_of(message: u16) -> Option<u16> {
+    requests().iter().find(|r| r.kind == Kind::Cancel(message)).map(|r| r.message.id)
+}

@@ -1,0 +1,148 @@
+//! Joining and leaving what exists once upstream: account updates, positions, bulletins, account summaries.
+
+use super::ask::Asked;
+use super::compose::{self, id};
+use super::pacer::What;
+use super::route::Heard;
+use super::{Core, Ctx, codes};
+use crate::ids::{ClientKey, DownReqId};
+use crate::limits;
+use crate::protocol::model::{Role, Shared};
+use crate::wire::{frame, proto, text::Form};
+
+impl Core {
+    pub(super) fn join_summary(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
+        let (key, down) = (asked.key, DownReqId(asked.error_id()));
+        if self.summaries.of(key, down).is_some() {
+            let words =
+                format!("Error processing request: duplicate id {down}; cancel the active summary first.");
+            return self.send_error(ctx, key, down.0, asked.shape.decl.duplicate, &words);
+        }
+        if self.summaries.held_by(key).len() >= limits::MAX_SUMMARIES_PER_CLIENT {
+            let words = "Error processing request: maximum number of account summary requests exceeded.";
+            return self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
+        }
+        let field = |name| asked.shape.field(&asked.message, name).ok().flatten().unwrap_or_default();
+        let subject = match asked.message.form {
+            Form::Text => (field("groupName"), field("tags")),
+            Form::Proto => {
+                let text = |path| proto::get_str(asked.message.body, path).ok().flatten().unwrap_or_default();
+                let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                (owned(text(&[2])), owned(text(&[3])))
+            }
+        };
+        if let Some(up) = self.summaries.about(&subject) {
+            self.summaries.join(up, key, down);
+            let image = self.summaries.get_mut(up).map(|s| s.image()).unwrap_or_default();
+            let Some(dialect) = self.dialect.clone() else { return };
+            for payload in image {
+                if let Some(heard) = Heard::new(&dialect, &payload) {
+                    self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+                }
+            }
+            return;
+        }
+        let up = self.requests.reserve();
+        self.summaries.open(up, subject);
+        self.summaries.join(up, key, down);
+        self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]);
+    }
+
+    pub(super) fn leave_summary(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
+        let down = DownReqId(asked.error_id());
+        self.quit_summary(ctx, asked.key, down);
+    }
+
+    /// The last one who shares a summary ends it upstream.
+    pub(super) fn quit_summary(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, down: DownReqId) {
+        let Some(up) = self.summaries.leave(key, down) else { return };
+        self.requests.rest(up, down, id::REQ_ACCOUNT_SUMMARY);
+        if self.is_ready() {
+            self.enqueue(ctx, None, What::Other, None, |v, out| {
+                compose::cancel(id::CANCEL_ACCOUNT_SUMMARY, v, up.0, false, out);
+            });
+        }
+    }
+
+    pub(super) fn join(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, stream: Shared) {
+        let key = asked.key;
+        if stream == Shared::AccountUpdates {
+            let on = asked.shape.int(&asked.message, Role::Subscribe).ok().flatten().unwrap_or(0) != 0;
+            if !on {
+                return self.leave(ctx, key, stream, Some(asked));
+            }
+            if !self.take_account_slot(ctx, asked) {
+                return;
+            }
+        }
+        self.suspect(ctx, key);
+        if self.streams.get_mut(stream).join(key) {
+            self.streams.get_mut(stream).clear_image();
+            return self.forward(ctx, asked, What::Other, &[]);
+        }
+        let wants_image = stream != Shared::Bulletins
+            || asked.shape.field(&asked.message, "allMsgs").is_ok_and(|f| f.as_deref() == Some("1"));
+        if wants_image {
+            for row in self.streams.get(stream).image() {
+                self.send(ctx, key, |_, out| frame::put(&row, out));
+            }
+        }
+    }
+
+    /// Account updates are for one account at a time. Says whether the asker may have its account now.
+    fn take_account_slot(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) -> bool {
+        let wanted = asked.shape.str(&asked.message, Role::Account).ok().flatten().unwrap_or_default();
+        let mut wanted = String::from_utf8_lossy(wanted).into_owned();
+        let accounts = self.known.accounts.as_deref().unwrap_or_default().trim_end_matches(',');
+        if wanted.is_empty() && !accounts.contains(',') {
+            wanted = accounts.to_owned();
+        }
+        let slot = self.streams.get_mut(Shared::AccountUpdates);
+        if slot.is_live() && slot.account != wanted {
+            let others = slot.subscribers().iter().any(|c| *c != asked.key);
+            if others {
+                let words = "Unable to subscribe to account as the following clients are subscribed to a different \
+                             account: another client of this Gateway. Use reqAccountUpdatesMulti.";
+                self.send_error(ctx, asked.key, -1, codes::ACCOUNT_TAKEN, words);
+                return false;
+            }
+            // Its only subscriber changes its mind. The old subscription is ended first, so that the 2100 which
+            // that draws is known to be ours.
+            self.leave(ctx, asked.key, Shared::AccountUpdates, Some(asked));
+        }
+        self.streams.get_mut(Shared::AccountUpdates).account = wanted;
+        true
+    }
+
+    /// A client leaves a shared stream; the last one ends the upstream subscription. `asked`: its own request to
+    /// leave, if it made one.
+    pub(super) fn leave(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        key: ClientKey,
+        stream: Shared,
+        asked: Option<&Asked<'_>>,
+    ) {
+        let Some(last) = self.streams.get_mut(stream).leave(key) else { return };
+        if stream == Shared::AccountUpdates && asked.is_some() {
+            let words = "API client has been unsubscribed from account data.";
+            self.send_error(ctx, key, -1, codes::ACCOUNT_UNSUBSCRIBED, words);
+        }
+        if !last {
+            return;
+        }
+        let account = std::mem::take(&mut self.streams.get_mut(stream).account);
+        self.streams.get_mut(stream).clear_image();
+        if !self.is_ready() {
+            return;
+        }
+        self.enqueue(ctx, None, What::Other, None, |v, out| match stream {
+            Shared::AccountUpdates => compose::leave_account_updates(v, &account, out),
+            Shared::Positions => compose::bare_request(id::CANCEL_POSITIONS, v, out),
+            Shared::Bulletins => compose::bare_request(id::CANCEL_NEWS_BULLETINS, v, out),
+        });
+        if stream == Shared::AccountUpdates {
+            self.own_unsubscribes += 1;
+        }
+    }
+}
