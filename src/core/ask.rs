@@ -73,14 +73,21 @@ impl Core {
         {
             return self.unavailable(ctx, asked, &words);
         }
+        let id = match asked.shape.decl.handling {
+            Handling::ById | Handling::Executions | Handling::JoinSummary | Handling::LeaveSummary => {
+                asked.int(Role::ReqId)
+            }
+            Handling::PlaceOrder | Handling::CancelOrder | Handling::Exercise => asked.int(Role::OrderId),
+            _ => Some(0), // needs none
+        };
+        if id.is_none() && asked.message.form == Form::Proto {
+            return self.unreadable(ctx, asked.key, -1, "its id is absent");
+        }
         match asked.shape.decl.handling {
             Handling::JoinSummary => self.join_summary(ctx, asked),
             Handling::LeaveSummary => self.leave_summary(ctx, asked),
-            Handling::ById if asked.int(Role::ReqId).is_none() => match asked.message.form {
-                // replaceFA below 157 has neither an id nor an answer.
-                Form::Text => self.forward(ctx, asked, What::Other, &[]),
-                Form::Proto => self.unreadable(ctx, asked.key, -1, "the request id is absent"),
-            },
+            // replaceFA below 157 has neither an id nor an answer.
+            Handling::ById if id.is_none() => self.forward(ctx, asked, What::Other, &[]),
             Handling::ById | Handling::Executions => match asked.shape.decl.kind {
                 Kind::Cancel(of) => self.cancel_request(ctx, asked, of),
                 Kind::Update(of) => self.update_request(ctx, asked, of),

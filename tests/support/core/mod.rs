@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod ease;
 pub mod kinds;
 pub mod shadow;
 

@@ -1,0 +1,12 @@
+//! What clients and the Gateway see of the core, one rule or trap per test. The rules are those of the README and
+//! docs/ARCHITECTURE.md; the traps are what real clients and Gateways do.
+
+#[path = "../support/core/mod.rs"]
+mod support;
+
+mod handshake;
+mod link;
+mod orders;
+mod protobuf;
+mod requests;
+mod streams;
