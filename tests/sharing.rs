@@ -77,3 +77,17 @@ fn positions_and_account_updates_are_subscribed_once_and_late_joiners_get_the_im
         .ask("reqAccountUpdates", &record! { subscribe: 1, acctCode: "DU2" }, "accountDownloadEnd")
         .expect("now the slot is free");
 }
+
+#[test]
+fn an_account_that_does_not_exist_takes_nobodys_place() {
+    let gateway = sim(|_| {});
+    let mux = mux_for(&gateway, &[]);
+    let mut first = ApiClient::open(mux.listen, 176, 1).unwrap();
+    first.send("reqAccountUpdates", &record! { subscribe: 1, acctCode: "NOSUCH" }).unwrap();
+    first.expect_error(-1, 321).expect("refused to its asker");
+    let mut second = ApiClient::open(mux.listen, 176, 2).unwrap();
+    second
+        .ask("reqAccountUpdates", &record! { subscribe: 1, acctCode: "" }, "accountDownloadEnd")
+        .expect("the slot is free");
+    assert_eq!(gateway.stats().count(6), 1, "only what can be answered was forwarded");
+}

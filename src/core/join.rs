@@ -94,7 +94,14 @@ impl Core {
         let wanted = asked.shape.str(&asked.message, Role::Account).ok().flatten().unwrap_or_default();
         let mut wanted = String::from_utf8_lossy(wanted).into_owned();
         let accounts = self.known.accounts.as_deref().unwrap_or_default().trim_end_matches(',');
-        if wanted.is_empty() && !accounts.contains(',') {
+        if !accounts.contains(',') {
+            // With one account there are no groups and models: any other code would be refused by the Gateway, and
+            // the refusal carries no id that would tell whose it is.
+            if !wanted.is_empty() && wanted != accounts {
+                let words = format!("Error validating request: invalid account code '{wanted}'.");
+                self.send_error(ctx, asked.key, -1, codes::INVALID, &words);
+                return false;
+            }
             wanted = accounts.to_owned();
         }
         let slot = self.streams.get_mut(Shared::AccountUpdates);
