@@ -1,0 +1,372 @@
+//! The Gateway answers: requests, queries, lanes, shared streams, orders.
+
+use super::*;
+
+impl Sim {
+    pub(super) fn work(&mut self, job: usize) {
+        match &mut self.jobs[job] {
+            Job::Clock => {
+                self.jobs.remove(job);
+                let now = self.now();
+                let seconds = self.epoch + (now / SECOND) as i64;
+                let mut r = Record::new();
+                r.set("time", seconds);
+                self.m.hear_clock(seconds, now);
+                let payload = self.up_payload(49, &r);
+                self.says(&payload);
+            }
+            Job::Unsubscribed => {
+                self.jobs.remove(job);
+                let values = self.error_values(2100);
+                self.unsubscribed(&values);
+            }
+            Job::Summary { .. } => self.summary_row(job),
+            Job::Answer { .. } => self.answer(job),
+            Job::Query { .. } => self.answer_query(job),
+            Job::Lane { .. } => self.answer_lane(job),
+            Job::Shared { .. } => self.shared_row(job),
+            Job::Commission(exec) => {
+                let exec = *exec;
+                let pending = self.jobs.iter().any(|j| {
+                    matches!(j, Job::Query { at, .. }
+                        if self.m.insts[*at].query.as_ref().is_some_and(|q| q.1.contains(&exec)))
+                });
+                if !pending {
+                    self.jobs.remove(job);
+                    self.commission(exec, None);
+                }
+            }
+            Job::Order { at, events } => {
+                let at = *at;
+                *events += 1;
+                let n = *events;
+                self.order_work(job, at, n);
+            }
+        }
+    }
+
+    pub(super) fn answer(&mut self, job: usize) {
+        let Job::Answer { at, up, rows, cancelled } = &mut self.jobs[job] else { return };
+        let (at, up, n, cancelled) = (*at, *up, *rows, *cancelled);
+        *rows += 1;
+        let kind = self.m.insts[at].kind();
+        let one_shot = self.m.insts[at].one_shot;
+        if cancelled && self.rng.one_in(3) {
+            self.jobs.remove(job);
+            return;
+        }
+        let error = match cancelled {
+            true => self.rng.one_in(3),
+            false => self.rng.one_in(25),
+        };
+        if error {
+            let warning = !cancelled && self.rng.one_in(2);
+            let code = match warning {
+                true => *self.rng.pick(&[10167, 2152, 165, 10090]),
+                false => *self.rng.pick(&[200, 162, 354, 300, 10089]),
+            };
+            let mut values = self.error_values(code);
+            values.set("id", up);
+            let payload = self.up_payload(4, &values);
+            self.m.hear_request_error(at, values, warning);
+            if !warning && one_shot {
+                self.jobs.remove(job);
+            }
+            return self.says(&payload);
+        }
+        let own_end = kind.rows.iter().any(|r| r.0 == kind.end);
+        let end = match kind.end {
+            0 => false,
+            _ if own_end => true,
+            _ => n > 0 && self.rng.one_in(if one_shot { 3 } else { 10 }),
+        };
+        let (message, marker) = *self.rng.pick(kind.rows);
+        let mut values = Record::new();
+        values.set("reqId", up);
+        let mut ends = end;
+        let message = if end && !own_end {
+            kind.end
+        } else if kind.req == 20 && n > 0 && !one_shot {
+            values.set("date", self.m.token());
+            ends = false;
+            90
+        } else if kind.req == 1 && self.w.version >= 125 && self.rng.one_in(30) {
+            values.set("exchange", self.m.token());
+            91
+        } else {
+            kinds::mark(&mut values, marker, self.m.token());
+            message
+        };
+        if message == 99 {
+            values.set("tickType", 1);
+        }
+        if kind.req == 96 {
+            ends = self.rng.one_in(2);
+            values.set("done", u8::from(ends));
+        }
+        if response(message.into()).expect("declared").message.since > self.w.version {
+            return;
+        }
+        let payload = self.up_payload(message, &values);
+        let reroutes = message == 91;
+        self.m.hear_answer(at, message, values, ends && !reroutes, reroutes);
+        if ends && !reroutes && one_shot && !self.rng.one_in(5) {
+            self.jobs.remove(job);
+        }
+        self.says(&payload);
+    }
+
+    pub(super) fn answer_query(&mut self, job: usize) {
+        // Queries are answered one after the other.
+        let job = self.jobs.iter().position(|j| matches!(j, Job::Query { .. })).unwrap_or(job);
+        let Job::Query { at, up, stages } = &mut self.jobs[job] else { return };
+        let (at, up) = (*at, *up);
+        match stages.pop_front() {
+            Some(QueryStage::Exec(exec)) => {
+                let mut values = self.exec_values(exec);
+                values.set("reqId", up);
+                let payload = self.up_payload(11, &values);
+                self.m.hear_execution(exec, Some(at), values);
+                self.says(&payload);
+            }
+            Some(QueryStage::Commission(exec)) => self.commission(exec, Some(at)),
+            None => {
+                self.jobs.remove(job);
+                let mut r = Record::new();
+                r.set("reqId", up);
+                let payload = self.up_payload(55, &r);
+                self.m.hear_answer(at, 55, r, true, false);
+                self.says(&payload);
+            }
+        }
+    }
+
+    pub(super) fn exec_values(&self, exec: usize) -> Record {
+        let e = &self.m.execs[exec];
+        let mut r = Record::new();
+        r.set("reqId", -1).set("execId", &e.id).set("clientId", UP_CLIENT);
+        r.set("orderId", self.m.orders[e.order].up.expect("it left"));
+        r
+    }
+
+    pub(super) fn commission(&mut self, exec: usize, query: Option<usize>) {
+        let mut r = Record::new();
+        r.set("execId", &self.m.execs[exec].id).set("commission", self.m.token());
+        let payload = self.up_payload(59, &r);
+        let repeated = query.is_none() && !self.m.execs[exec].live;
+        self.m.hear_commission(exec, query, &r);
+        let owner = self.m.orders[self.m.execs[exec].order].owner;
+        if let Some(who) = self.m.holder(owner).filter(|_| repeated || query.is_some()) {
+            // A repetition: to its owner or to nobody.
+            if !self.m.out.iter().any(|e| e.who == who) {
+                self.m.out.push(Expect { who, what: What::Exact(payload.clone()), must: false });
+            }
+        }
+        self.says(&payload);
+    }
+
+    pub(super) fn answer_lane(&mut self, job: usize) {
+        let Job::Lane { lane, stages } = &mut self.jobs[job] else { return };
+        let lane = *lane;
+        if self.rng.one_in(150) {
+            // The Gateway forgets to finish for a while.
+            return self.advance(31 * SECOND);
+        }
+        let Some(stage) = stages.pop_front() else { return };
+        let asker = self.m.asker(lane).and_then(|a| a.who);
+        let (message, end) = match stage {
+            LaneStage::Repeat(at, message) => {
+                let image = match message {
+                    5 => self.m.orders[at].open.clone(),
+                    _ => self.m.orders[at].status.clone(),
+                };
+                if let Some(values) = image {
+                    let payload = self.m.order_payload(at, message, &values, false);
+                    self.m.hear_order(at, message, values);
+                    self.says(&payload);
+                }
+                return;
+            }
+            LaneStage::Foreign(client, order) => {
+                let mut r = Record::new();
+                r.set("orderId", order).set("clientId", client).set("ocaGroup", self.m.token());
+                let payload = self.up_payload(5, &r);
+                self.m.hear_foreign(client, payload.clone());
+                return self.says(&payload);
+            }
+            LaneStage::Row(message) => (message, false),
+            LaneStage::End(message) => (message, true),
+        };
+        let mut r = Record::new();
+        r.set("faDataType", lane.1).set("marketRuleId", lane.1);
+        r.set("ocaGroup", self.m.token()).set("xml", self.m.token());
+        let payload = self.up_payload(message, &r);
+        if let Some(who) = asker {
+            self.m.exact(who, payload.clone());
+        }
+        if end {
+            self.jobs.remove(job);
+            self.m.lane_done(lane, self.w.now.0);
+        }
+        self.says(&payload);
+    }
+
+    pub(super) fn summary_row(&mut self, job: usize) {
+        let Job::Summary { at, rows, cancelled } = &mut self.jobs[job] else { return };
+        *rows += 1;
+        let (at, n, cancelled) = (*at, *rows, *cancelled);
+        let up = self.m.summaries[at].up.expect("it left");
+        if cancelled && self.rng.one_in(2) {
+            self.jobs.remove(job);
+            return;
+        }
+        if self.rng.one_in(40) && !cancelled {
+            let over = self.rng.one_in(2);
+            let mut values = self.error_values(if over { 322 } else { 2152 });
+            values.set("id", up);
+            if over {
+                self.jobs.remove(job);
+            }
+            let payload = self.up_payload(4, &values);
+            self.m.hear_summary(at, 4, String::new(), &values, over);
+            return self.says(&payload);
+        }
+        let mut values = Record::new();
+        values.set("reqId", up);
+        let mut message = 64;
+        let mut key = String::new();
+        if n % 5 != 0 {
+            message = 63;
+            let (account, tag) = (*self.rng.pick(&["DU1", "DU2"]), *self.rng.pick(&["A", "B"]));
+            values.set("account", account).set("tag", tag).set("value", self.m.token());
+            key = format!("{account}/{tag}");
+        }
+        let payload = self.up_payload(message, &values);
+        self.m.hear_summary(at, message, key, &values, false);
+        self.says(&payload);
+    }
+
+    pub(super) fn shared_row(&mut self, job: usize) {
+        let Job::Shared { stream, account, rows, ended } = &mut self.jobs[job] else { return };
+        *rows += 1;
+        let (stream, account) = (*stream, account.clone());
+        let end = stream != BULLETINS && !*ended && *rows > 3;
+        *ended |= end;
+        let account = if account.is_empty() { "DU1".to_owned() } else { account };
+        let con = self.rng.below(4).to_string();
+        let token = self.m.token().to_string();
+        let mut r = Record::new();
+        r.set("accountName", &account).set("account", &account).set("conId", &con).set("key", &con);
+        r.set("value", &token).set("avgCost", &token).set("averageCost", &token).set("message", &token);
+        r.set("timeStamp", &token);
+        let (message, key) = match (stream, end) {
+            (ACCOUNTS, true) => (54, None),
+            (ACCOUNTS, false) => match self.rng.below(3) {
+                0 => (6, Some(format!("6/{account}/{con}"))),
+                1 => (7, Some(format!("7/{account}/{con}"))),
+                _ => (8, Some("8".to_owned())),
+            },
+            (POSITIONS, true) => (62, None),
+            (POSITIONS, false) => (61, Some(format!("61/{account}/{con}"))),
+            _ => (14, Some(String::new())),
+        };
+        let named = (stream == ACCOUNTS && message != 8).then_some(&account[..]);
+        let payload = self.up_payload(message, &r);
+        self.m.hear_shared(stream, key, named, &payload);
+        self.says(&payload);
+    }
+
+    pub(super) fn order_event(&mut self, at: usize, status: &str) {
+        let mut open = Record::new();
+        open.set("status", status).set("ocaGroup", self.m.token());
+        let parent = self.m.orders[at].parent;
+        if let Some(parent) = parent {
+            open.set("parentId", parent);
+        }
+        let payload = self.m.order_payload(at, 5, &open, false);
+        self.m.hear_order(at, 5, open);
+        self.says(&payload);
+        let mut values = Record::new();
+        values.set("status", status).set("whyHeld", self.m.token());
+        if let Some(parent) = parent {
+            values.set("parentId", parent);
+        }
+        let payload = self.m.order_payload(at, 3, &values, false);
+        self.m.hear_order(at, 3, values);
+        self.says(&payload);
+    }
+
+    pub(super) fn order_work(&mut self, job: usize, at: usize, n: usize) {
+        if self.m.orders[at].what_if && n == 1 {
+            self.jobs.remove(job);
+            let mut open = Record::new();
+            open.set("status", "PreSubmitted").set("whatIf", 1).set("ocaGroup", self.m.token());
+            let payload = self.m.order_payload(at, 5, &open, false);
+            self.m.hear_order(at, 5, open);
+            return self.says(&payload);
+        }
+        match self.rng.below(12) {
+            0 if n == 1 => {
+                // Refused: no order is created.
+                self.jobs.remove(job);
+                self.order_error(at, *[201u16, 321, 103].get(n % 3).unwrap_or(&201));
+            }
+            0..5 => self.order_event(at, "Submitted"),
+            5 => self.order_error(at, 399),
+            6 => {
+                // The same once more, as the Gateway likes to do.
+                if let Some(values) = self.m.orders[at].status.clone() {
+                    let payload = self.m.order_payload(at, 3, &values, false);
+                    self.m.hear_order(at, 3, values);
+                    self.says(&payload);
+                }
+            }
+            7..9 => self.fill(at),
+            9 => {
+                self.jobs.remove(job);
+                self.order_event(at, "Filled");
+            }
+            10 => {
+                self.jobs.remove(job);
+                self.order_event(at, "Cancelled");
+                self.order_error(at, 202);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn order_error(&mut self, at: usize, code: u16) {
+        let mut values = self.error_values(code);
+        values.set("id", self.m.orders[at].up.expect("it left"));
+        let payload = self.up_payload(4, &values);
+        let over = !matches!(code, 399);
+        self.m.hear_order_error(at, values, over);
+        self.says(&payload);
+    }
+
+    pub(super) fn fill(&mut self, at: usize) {
+        if self.m.execs.len() > 60 {
+            return;
+        }
+        let exec = self.m.execs.len();
+        let id = format!("0001.{}", self.m.token());
+        self.m.execs.push(Exec { order: at, id: id.clone(), live: false });
+        let early = self.rng.one_in(4);
+        let mut report = Record::new();
+        report.set("execId", &id).set("commission", self.m.token());
+        let report = self.up_payload(59, &report);
+        if early {
+            self.says(&report);
+        }
+        let values = self.exec_values(exec);
+        let payload = self.up_payload(11, &values);
+        self.m.hear_execution(exec, None, values);
+        if early && let Some(who) = self.m.holder(self.m.orders[at].owner) {
+            self.m.exact(who, report);
+            self.m.execs[exec].live = false;
+        } else if !early {
+            self.jobs.push(Job::Commission(exec));
+        }
+        self.says(&payload);
+    }
+}

@@ -1,0 +1,445 @@
+//! Seeded simulation of the core: random clients, a random Gateway, lost links and passing time, compared after
+//! every step with a shadow model (`support/core/shadow`).
+//!
+//! `SIM_SEEDS` and `SIM_STEPS` widen the run, `SIM_SEED` runs one seed alone:
+//! `SIM_SEED=17 cargo test --test core_sim`.
+
+#[path = "../support/core/mod.rs"]
+mod support;
+
+mod answers;
+mod clients;
+mod gateway;
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+
+use bytes::Bytes;
+use support::kinds::{self, KINDS};
+use support::shadow::{
+    ACCOUNTS, BULLETINS, Exec, Expect, LaneKey, POSITIONS, QUERY, SECOND, Shadow, Stage, State, UP_CLIENT,
+    What,
+};
+use support::{Frame, Outcome, Rng, Who, World, record, request_payload, response_payload};
+use twsmux::core::Config;
+use twsmux::core::io::{Action, Gone, Input};
+use twsmux::ids::ClientId;
+use twsmux::protocol::layout::Record;
+use twsmux::protocol::{request, response};
+use twsmux::time::Time;
+use twsmux::wire::WireError;
+
+/// Work that the Gateway has taken on.
+enum Job {
+    /// An answer to a request by id.
+    Answer { at: usize, up: i32, rows: usize, cancelled: bool },
+    /// An answer to an execution query: what is still to be sent.
+    Query { at: usize, up: i32, stages: VecDeque<QueryStage> },
+    /// An answer in a lane.
+    Lane { lane: LaneKey, stages: VecDeque<LaneStage> },
+    /// A shared stream.
+    Shared { stream: usize, account: String, rows: usize, ended: bool },
+    /// An account summary.
+    Summary { at: usize, rows: usize, cancelled: bool },
+    /// The notice after an unsubscription of account data.
+    Unsubscribed,
+    /// A commission report of a live fill.
+    Commission(usize),
+    /// The whole life of an order.
+    Order { at: usize, events: usize },
+    /// The clock.
+    Clock,
+}
+
+enum QueryStage {
+    Exec(usize),
+    Commission(usize),
+}
+
+enum LaneStage {
+    /// openOrder or orderStatus of an order, as it last was.
+    Repeat(usize, u16),
+    /// An order of another program.
+    Foreign(i32, i32),
+    /// A message of the answer itself.
+    Row(u16),
+    End(u16),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Up {
+    None,
+    Greeting,
+    Started,
+    Starting { accounts: bool, next: bool },
+    Ready,
+}
+
+struct Sim {
+    w: World,
+    m: Shadow,
+    rng: Rng,
+    up: Up,
+    jobs: Vec<Job>,
+    version: u16,
+    /// The rarity of trouble.
+    calm: usize,
+    reading: Vec<bool>,
+    /// Clock of the Gateway, seconds since the epoch at time 0.
+    epoch: i64,
+}
+
+const FOREIGN: [i32; 2] = [3, 7777];
+
+impl Sim {
+    fn new(seed: u64) -> Sim {
+        let mut rng = Rng(seed ^ 0x5EED);
+        let version = *rng.pick(&[157, 165, 176, 193]);
+        let calm = *rng.pick(&[2, 5, 20, 100]);
+        let config = Config {
+            upstream_client_id: ClientId(UP_CLIENT),
+            max_server_version: version,
+            // Slow ones, so that much waits and is caught waiting.
+            messages_per_second: *rng.pick(&[Some(45), Some(20), Some(5), Some(2), Some(1), None]),
+            seed,
+            ..Config::default()
+        };
+        Sim {
+            w: World::new(config),
+            m: Shadow::new(version),
+            rng,
+            up: Up::None,
+            jobs: Vec::new(),
+            version,
+            calm,
+            reading: Vec::new(),
+            epoch: 1_700_000_000,
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.w.now.0
+    }
+
+    // ---- comparing ----
+
+    /// Holds what the core did against what the shadow expects.
+    fn feed(&mut self, outcome: Outcome, ordered: bool) {
+        let now = self.now();
+        for f in &outcome.up {
+            self.m.left(f, now);
+        }
+        let mut expected: Vec<Option<Expect>> = self.m.out.drain(..).map(Some).collect();
+        for (who, f) in &outcome.to {
+            if f.id == 9 {
+                self.m.check_next(*who, f);
+            }
+            let at = expected
+                .iter()
+                .position(|e| e.as_ref().is_some_and(|e| e.who == *who && matches(&e.what, f)));
+            let Some(at) = at else {
+                panic!(
+                    "client {who} (id {}) got a frame it is not entitled to: {:?}\nexpected: {:?}",
+                    self.m.clients[*who].id,
+                    f,
+                    expected.iter().flatten().collect::<Vec<_>>()
+                );
+            };
+            if ordered || f.error().is_some_and(|e| e.1 == 1100) {
+                let before = expected[..at].iter().flatten().find(|e| e.who == *who && e.must);
+                assert!(before.is_none(), "{f:?} came before {before:?}");
+            }
+            expected[at] = None;
+        }
+        let missing: Vec<_> = expected.into_iter().flatten().filter(|e| e.must).collect();
+        assert!(missing.is_empty(), "not delivered: {missing:?}");
+        for action in &outcome.actions {
+            if let Action::CloseClient { client, .. } = action {
+                let who = self.w.peers.iter().rposition(|p| p.key == *client).expect("known");
+                assert_eq!(self.m.clients[who].stage, Stage::Over, "client {who} is closed without a reason");
+            }
+        }
+        for (who, peer) in self.w.peers.iter().enumerate() {
+            let over = self.m.clients[who].stage == Stage::Over;
+            assert_eq!(over && peer.open, peer.open && peer.closing.is_some(), "client {who} closes");
+        }
+        self.w.check();
+    }
+
+    // ---- time ----
+
+    fn advance(&mut self, micros: u64) {
+        let target = Time(self.now() + micros);
+        while let Some(due) = self.w.core.next_deadline().filter(|d| *d <= target) {
+            self.w.now = self.w.now.max(due);
+            let outcome = self.w.handle(Input::Tick);
+            let now = self.now();
+            self.m.tick(now);
+            if outcome.actions.iter().any(|a| matches!(a, Action::Abort { .. })) {
+                assert!(self.m.link_expired(now), "the link is given up too early");
+                self.link_is_gone();
+            }
+            if outcome.actions.contains(&Action::Finish) {
+                self.finished();
+            }
+            self.feed(outcome, false);
+        }
+        assert!(
+            self.up == Up::None || !self.m.link_expired(self.now()) || self.now() > target.0,
+            "a dead link is kept"
+        );
+        self.w.now = target;
+    }
+
+    fn finished(&mut self) {
+        self.m.refuse_queued();
+        for c in &mut self.m.clients {
+            c.stage = Stage::Over;
+        }
+    }
+
+    fn link_is_gone(&mut self) {
+        self.up = Up::None;
+        self.jobs.clear();
+        self.m.link_lost();
+    }
+
+    // ---- one step, one run ----
+
+    fn step(&mut self) {
+        self.w.now = Time(self.now() + 1 + self.rng.below(400) as u64);
+        self.advance(0);
+        match self.rng.below(20) {
+            // Nothing much happens without a link: most of its absence is skipped.
+            0..12 if self.up != Up::Ready => {
+                if self.up == Up::None && self.w.looking.is_none() && self.w.dialing.is_none() {
+                    let due = self.w.core.next_deadline().map_or(0, |d| d.0);
+                    self.advance(due.saturating_sub(self.now()) + 1);
+                }
+                self.gateway_step();
+            }
+            0..8 => self.client_step(),
+            8..15 => self.gateway_step(),
+            15..17 if self.up == Up::Ready => {
+                let most = if self.rng.one_in(3) { 4000 } else { 60 };
+                let n = 1 + self.rng.below(most);
+                self.gateway_reads(n);
+            }
+            15..18 => {
+                let open = self.open_clients();
+                for who in open {
+                    if self.reading[who] && self.rng.one_in(2) {
+                        let n = 1 + self.rng.below(600);
+                        self.w.read(who, n);
+                    }
+                }
+            }
+            _ => {
+                let micros = match self.rng.below(120) {
+                    0 => 6 * SECOND,
+                    1 if self.storm() => 80 * SECOND,
+                    2..10 => SECOND,
+                    _ => 10_000,
+                };
+                let more = self.rng.below(1000) as u64;
+                self.advance(micros + more);
+            }
+        }
+    }
+
+    /// Everything comes to rest: what is still owed is paid, then nothing may be left over.
+    fn come_to_rest(&mut self) {
+        for who in 0..self.reading.len() {
+            self.reading[who] = true;
+        }
+        for _ in 0..4000 {
+            match self.up {
+                Up::None => {
+                    let due = self.w.core.next_deadline().map_or(0, |d| d.0);
+                    self.advance(due.saturating_sub(self.now()) + 1);
+                }
+                _ => self.advance(400_000),
+            }
+            if self.up == Up::Ready {
+                self.gateway_reads(usize::MAX);
+            }
+            for who in self.open_clients() {
+                self.w.read(who, usize::MAX);
+                if self.w.peers[who].closing.is_some() {
+                    let outcome = self.w.gone(who, Gone::Eof);
+                    self.feed(outcome, true);
+                }
+            }
+            match self.up {
+                Up::Ready => match self.jobs.iter().position(|j| self.owed(j)) {
+                    Some(job) => self.work(job),
+                    None if self.w.core.upstream_output().is_empty()
+                        && self.w.core.view(self.w.now).queued == 0 =>
+                    {
+                        break;
+                    }
+                    None => {}
+                },
+                _ => self.gateway_step(),
+            }
+        }
+        assert!(self.up == Up::Ready, "the link comes back");
+        let view = self.w.core.view(self.w.now);
+        assert_eq!(view.queued, 0, "nothing waits for ever");
+        assert_eq!(view.lane_waiters, 0);
+        let left: Vec<_> = self
+            .m
+            .insts
+            .iter()
+            .filter(|i| i.state == State::Active && (i.one_shot || i.up.is_none()))
+            .collect();
+        assert!(left.is_empty(), "I8: {} requests never ended", left.len());
+        let live = self.m.insts.iter().filter(|i| matches!(i.state, State::Active | State::Spent)).count();
+        assert_eq!(view.requests, live, "both sides agree on what is active");
+        for (up, at) in &self.m.by_up {
+            let inst = &self.m.insts[*at];
+            let stream = inst.kind != QUERY && !inst.one_shot && KINDS[inst.kind].cancel != 0;
+            assert!(
+                !stream || matches!(inst.state, State::Active | State::Spent) || inst.cancelled_up,
+                "the stream {up} ({}) runs on at the Gateway for nobody",
+                inst.message()
+            );
+        }
+        for summary in &self.m.summaries {
+            let runs = summary.up.is_some() && !summary.cancelled_up;
+            assert_eq!(
+                runs,
+                !summary.members.is_empty(),
+                "a summary runs for its askers and for nobody else"
+            );
+            assert!(!runs || summary.end.is_some(), "every asker has its end marker");
+        }
+        for order in &self.m.orders {
+            assert!(order.ops.is_empty(), "every order, modification and cancel has left or was refused");
+        }
+        for lane in self.m.lanes.values() {
+            assert!(lane.head.is_none(), "every asker has its answer");
+        }
+        for stream in [ACCOUNTS, POSITIONS] {
+            assert!(self.m.streams[stream].waiting_end.is_empty(), "every subscriber has its end marker");
+        }
+    }
+
+    /// Whether somebody waits for this work to be done.
+    fn owed(&self, job: &Job) -> bool {
+        match job {
+            Job::Answer { at, .. } => self.m.insts[*at].state == State::Active && self.m.insts[*at].one_shot,
+            Job::Summary { at, .. } => {
+                let summary = &self.m.summaries[*at];
+                summary.end.is_none() && !summary.members.is_empty()
+            }
+            Job::Query { .. } | Job::Lane { .. } | Job::Clock | Job::Unsubscribed => true,
+            Job::Shared { stream, ended, .. } => *stream != BULLETINS && !ended,
+            Job::Commission(_) | Job::Order { .. } => false,
+        }
+    }
+
+    /// The end: what is queued is sent, then everything closes.
+    fn stop(&mut self) {
+        self.m.stopping = true;
+        let outcome = self.w.handle(Input::Stop);
+        if outcome.actions.contains(&Action::Finish) {
+            self.finished();
+        }
+        self.feed(outcome, false);
+        let deadline = self.now() + 4 * SECOND;
+        while !self.w.finished {
+            assert!(self.now() < deadline, "the drain has an end");
+            self.advance(50_000);
+            if self.w.socket.is_some() && !self.w.finished {
+                let n = self.rng.below(200);
+                let before = self.w.finished;
+                let (_, outcome) = self.w.gateway_reads(n);
+                if !before && self.w.finished {
+                    self.finished();
+                }
+                self.feed(outcome, false);
+            }
+        }
+        for order in &self.m.orders {
+            assert!(order.ops.is_empty(), "I8: every order has left or was refused");
+        }
+    }
+}
+
+fn matches(what: &What, f: &Frame) -> bool {
+    match what {
+        What::Exact(bytes) => f.payload == *bytes,
+        What::Error(id, codes) => f.error().is_some_and(|(i, c)| i == *id && codes.contains(&c)),
+        What::Code(code) => f.error().is_some_and(|e| e.1 == *code),
+        What::Message(id) => f.id == *id,
+    }
+}
+
+fn run(seed: u64, steps: usize, at: &mut usize) -> u64 {
+    let mut sim = Sim::new(seed);
+    for step in 0..steps {
+        *at = step;
+        sim.step();
+    }
+    *at = steps;
+    match seed % 4 {
+        0 => sim.stop(),
+        _ => sim.come_to_rest(),
+    }
+    sim.w.trace
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn run_and_report(seed: u64, steps: usize) -> Option<u64> {
+    let mut at = 0;
+    match std::panic::catch_unwind(AssertUnwindSafe(|| run(seed, steps, &mut at))) {
+        Ok(trace) => Some(trace),
+        Err(_) => {
+            eprintln!(
+                "seed {seed} fails at step {at} of {steps}; again: \
+                 SIM_SEED={seed} SIM_STEPS={steps} cargo test --test core_sim"
+            );
+            None
+        }
+    }
+}
+
+#[test]
+fn random_runs_agree_with_the_shadow_model() {
+    let steps = number("SIM_STEPS").unwrap_or(2000) as usize;
+    let seeds: Vec<u64> = match number("SIM_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("SIM_SEEDS").unwrap_or(200)).collect(),
+    };
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let failed = std::sync::Mutex::new(Vec::new());
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    let Some(seed) = seeds.get(at) else { return };
+                    if run_and_report(*seed, steps).is_none() {
+                        failed.lock().expect("no panic inside").push(*seed);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().expect("no panic inside");
+    assert!(failed.is_empty(), "failing seeds: {failed:?}");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in 1000..1004 {
+        let first = run(seed, 1000, &mut 0);
+        assert_eq!(first, run(seed, 1000, &mut 0), "I11: seed {seed}");
+        assert_ne!(first, run(seed + 10, 1000, &mut 0));
+    }
+}

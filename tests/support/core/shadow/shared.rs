@@ -1,0 +1,177 @@
+//! What several clients share, and the clock.
+
+use super::*;
+
+impl Shadow {
+    pub fn join(&mut self, who: Who, stream: usize, account: &str, all: bool) {
+        if !self.available() {
+            return self.refuse(who, -1);
+        }
+        if stream == ACCOUNTS {
+            let s = &mut self.streams[ACCOUNTS];
+            if !s.subscribers.is_empty() && s.account != account {
+                if s.subscribers.iter().any(|c| *c != who) {
+                    return self.error(who, -1, &[2101]);
+                }
+                self.leave(who, ACCOUNTS, true);
+            }
+            self.streams[ACCOUNTS].account = account.to_owned();
+        }
+        let s = &mut self.streams[stream];
+        s.waiting_end.insert(who);
+        if s.subscribers.is_empty() {
+            s.subscribers.push(who);
+            s.rows.clear();
+            s.end = None;
+            return;
+        }
+        if !s.subscribers.contains(&who) {
+            s.subscribers.push(who);
+        }
+        if s.end.is_some() {
+            s.waiting_end.remove(&who);
+        }
+        if stream != BULLETINS || all {
+            let image: Vec<Bytes> = s.rows.iter().map(|r| r.1.clone()).chain(s.end.clone()).collect();
+            for row in image {
+                self.exact(who, row);
+            }
+        }
+    }
+
+    /// `asked`: the client asks to leave, as opposed to being gone.
+    pub fn leave(&mut self, who: Who, stream: usize, asked: bool) {
+        if asked && !self.available() {
+            return self.refuse(who, -1);
+        }
+        let s = &mut self.streams[stream];
+        s.waiting_end.remove(&who);
+        let Some(at) = s.subscribers.iter().position(|c| *c == who) else { return };
+        s.subscribers.remove(at);
+        let last = s.subscribers.is_empty();
+        if last {
+            *s = Stream::default();
+        }
+        if asked && stream == ACCOUNTS {
+            self.error(who, -1, &[2100]);
+        }
+        if last && stream == ACCOUNTS && self.ready {
+            self.own_unsubscribes += 1;
+        }
+    }
+
+    /// A row or end of a shared stream comes. `account` where it names one.
+    pub fn hear_shared(
+        &mut self,
+        stream: usize,
+        key: Option<String>,
+        account: Option<&str>,
+        payload: &Bytes,
+    ) {
+        let s = &mut self.streams[stream];
+        if s.subscribers.is_empty() || account.is_some_and(|a| !s.account.is_empty() && a != s.account) {
+            return;
+        }
+        match key {
+            None => {
+                s.end = Some(payload.clone());
+                s.waiting_end.clear();
+            }
+            Some(key) => match s.rows.iter_mut().find(|(k, _)| *k == key && !key.is_empty()) {
+                Some(row) => row.1 = payload.clone(),
+                None => s.rows.push((key, payload.clone())),
+            },
+        }
+        for who in s.subscribers.clone() {
+            self.exact(who, payload.clone());
+        }
+    }
+
+    pub fn join_summary(&mut self, who: Who, down: i32, tags: &'static str) {
+        if !self.available() {
+            return self.refuse(who, down);
+        }
+        let held = self.summaries.iter().flat_map(|s| &s.members).filter(|m| m.0 == who);
+        let held: Vec<i32> = held.map(|m| m.1).collect();
+        if held.contains(&down) || held.len() >= 2 {
+            return self.error(who, down, &[322]);
+        }
+        match self.summaries.iter_mut().find(|s| s.tags == tags && !s.members.is_empty()) {
+            Some(summary) => {
+                summary.members.push((who, down));
+                let rows = summary.rows.iter().map(|r| (63, r.1.clone()));
+                let image: Vec<_> = rows.chain(summary.end.clone().map(|e| (64, e))).collect();
+                for (message, mut values) in image {
+                    values.set("reqId", down);
+                    let payload = self.payload(message, &values);
+                    self.exact(who, payload);
+                }
+            }
+            None => self.summaries.push(Summary {
+                tags,
+                up: None,
+                members: vec![(who, down)],
+                rows: Vec::new(),
+                end: None,
+                cancelled_up: false,
+            }),
+        }
+    }
+
+    pub fn leave_summary(&mut self, who: Who, down: i32) {
+        if !self.available() {
+            return self.refuse(who, down);
+        }
+        for summary in &mut self.summaries {
+            summary.members.retain(|m| *m != (who, down));
+        }
+    }
+
+    /// A row (63), the end (64) or an error (4) of a summary comes; `over`: nothing follows.
+    pub fn hear_summary(&mut self, at: usize, message: u16, key: String, values: &Record, over: bool) {
+        let summary = &mut self.summaries[at];
+        let members = summary.members.clone();
+        match message {
+            63 => match summary.rows.iter_mut().find(|r| r.0 == key) {
+                Some(row) => row.1 = values.clone(),
+                None => summary.rows.push((key, values.clone())),
+            },
+            64 => summary.end = Some(values.clone()),
+            _ => {}
+        }
+        if over && !members.is_empty() {
+            summary.members.clear();
+            summary.cancelled_up = true; // there is nothing to cancel
+        }
+        for (who, down) in members {
+            let mut values = values.clone();
+            values.set(if message == 4 { "id" } else { "reqId" }, down);
+            let payload = self.payload(message, &values);
+            self.exact(who, payload);
+        }
+    }
+
+    pub fn clock_asked(&mut self, who: Who, now: u64) {
+        if !self.available() {
+            return self.refuse(who, -1);
+        }
+        match self.clock {
+            Some((at, seconds)) => {
+                let mut r = Record::new();
+                r.set("time", (seconds * 1000 + (now - at) as i64 / 1000) / 1000);
+                let payload = self.payload(49, &r);
+                self.exact(who, payload);
+            }
+            None => self.clock_waiters.push(who),
+        }
+    }
+
+    pub fn hear_clock(&mut self, seconds: i64, now: u64) {
+        self.clock = Some((now, seconds));
+        for who in std::mem::take(&mut self.clock_waiters) {
+            if self.is_ready(who) {
+                self.clock_asked(who, now);
+            }
+        }
+    }
+}
