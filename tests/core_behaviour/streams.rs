@@ -46,13 +46,20 @@ fn who_joins_before_the_end_of_the_image_gets_one_end() {
     assert_eq!(ids(&w.got(two)), [61, 61, 62]);
 }
 
+/// A world whose Gateway manages two accounts.
+fn two_accounts() -> World {
+    let mut w = ready();
+    w.say(15, &[("accountsList", "DU1,DU2")]);
+    w
+}
+
 fn account_row(w: &mut World, account: &str, key: &str) {
     w.say(6, &[("accountName", account), ("key", key), ("value", "1")]);
 }
 
 #[test]
 fn account_updates_are_shared_for_one_account_and_another_one_is_refused() {
-    let mut w = ready();
+    let mut w = two_accounts();
     let (one, two) = (w.started(1), w.started(2));
     w.asks(one, 6, &[("subscribe", "1"), ("acctCode", "DU1")]);
     account_row(&mut w, "DU1", "A");
@@ -60,8 +67,22 @@ fn account_updates_are_shared_for_one_account_and_another_one_is_refused() {
     w.got(one);
     w.request(two, 6, &[("subscribe", "1"), ("acctCode", "DU2")]);
     assert_eq!(errors(&w.got(two)), [(-1, 2101)]);
+    w.request(two, 6, &[("subscribe", "1"), ("acctCode", "DU1")]);
+    assert_eq!(ids(&w.got(two)), [6, 54]);
+    assert!(w.went_up().is_empty());
+}
+
+#[test]
+fn the_only_account_may_go_unnamed_and_no_other_takes_the_slot() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    w.request(two, 6, &[("subscribe", "1"), ("acctCode", "DU2")]);
+    assert_eq!(errors(&w.got(two)), [(-1, 321)]);
+    w.asks(one, 6, &[("subscribe", "1"), ("acctCode", "DU1")]);
+    account_row(&mut w, "DU1", "A");
+    w.say(54, &[("accountName", "DU1")]);
     w.request(two, 6, &[("subscribe", "1"), ("acctCode", "")]);
-    assert_eq!(ids(&w.got(two)), [6, 54], "the only account may go unnamed");
+    assert_eq!(ids(&w.got(two)), [6, 54]);
     assert!(w.went_up().is_empty());
 }
 
@@ -84,7 +105,7 @@ fn the_notice_after_our_own_unsubscription_is_absorbed_and_the_leaver_is_told() 
 
 #[test]
 fn the_only_subscriber_may_change_the_account() {
-    let mut w = ready();
+    let mut w = two_accounts();
     let one = w.started(1);
     w.asks(one, 6, &[("subscribe", "1"), ("acctCode", "DU1")]);
     w.request(one, 6, &[("subscribe", "1"), ("acctCode", "DU2")]);
