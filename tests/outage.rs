@@ -2,6 +2,9 @@
 
 mod support;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use support::{Mux, PATIENCE, mux_for, sim, wait_until};
@@ -169,4 +172,38 @@ fn a_flood_is_spread_over_time_and_every_request_is_answered() {
     }
     assert!(begin.elapsed() >= Duration::from_secs(2), "100 messages at 40 a second need two full windows");
     wait_until("all answered", || mux.status("/requests") == 0);
+}
+
+/// A Gateway that stops reading and then resets: the socket is full and dead at once.
+#[test]
+fn a_reset_while_the_gateway_takes_nothing_is_noticed_at_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (reset, when) = mpsc::channel::<()>();
+    let gateway = std::thread::spawn(move || {
+        let frame = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+        let mut stream = listener.accept().unwrap().0;
+        drop(listener);
+        let mut chunk = [0u8; 4096];
+        let _ = stream.read(&mut chunk).unwrap();
+        stream.write_all(&frame("176\x0020261123 22:27:38 CET\0")).unwrap();
+        let _ = stream.read(&mut chunk).unwrap();
+        stream.write_all(&[frame("15\x001\0DU1\0"), frame("9\x001\x001\0")].concat()).unwrap();
+        when.recv().unwrap();
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
+    });
+    let mux = Mux::start(&address.to_string(), &["--messages-per-second", "unlimited"]);
+    mux.wait_ready();
+    let mut c = ApiClient::open(mux.listen, 176, 1).expect("started");
+    c.patience = PATIENCE;
+    // More than two sockets' buffers hold.
+    let pattern = "x".repeat(900 << 10);
+    for id in 1..=24 {
+        c.send("reqMatchingSymbols", &record! { reqId: id, pattern: &pattern }).unwrap();
+    }
+    c.fence().expect("all of it was read");
+    reset.send(()).unwrap();
+    gateway.join().unwrap();
+    c.expect_error(-1, 1100).expect("told long before silence would count as death");
+    c.expect_error(24, 504).expect("every request ends");
 }

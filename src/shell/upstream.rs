@@ -53,9 +53,10 @@ impl Upstream {
         let conn = conn.as_ref().filter(|_| !bytes.is_empty())?;
         match conn.stream.try_write(bytes) {
             Ok(n) => Some(n),
-            Err(_) => {
-                // No room, or an error that the next read tells too.
-                if !conn.blocked.replace(true) {
+            Err(error) => {
+                // Only room is waited for. A dead socket has room for ever; its error is told by the next read, after
+                // what the Gateway said before it died.
+                if error.kind() == io::ErrorKind::WouldBlock && !conn.blocked.replace(true) {
                     conn.wake.notify_one();
                 }
                 None
