@@ -32,7 +32,8 @@ impl Core {
             let words = format!("the parent order {} is not known", parent.unwrap_or_default());
             return self.refuse_order(ctx, asked, &words);
         }
-        let up = match self.orders.place(asked.client_id, DownOrderId(down)) {
+        let placement = self.orders.place(asked.client_id, DownOrderId(down));
+        let up = match placement {
             Placement::New(up) | Placement::Modify(up) => up,
             Placement::Reused => {
                 let words = "Duplicate order id: it must be above every order id used before.";
@@ -41,27 +42,31 @@ impl Core {
             Placement::Full => return self.refuse_order(ctx, asked, "no more orders can be remembered"),
         };
         let parent_up = parent_up.flatten().map_or(0, |p| p.0);
-        let attached = [Role::StopLossOrderId, Role::ProfitTakerOrderId]
-            .map(|role| (role, i64::from(self.attached_order(asked, role))));
-        let edits = [
+        let mut edits = [
             (Role::OrderId, i64::from(up.0)),
             (Role::ParentOrderId, i64::from(parent_up)),
             // Only protobuf orders carry a client id: the one that the Gateway knows.
             (Role::ClientId, i64::from(self.config.upstream_client_id.0)),
-            attached[0],
-            attached[1],
+            (Role::StopLossOrderId, 0),
+            (Role::ProfitTakerOrderId, 0),
         ];
-        self.forward(ctx, asked, What::Order(up), &edits);
-    }
-
-    /// The upstream id of an order that the Gateway makes itself and attaches to this one; 0 where there is none.
-    fn attached_order(&mut self, asked: &Asked<'_>, role: Role) -> i32 {
-        let Some(down) = asked.int(role).filter(|id| *id > 0) else { return 0 };
-        match self.orders.place(asked.client_id, DownOrderId(down)) {
-            Placement::New(up) | Placement::Modify(up) => up.0,
-            // The Gateway answers an id that it cannot use.
-            Placement::Reused | Placement::Full => down,
+        for (role, attached) in &mut edits[3..] {
+            let Some(wanted) = asked.int(*role).filter(|id| *id > 0) else { continue };
+            match self.orders.place(asked.client_id, DownOrderId(wanted)) {
+                Placement::New(other) | Placement::Modify(other) => *attached = other.0.into(),
+                // A client's own number must not go upstream: there it is somebody else's order.
+                Placement::Reused | Placement::Full => {
+                    if placement == Placement::New(up) {
+                        self.orders.withdraw(up);
+                    }
+                    let words = format!(
+                        "Duplicate order id: the attached order {wanted} must be above every order id used before."
+                    );
+                    return self.send_error(ctx, asked.key, down, codes::DUPLICATE_ORDER_ID, &words);
+                }
+            }
         }
+        self.forward(ctx, asked, What::Order(up), &edits);
     }
 
     /// Refuses an order: a new one is dead, a modification leaves the order as it is.
@@ -222,11 +227,14 @@ impl Core {
         // The Gateway has it, also where it is one that the Gateway made and attached itself.
         known.sent = true;
         if heard.id() == id::OPEN_ORDER {
-            // The one answer to a what-if: margins, and no order.
+            let unseen = known.open.is_none() && known.status.is_none();
+            // The one answer to a what-if: margins, and no order, unless it was about one that lives.
             if heard.shape.flag(&heard.message).unwrap_or(false) {
-                known.dead = true;
+                known.dead |= unseen;
                 return true;
             }
+            // What was taken for a what-if or a refusal is an order after all.
+            known.dead &= !unseen;
             let changed = known.open.as_deref() != Some(payload);
             if !known.dead {
                 known.open = Some(Bytes::copy_from_slice(payload));

@@ -108,11 +108,12 @@ impl<T> Shape<T> {
     pub fn check(&self, m: &text::Message<'_>) -> Result<(), LayoutError> {
         match m.form {
             Form::Text => layout::check(self.msg, self.version, m.body),
-            Form::Proto => self.check_proto(m.body),
+            Form::Proto => self.check_proto(m),
         }
     }
 
-    fn check_proto(&self, body: &[u8]) -> Result<(), LayoutError> {
+    fn check_proto(&self, m: &text::Message<'_>) -> Result<(), LayoutError> {
+        let body = m.body;
         if self.msg.proto.is_none() {
             return Err(LayoutError::NotThere { message: self.msg.name, version: self.version });
         }
@@ -130,6 +131,12 @@ impl<T> Shape<T> {
                 });
             }
         }
+        // A field may come several times, and only the last one was looked at: what cannot be patched as a whole
+        // must not get any further.
+        let mut edits = [(Role::Plain, 0); MOST_EDITS];
+        let ids = self.proto.iter().map(|(role, _)| *role).filter(|role| holds_int32(*role));
+        let count = edits.iter_mut().zip(ids).map(|(edit, role)| edit.0 = role).count();
+        self.patch(m, &edits[..count], &mut BytesMut::new())?;
         Ok(())
     }
 

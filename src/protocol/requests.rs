@@ -145,7 +145,7 @@ pub static REQUESTS: [Request; 85] = [
             text("localSymbol"),
             text("tradingClass"),
             int("numRows"),
-            boolean("isSmartDepth").since(146),
+            boolean("isSmartDepth").since(146).proto(&[4]),
             tags("mktDepthOptions"),
         ])
         .proto_by_id("MarketDepthRequest", 206)

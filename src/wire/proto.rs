@@ -172,16 +172,13 @@ pub fn patch(body: &[u8], edits: &[(&[u32], i64)], out: &mut BytesMut) -> Result
         let bad = || WireError::BadProto(body.len() - rest.len());
         let (after, (number, value)) = one(rest).map_err(|_| bad())?;
         let raw = &rest[..rest.len() - after.len()];
-        let below: Vec<(&[u32], i64)> = edits
-            .iter()
-            .filter(|(path, _)| path.first() == Some(&number))
-            .map(|(path, v)| (&path[1..], *v))
-            .collect();
-        match (below.first(), value) {
+        let mut here = edits.iter().filter(|(path, _)| path.first() == Some(&number)).peekable();
+        match (here.peek(), value) {
             (None, _) => out.put_slice(raw),
-            (Some(([], new)), Value::Varint(_)) => put_value(number, Value::Varint(*new as u64), out),
-            (Some(([], _)), _) => return Err(bad()),
+            (Some(([_], new)), Value::Varint(_)) => put_value(number, Value::Varint(*new as u64), out),
+            (Some(([_], _)), _) => return Err(bad()),
             (Some(_), Value::Bytes(inner)) => {
+                let below: Vec<(&[u32], i64)> = here.map(|(path, v)| (&path[1..], *v)).collect();
                 let mut patched = BytesMut::with_capacity(inner.len() + 16);
                 patch(inner, &below, &mut patched)?;
                 put_bytes(number, &patched, out);
