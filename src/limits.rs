@@ -11,6 +11,9 @@ pub const MAX_CLIENT_FRAME: usize = 1 << 20;
 pub const MAX_GREETING: usize = 4096;
 /// Clients connected at once, those that have not said who they are included.
 pub const MAX_CLIENTS: usize = 4096;
+/// Open files that clients are not given: the Gateway's socket above all, listeners, the admin endpoint, the kernel's
+/// tables. Of a small allowance they are given half.
+pub const RESERVED_FILES: u64 = 160;
 /// Time a client has from connecting to a complete greeting. Slower is a stalled or foreign program.
 pub const GREETING_TIME: Duration = Duration::from_secs(15);
 /// Time a client has from the version reply to startApi. Libraries may pause here (AsyncEConnect).
@@ -31,8 +34,8 @@ pub const MAX_REQUESTS_PER_CLIENT: usize = 5000;
 pub const MAX_QUEUED_PER_CLIENT: usize = 2000;
 /// Bytes of one client that wait for the pacer.
 pub const MAX_QUEUED_BYTES_PER_CLIENT: usize = 32 << 20;
-/// Requests without an id that wait in one lane, over all clients.
-pub const MAX_LANE_WAITERS: usize = 1000;
+/// Requests without an id that are under way or wait for their turn, over all lanes and clients.
+pub const MAX_LANE_REQUESTS: usize = 1000;
 /// Time after which the asker at the head of a lane gets an error. The lane stays shut until its end marker comes.
 pub const LANE_TIME: Duration = Duration::from_secs(30);
 /// Ended or cancelled request ids that are remembered, so that late frames are recognised and dropped.

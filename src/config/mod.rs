@@ -11,6 +11,9 @@ use crate::shell::run::{Die, UpstreamClose};
 /// Highest server version that `latest` asks for.
 pub const LATEST_SERVER_VERSION: u16 = 226;
 
+/// Longest time that can be set, seconds.
+const LONGEST_TIME: f64 = 86_400.0;
+
 /// Every setting, each perhaps not given.
 #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -167,9 +170,9 @@ impl Options {
             self.fill(Self::read(&path)?);
         }
         let positive = |name: &str, value: Option<f64>| match value {
-            Some(v) if !(v.is_finite() && v > 0.0) => {
-                Err(ConfigError::Invalid(format!("{name} is {v}; it must be a number of seconds above 0")))
-            }
+            Some(v) if !(v > 0.0 && v <= LONGEST_TIME) => Err(ConfigError::Invalid(format!(
+                "{name} is {v}; it must be a number of seconds above 0, and a day at most"
+            ))),
             _ => Ok(()),
         };
         positive("backoff_min", self.backoff_min)?;
@@ -295,6 +298,7 @@ mod tests {
             ("max_server_version = 99", "99"),
             ("messages_per_second = 0", "0"),
             ("backoff_min = -1.0", "backoff_min"),
+            ("handshake_time = 1e30", "handshake_time"),
             ("backoff_min = 9.0\nbackoff_max = 3.0", "above backoff_max"),
             ("listen = [\"nowhere\"]", "listen"),
         ] {

@@ -6,7 +6,7 @@ use super::io::Level;
 use super::pacer::What;
 use super::requests::Entry;
 use super::{Core, Ctx, codes};
-use crate::ids::{ClientId, ClientKey, DownReqId};
+use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
 use crate::protocol::dialect::Shape;
 use crate::protocol::model::{Handling, Kind, Request, Role};
@@ -190,6 +190,7 @@ impl Core {
             Kind::Stream => false,
             _ => true,
         };
+        self.make_room_for_request(ctx, asked.key);
         let Some(client) = self.clients.get(asked.key) else { return };
         if client.active.len() >= limits::MAX_REQUESTS_PER_CLIENT {
             let words =
@@ -234,6 +235,20 @@ impl Core {
         let edits = [(Role::ReqId, i64::from(up.0)), (Role::ClientId, 0)];
         let edits = if decl.handling == Handling::Executions { &edits[..] } else { &edits[..1] };
         self.forward(ctx, asked, What::Request(up), edits);
+    }
+
+    /// Subscriptions that drew an error stay, in case that something still comes. A client at its limit loses one of
+    /// those: few clients cancel what failed.
+    fn make_room_for_request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
+        let Some(client) = self.clients.get(key) else { return };
+        if client.active.len() < limits::MAX_REQUESTS_PER_CLIENT {
+            return;
+        }
+        let spent = |up: &UpReqId| self.requests.get(*up).is_some_and(|e| e.spent);
+        if let Some(up) = client.active.iter().copied().find(spent) {
+            self.end_upstream(ctx, up);
+            self.retire_request(up, false);
+        }
     }
 
     fn cancel_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {

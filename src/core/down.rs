@@ -19,16 +19,18 @@ use crate::wire::{
 impl Core {
     pub(super) fn client_connected(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, peer: String) {
         self.stats.clients += 1;
-        let full = self.clients.len() >= limits::MAX_CLIENTS;
+        let full = self.clients.len() >= self.config.max_clients;
         self.clients.insert(Client::new(key, peer, ctx.now));
         self.timers.arm(Timer::Client(key), ctx.now + limits::GREETING_TIME);
         if full || self.stopping {
             let words = match full {
-                true => format!("refused: {} clients are connected, the limit", limits::MAX_CLIENTS),
+                true => format!("refused: {} clients are connected, the limit", self.config.max_clients),
                 false => "refused: twsmux stops".to_owned(),
             };
             self.note_client(ctx, key, Level::Warn, words);
             self.close_client(ctx, key, Gone::Refused, None);
+            // At once: there is nothing to be sent, and its socket is one too many.
+            ctx.actions.push(Action::CloseClient { client: key, flush: false });
         }
     }
 

@@ -22,7 +22,12 @@ impl Core {
     }
 
     pub(super) fn ask_lane(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, lane: Lane) {
-        if self.lanes.waiting() >= limits::MAX_LANE_WAITERS {
+        if self.lanes.len() >= limits::MAX_LANE_REQUESTS {
+            for (lane, key) in self.lanes.drop_abandoned() {
+                self.timers.disarm(Timer::Lane(lane, key));
+            }
+        }
+        if self.lanes.len() >= limits::MAX_LANE_REQUESTS {
             let words = "too many requests of this kind wait for the Gateway";
             return self.unavailable(ctx, asked, words);
         }

@@ -75,8 +75,8 @@ impl Core {
                 return;
             }
         }
-        self.suspect(ctx, key);
         if self.streams.get_mut(stream).join(key) {
+            self.suspect(ctx, key);
             self.streams.get_mut(stream).clear_image();
             return self.forward(ctx, asked, What::Other, &[]);
         }

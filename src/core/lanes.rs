@@ -130,6 +130,29 @@ impl Lanes {
             .collect()
     }
 
+    /// Drops the lanes whose key tells the answer and whose asker is gone or was told that it took too long: whatever
+    /// comes under that key answers the next one as well.
+    pub fn drop_abandoned(&mut self) -> Vec<(Lane, i64)> {
+        let abandoned = |lane: &Lane, state: &State| {
+            matches!(lane, Lane::MarketRule | Lane::Fa)
+                && state.sent
+                && state.waiting.is_empty()
+                && state.under_way.as_ref().is_some_and(|ask| ask.client.is_none())
+        };
+        let dropped: Vec<_> =
+            self.lanes.iter().filter(|((lane, _), s)| abandoned(lane, s)).map(|(key, _)| *key).collect();
+        for key in &dropped {
+            self.lanes.remove(key);
+        }
+        self.sent.retain(|lane| self.lanes.contains_key(lane));
+        dropped
+    }
+
+    /// Requests under way and waiting, over all lanes.
+    pub fn len(&self) -> usize {
+        self.lanes.len() + self.waiting
+    }
+
     /// Requests that wait, over all lanes.
     pub fn waiting(&self) -> usize {
         self.waiting

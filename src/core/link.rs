@@ -306,6 +306,7 @@ impl Core {
         self.timers.disarm(Timer::Handshake);
         self.timers.arm(Timer::Stable, ctx.now + limits::STABLE_AFTER);
         self.timers.arm(Timer::Liveness, ctx.now + limits::CLOCK_DISTANCE);
+        self.liveness_checked = ctx.now;
         self.stats.connects[ConnectResult::Ready as usize] += 1;
         self.stats.handshake_us = Some(ctx.now.since(since).as_micros() as u64);
         let version = self.server_version();
@@ -474,8 +475,11 @@ impl Core {
         if !self.is_ready() {
             return;
         }
+        // A process that was held up has not read what waits on its socket: it must look before it judges.
+        let late = ctx.now.since(self.liveness_checked) > 2 * limits::CLOCK_DISTANCE;
+        self.liveness_checked = ctx.now;
         let silent = ctx.now.since(self.last_heard);
-        if silent >= limits::SILENCE_IS_DEATH {
+        if !late && silent >= limits::SILENCE_IS_DEATH {
             return self.fail(ctx, Failure::Dead(silent));
         }
         if silent >= limits::IDLE_BEFORE_PROBE || self.clock.is_none() {

@@ -87,6 +87,8 @@ pub struct Config {
     pub backoff_max: Duration,
     /// Patience with the Gateway's handshake.
     pub handshake_time: Duration,
+    /// Clients connected at once.
+    pub max_clients: usize,
     /// Seed of the jitter.
     pub seed: u64,
     /// Milliseconds since the epoch at [`Time::ZERO`].
@@ -104,6 +106,7 @@ impl Default for Config {
             backoff_min: limits::BACKOFF_MIN,
             backoff_max: limits::BACKOFF_MAX,
             handshake_time: limits::HANDSHAKE_TIME,
+            max_clients: limits::MAX_CLIENTS,
             seed: 0,
             epoch_ms: 0,
         }
@@ -158,6 +161,8 @@ pub struct Core {
     clock_waiters: Vec<(ClientKey, u16)>,
     probe_sent: Option<Time>,
     last_heard: Time,
+    /// When the Gateway's silence was last measured.
+    liveness_checked: Time,
     /// The market data type in force upstream.
     market_data_type: i32,
     /// Unsubscriptions of account data of ours whose 2100 is still to come.
@@ -198,6 +203,7 @@ impl Core {
             clock_waiters: Vec::new(),
             probe_sent: None,
             last_heard: Time::ZERO,
+            liveness_checked: Time::ZERO,
             market_data_type: 1,
             own_unsubscribes: 0,
             stopping: false,
@@ -317,7 +323,7 @@ impl Core {
         if let Some(limit) = self.config.messages_per_second {
             assert!(self.pacer.in_window(now) <= limit as usize, "I9");
         }
-        assert!(self.lanes.waiting() <= limits::MAX_LANE_WAITERS, "I10");
+        assert!(self.lanes.len() <= limits::MAX_LANE_REQUESTS, "I10");
         self.orders.check();
         for up in 1..self.orders.next_upstream().min(2) {
             assert!(!self.requests.covers(up), "request ids and order ids are disjoint");
@@ -535,6 +541,11 @@ impl Core {
             self.note(ctx, Level::Warn, format!("{} messages were not sent in time", self.pacer.len()));
         }
         self.refuse_queued(ctx, "twsmux stops");
+        if let Link::Dialing { .. } = self.link {
+            // Nobody would finish the handshake that an accepted connect begins.
+            self.link = Link::Down;
+            ctx.actions.push(Action::Abort { link: self.link_id });
+        }
         for key in self.clients.iter().map(|c| c.key).collect::<Vec<_>>() {
             self.close_client(ctx, key, Gone::Stopping, None);
         }

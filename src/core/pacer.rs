@@ -101,11 +101,14 @@ impl Pacer {
 
     /// One message was sent.
     pub fn sent(&mut self, now: Time) {
-        let Some(limit) = self.limit else { return };
-        self.sent.push_back(now);
-        while self.sent.len() > limit as usize {
+        if self.limit.is_none() {
+            return;
+        }
+        // By time, not by number: the invariant is to see it if there were too many.
+        while self.sent.front().is_some_and(|t| *t + WINDOW <= now) {
             self.sent.pop_front();
         }
+        self.sent.push_back(now);
     }
 
     /// Sends nothing before `until`.
@@ -120,7 +123,7 @@ impl Pacer {
         Vec::from_iter::<VecDeque<Queued>>(out)
     }
 
-    /// A new link: what was sent on the old one does not count, and nothing waits.
+    /// A new link: nothing waits. What was sent on the old one still counts: the Gateway may count by program.
     pub fn reset(&mut self) -> Vec<Queued> {
         self.pause_until = Time::ZERO;
         self.queue.drain(..).collect()

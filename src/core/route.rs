@@ -249,7 +249,7 @@ impl Core {
                          same Gateway count too; lower --messages-per-second if it comes again";
             self.note(ctx, Level::Error, words.into());
             self.pacer.pause(ctx.now + limits::RATE_ERROR_PAUSE);
-            return self.dropped(Drop::Own);
+            return self.rate_refused(ctx, error_id);
         }
         if self.requests.covers(error_id) {
             return self.hear_request_error(ctx, heard, UpReqId(error_id), class);
@@ -258,6 +258,26 @@ impl Core {
             return self.hear_order_error(ctx, heard, UpOrderId(error_id), class);
         }
         self.hear_system_error(ctx, heard, payload, code, class);
+    }
+
+    /// The Gateway took no notice of a message because there were too many. The one that it names ends here, under a
+    /// code that does not make watchdogs restart the Gateway.
+    fn rate_refused(&mut self, ctx: &mut Ctx<'_>, error_id: i32) {
+        let (up, order) = (UpReqId(error_id), self.orders.get(UpOrderId(error_id)));
+        if let Some((key, down)) = self.requests.get(up).map(|e| (e.client, e.down)) {
+            let words =
+                "Error processing request: the Gateway refused it because of its message rate; try again.";
+            self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
+            self.end_request(up);
+        } else if let Some((owner, down)) = order.map(|o| (o.owner, o.down))
+            && let Some(key) = self.owner_key(owner)
+        {
+            let words = "Order Message: the Gateway refused a message about this order because of its message rate. \
+                         Check the open orders before sending it again.";
+            self.send_error(ctx, key, down.0, codes::ORDER_MESSAGE, words);
+        } else {
+            self.dropped(Drop::Own);
+        }
     }
 
     fn hear_request_error(
@@ -357,12 +377,11 @@ impl Core {
             }
             Some(Class::Unsubscribed) => {
                 // Another program took the slot: nobody here is subscribed any more.
-                let subscribers = self.streams.get(Shared::AccountUpdates).subscribers();
-                *self.streams.get_mut(Shared::AccountUpdates) = Default::default();
-                for key in subscribers {
-                    self.send(ctx, key, |_, out| frame::put(payload, out));
-                }
-                return;
+                return self.stream_refused(ctx, Shared::AccountUpdates, payload);
+            }
+            // Another program has the slot and keeps it.
+            _ if code == codes::ACCOUNT_TAKEN && self.streams.get(Shared::AccountUpdates).is_live() => {
+                return self.stream_refused(ctx, Shared::AccountUpdates, payload);
             }
             _ => {}
         }
@@ -377,13 +396,24 @@ impl Core {
             return;
         }
         let since = ctx.now - limits::SUSPECT_TIME;
-        let suspect = self.suspects.iter().rev().find(|(_, at)| *at >= since).map(|(key, _)| *key);
-        match suspect.filter(|key| self.clients.get(*key).is_some_and(|c| c.phase == Phase::Ready)) {
-            Some(key) => self.send(ctx, key, |_, out| frame::put(payload, out)),
+        match self.suspects.back().filter(|(_, at)| *at >= since).map(|(key, _)| *key) {
+            Some(key) if self.clients.get(key).is_some_and(|c| c.phase == Phase::Ready) => {
+                self.send(ctx, key, |_, out| frame::put(payload, out));
+            }
+            Some(_) => self.dropped(Drop::Late), // its client is gone, and nobody else caused it
             None => {
                 self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}"));
                 self.broadcast(ctx, payload);
             }
+        }
+    }
+
+    /// The Gateway ended a shared stream or never began it: all who share it are told, and the next one who asks
+    /// begins it anew.
+    fn stream_refused(&mut self, ctx: &mut Ctx<'_>, stream: Shared, payload: &[u8]) {
+        let state = std::mem::take(self.streams.get_mut(stream));
+        for key in state.subscribers() {
+            self.send(ctx, key, |_, out| frame::put(payload, out));
         }
     }
 }

@@ -164,7 +164,10 @@ impl Shell {
     fn carry_out(self: &Rc<Self>, action: Action) {
         match action {
             Action::Look { link } => drop(spawn_local(upstream::look(self.clone(), link))),
-            Action::Dial { link } => drop(spawn_local(upstream::serve(self.clone(), link))),
+            Action::Dial { link } => {
+                let task = spawn_local(upstream::serve(self.clone(), link));
+                self.upstream.dials(link, task.abort_handle());
+            }
             Action::Abort { link } => self.upstream.abort(link),
             Action::CloseClient { client, flush } => self.clients.close(client, flush),
             Action::Note(note) => log(&note),
@@ -263,13 +266,20 @@ fn bind(addr: SocketAddr, what: &'static str) -> Result<std::net::TcpListener, R
     })
 }
 
+/// How many clients fit into so many open files. **Clients must not use up what the Gateway's socket needs.**
+fn most_clients(files: u64) -> usize {
+    let most = files.saturating_sub(limits::RESERVED_FILES).max(files / 2);
+    usize::try_from(most).unwrap_or(usize::MAX)
+}
+
 /// Runs until SIGTERM or SIGINT; `ready` is called once the listeners stand.
 ///
 /// # Errors
 /// [`RunError`] before it is ready; afterwards it ends only in order.
-pub fn run(settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(), RunError> {
-    sys::raise_open_files();
-    // Before any port is opened: a second twsmux for the same Gateway must not even answer.
+pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(), RunError> {
+    let files = sys::raise_open_files();
+    settings.core.max_clients = settings.core.max_clients.min(most_clients(files));
+    // Ports first, because a port that is taken is the clearer message. Nobody is accepted before the lock is held.
     let listeners =
         settings.listen.iter().map(|addr| bind(*addr, "clients")).collect::<Result<Vec<_>, _>>()?;
     let admin = bind(settings.admin, "admin")?;

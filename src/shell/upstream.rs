@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use super::run::{Die, Shell, UpstreamClose};
 use super::sys;
@@ -40,11 +41,18 @@ struct Conn {
 pub(super) struct Upstream {
     addr: SocketAddr,
     conn: RefCell<Option<Rc<Conn>>>,
+    /// The connect under way.
+    dial: RefCell<Option<(LinkId, AbortHandle)>>,
 }
 
 impl Upstream {
     pub(super) fn new(addr: SocketAddr) -> Self {
-        Upstream { addr, conn: RefCell::new(None) }
+        Upstream { addr, conn: RefCell::new(None), dial: RefCell::new(None) }
+    }
+
+    /// Remembers the task that connects, so that it can be called off.
+    pub(super) fn dials(&self, link: LinkId, task: AbortHandle) {
+        *self.dial.borrow_mut() = Some((link, task));
     }
 
     /// Writes bytes; how many were taken, or `None` when there is nothing to write or no room.
@@ -64,11 +72,14 @@ impl Upstream {
         }
     }
 
-    /// Resets the connection. Its task ends in this turn of the loop and drops the last reference.
+    /// Resets the connection, or calls off the connect. Its task ends in this turn of the loop and drops the last reference.
     pub(super) fn abort(&self, link: LinkId) {
         if let Some(conn) = self.conn.borrow_mut().take_if(|c| c.link == link) {
             conn.closed.set(true);
             conn.wake.notify_one();
+        }
+        if let Some((_, task)) = self.dial.borrow_mut().take_if(|(l, _)| *l == link) {
+            task.abort();
         }
     }
 
@@ -126,7 +137,10 @@ pub(super) async fn look(shell: Rc<Shell>, link: LinkId) {
 /// Dials and serves the connection until it ends.
 pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
     let addr = shell.upstream.addr;
-    let stream = match dial(addr).await {
+    let dialled = dial(addr).await;
+    // From here on the connection is what an abort ends.
+    shell.upstream.dial.borrow_mut().take_if(|(l, _)| *l == link);
+    let stream = match dialled {
         Ok(stream) => stream,
         Err(error) => {
             return shell.tell_and_perform(Input::UpstreamRefused { link, error: error.to_string() });
@@ -158,9 +172,15 @@ pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
 
 async fn dial(addr: SocketAddr) -> io::Result<TcpStream> {
     let connect = sys::upstream_socket(addr)?.connect(addr);
-    tokio::time::timeout(CONNECT_TIME, connect)
+    let stream = tokio::time::timeout(CONNECT_TIME, connect)
         .await
-        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connect")))
+        .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connect")))?;
+    if stream.local_addr()? == stream.peer_addr()? {
+        // Where nothing listens, a port among those that the system gives out can be dialled from itself. Kept, it
+        // would also keep the Gateway from listening.
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(stream)
 }
 
 /// Carries bytes until the connection ends: `Some` with the system's words, `None` when it was our own act.
