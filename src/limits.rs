@@ -32,6 +32,9 @@ pub const MAX_OUTBOX: usize = 40 << 20;
 pub const MAX_REQUESTS_PER_CLIENT: usize = 5000;
 /// Messages of one client that wait for the pacer.
 pub const MAX_QUEUED_PER_CLIENT: usize = 2000;
+/// Order cancels of one client that may wait beyond [`MAX_QUEUED_PER_CLIENT`]: a flood of its own must not keep it from
+/// cancelling.
+pub const QUEUED_CANCELS_RESERVE: usize = 1000;
 /// Bytes of one client that wait for the pacer.
 pub const MAX_QUEUED_BYTES_PER_CLIENT: usize = 32 << 20;
 /// Requests without an id that are under way or wait for their turn, over all lanes and clients.

@@ -132,7 +132,12 @@ impl Core {
 
     fn over_queue_limit(&self, asked: &Asked<'_>) -> Option<String> {
         let (messages, bytes) = self.clients.get(asked.key)?.queued;
-        (messages >= limits::MAX_QUEUED_PER_CLIENT
+        // A full queue of data requests must not keep a cancel from being sent (I7).
+        let reserve = match asked.shape.decl.handling {
+            Handling::CancelOrder | Handling::GlobalCancel => limits::QUEUED_CANCELS_RESERVE,
+            _ => 0,
+        };
+        (messages >= limits::MAX_QUEUED_PER_CLIENT + reserve
             || bytes + asked.message.body.len() > limits::MAX_QUEUED_BYTES_PER_CLIENT)
             .then(|| {
                 format!(

@@ -311,7 +311,7 @@ impl Core {
                 assert_eq!((entry.message, entry.down), (*message, *down));
             }
             assert!(client.active.len() <= limits::MAX_REQUESTS_PER_CLIENT, "I10");
-            assert!(client.queued.0 <= limits::MAX_QUEUED_PER_CLIENT, "I10");
+            assert!(client.queued.0 <= limits::MAX_QUEUED_PER_CLIENT + limits::QUEUED_CANCELS_RESERVE, "I10");
             assert!(client.outbox.len() <= limits::MAX_OUTBOX + limits::MAX_FRAME + 4096, "I10");
             let live = matches!(client.phase, Phase::Held | Phase::Ready);
             let named = client.id.is_some_and(|id| self.by_id.get(&id) == Some(&client.key));

@@ -353,3 +353,18 @@ fn the_next_id_is_answered_here_and_is_each_clients_own() {
     }
     assert!(w.went_up().is_empty());
 }
+
+#[test]
+fn a_flood_of_its_own_does_not_keep_a_client_from_cancelling() {
+    let mut w = ready();
+    let who = w.started(1);
+    w.places(who, "5");
+    let mut flooded = false;
+    for n in 0..3000 {
+        w.request(who, 81, &[("reqId", &n.to_string()), ("pattern", "A")]);
+        flooded |= errors(&w.got(who)).iter().any(|(_, code)| *code == 322);
+    }
+    assert!(flooded, "the queue has a bound");
+    w.request(who, 4, &[("orderId", "5")]);
+    assert_eq!(errors(&w.got(who)), [], "and a cancel is queued all the same");
+}
