@@ -1,14 +1,24 @@
 //! The words in which messages are declared: small `const` functions that build the forms of [`super::model`], so
 //! that a declaration in the tables reads like its description.
 
-use super::model::*;
+use super::{model::*, schema::Schema};
 
 const fn field(name: &'static str, ty: Type) -> Node {
     Node::One(plain(name, ty))
 }
 
 const fn plain(name: &'static str, ty: Type) -> Field {
-    Field { name, ty, optional: false, role: Role::Plain, versions: Versions::ALL, fixed: None, proto: &[] }
+    Field {
+        name,
+        ty,
+        optional: false,
+        role: Role::Plain,
+        versions: Versions::ALL,
+        fixed: None,
+        unset: None,
+        home: Home::SameName,
+        harmless: false,
+    }
 }
 
 /// A 32-bit integer.
@@ -48,7 +58,7 @@ pub const fn tags(name: &'static str) -> Node {
 
 /// The message version with which some messages begin: a constant, unrelated to the server version.
 pub const fn version(value: &'static str) -> Node {
-    int("version").role(Role::MessageVersion).fixed(value)
+    int("version").role(Role::MessageVersion).fixed(value).text_only().harmless()
 }
 
 /// A request id.
@@ -139,9 +149,53 @@ impl Node {
         Node::One(Field { fixed: Some(value), ..self.one() })
     }
 
-    /// Where the protobuf form has the same value.
-    pub const fn proto(self, path: &'static [u32]) -> Node {
-        Node::One(Field { proto: path, ..self.one() })
+    /// What stands there when the other side has no such value.
+    pub const fn unset(self, value: &'static str) -> Node {
+        Node::One(Field { unset: Some(value), ..self.one() })
+    }
+
+    /// A request may lose the value: the Gateway ignores it.
+    pub const fn harmless(self) -> Node {
+        Node::One(Field { harmless: true, ..self.one() })
+    }
+
+    const fn home(self, home: Home) -> Node {
+        match self {
+            Node::One(f) => Node::One(Field { home, ..f }),
+            Node::Repeat { count, body } => Node::Repeat { count: Field { home, ..count }, body },
+            Node::Conditions { count } => Node::Conditions { count: Field { home, ..count } },
+            _ => panic!("a group has no place of its own"),
+        }
+    }
+
+    /// The path of the same value in the protobuf form, where the name differs.
+    pub const fn at(self, path: &'static str) -> Node {
+        self.home(Home::At(path))
+    }
+
+    /// The paths of the same value in the members of a choice.
+    pub const fn at_each(self, paths: &'static [&'static str]) -> Node {
+        self.home(Home::Each(paths))
+    }
+
+    /// A mask whose bits are booleans in the message at `path`, the lowest first.
+    pub const fn bits(self, path: &'static str, names: &'static [&'static str]) -> Node {
+        self.home(Home::Bits(path, names))
+    }
+
+    /// Says whether the protobuf form has the message at `path`.
+    pub const fn presence_of(self, path: &'static str) -> Node {
+        self.home(Home::Present(path))
+    }
+
+    /// `a` or `o` for a boolean at `path`.
+    pub const fn conjunction(self, path: &'static str) -> Node {
+        self.home(Home::Conjunction(path))
+    }
+
+    /// The protobuf form has no such value.
+    pub const fn text_only(self) -> Node {
+        self.home(Home::Nowhere)
     }
 }
 
@@ -180,20 +234,20 @@ macro_rules! message_parts {
                 Self { message: Message { text: Some(layout), ..self.message }, ..self }
             }
 
-            /// Protobuf form: name, first server version, ids and flags.
+            /// Protobuf form: schema, first server version, ids and flags.
             pub const fn proto(
                 self,
-                name: &'static str,
+                schema: &'static Schema,
                 since: u16,
                 roles: &'static [(Role, &'static [u32])],
             ) -> Self {
-                let proto = Some(Proto { name, since, roles });
+                let proto = Some(Proto { schema, since, roles });
                 Self { message: Message { proto, ..self.message }, ..self }
             }
 
             /// Protobuf form of which routing needs only the request id, and that is field 1.
-            pub const fn proto_by_id(self, name: &'static str, since: u16) -> Self {
-                self.proto(name, since, &[(Role::ReqId, &[1])])
+            pub const fn proto_by_id(self, schema: &'static Schema, since: u16) -> Self {
+                self.proto(schema, since, &[(Role::ReqId, &[1])])
             }
         }
     )* };

@@ -6,9 +6,9 @@
 use bytes::{BufMut, BytesMut};
 
 use super::{
-    layout::{self, LayoutError, Sink, is_set, parse_long},
+    layout::{self, LayoutError, Record, Sink, is_set, parse_long},
     model::*,
-    requests, responses,
+    plan, requests, responses,
 };
 use crate::wire::{
     WireError, proto,
@@ -72,6 +72,7 @@ pub struct Shape<T: 'static> {
     pub decl: &'static T,
     msg: &'static Message,
     version: u16,
+    direction: Direction,
     text: Box<[(Role, Place)]>,
     proto: &'static [(Role, &'static [u32])],
 }
@@ -85,10 +86,15 @@ impl<T> std::ops::Deref for Shape<T> {
 }
 
 impl<T> Shape<T> {
-    fn new(decl: &'static T, msg: &'static Message, version: u16) -> Self {
+    fn new(decl: &'static T, msg: &'static Message, direction: Direction, version: u16) -> Self {
         let text = places(msg, version).into_boxed_slice();
         let proto = msg.proto.map_or(&[][..], |p| p.roles);
-        Shape { decl, msg, version, text, proto }
+        Shape { decl, msg, version, direction, text, proto }
+    }
+
+    /// The server version.
+    pub fn version(&self) -> u16 {
+        self.version
     }
 
     /// The form in which official clients and the Gateway write this message at this version.
@@ -268,8 +274,8 @@ impl<T> Shape<T> {
         }
     }
 
-    /// The value of a field by its name, for paths that are not taken per frame: a text body is read whole. In
-    /// protobuf only fields whose position is declared are found. `None` when there is no such field, at this
+    /// The value of a field by its name, for paths that are not taken per frame: a text body is read whole. A
+    /// field that only protobuf has is found under its name there. `None` when there is no such field, at this
     /// version, in this form or in this body.
     ///
     /// # Errors
@@ -279,16 +285,10 @@ impl<T> Shape<T> {
             let record = layout::read(self.msg, self.version, m.body)?;
             return Ok(record.get(name).map(str::to_owned));
         }
-        let path = named(self.msg.text.unwrap_or_default(), name).map_or(&[][..], |f| f.proto);
-        if path.is_empty() {
-            return Ok(None);
-        }
-        Ok(proto::get(m.body, path)?.map(|value| match value {
-            proto::Value::Varint(n) => (n as i64).to_string(),
-            proto::Value::Fixed64(n) => f64::from_bits(n).to_string(),
-            proto::Value::Fixed32(n) => f32::from_bits(n).to_string(),
-            proto::Value::Bytes(b) => String::from_utf8_lossy(b).into_owned(),
-        }))
+        let Some(plan) = plan::plan(self.direction, self.msg.id) else { return Ok(None) };
+        let mut record = Record::new();
+        plan.decode(m.body, &mut record)?;
+        Ok(record.get(name).map(str::to_owned))
     }
 
     fn paths(&self, role: Role) -> impl Iterator<Item = &'static [u32]> {
@@ -317,14 +317,6 @@ fn at(body: &[u8], place: Place) -> Result<Option<(usize, &[u8])>, WireError> {
         }
         Place::Between => Ok(None),
     }
-}
-
-fn named(layout: Layout, name: &str) -> Option<&'static Field> {
-    layout.iter().find_map(|node| match node {
-        Node::One(f) => (f.name == name).then_some(f),
-        Node::Group(body) | Node::If { body, .. } => named(body, name),
-        Node::Repeat { .. } | Node::Conditions { .. } => None,
-    })
 }
 
 fn holds_int32(role: Role) -> bool {
@@ -361,9 +353,9 @@ impl Dialect {
     /// Compiles the tables for a negotiated server version.
     pub fn new(version: u16) -> Self {
         let shapes = requests().iter().map(|r| (r, &r.message));
-        let requests = by_id(version, shapes);
+        let requests = by_id(version, Direction::Request, shapes);
         let shapes = responses().iter().map(|r| (r, &r.message));
-        Dialect { version, requests, responses: by_id(version, shapes) }
+        Dialect { version, requests, responses: by_id(version, Direction::Response, shapes) }
     }
 
     /// The server version.
@@ -384,13 +376,14 @@ impl Dialect {
 
 fn by_id<T>(
     version: u16,
+    direction: Direction,
     messages: impl Iterator<Item = (&'static T, &'static Message)>,
 ) -> Box<[Option<Shape<T>>]> {
     let mut shapes = Vec::new();
     for (decl, message) in messages.filter(|(_, m)| m.since <= version) {
         let id = usize::from(message.id);
         shapes.resize_with(shapes.len().max(id + 1), || None);
-        shapes[id] = Some(Shape::new(decl, message, version));
+        shapes[id] = Some(Shape::new(decl, message, direction, version));
     }
     shapes.into_boxed_slice()
 }

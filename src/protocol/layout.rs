@@ -81,6 +81,12 @@ pub enum LayoutError {
         /// Negotiated server version.
         version: u16,
     },
+    /// A protobuf value has another wire type than its field.
+    #[error("{field} has a value of another type")]
+    WrongType {
+        /// Name in the official schema.
+        field: &'static str,
+    },
     /// The body is malformed beneath its layout.
     #[error(transparent)]
     Wire(#[from] WireError),
@@ -154,11 +160,10 @@ fn put_value(field: &Field, value: Option<&str>, out: &mut BytesMut) {
 }
 
 fn default(field: &Field) -> &'static str {
-    match (field.fixed, field.ty) {
+    match (field.fixed.or(field.unset), field.ty) {
         (Some(constant), _) => constant,
         (None, Type::Str | Type::Tags) => "",
         (None, _) if field.optional => "",
-        (None, Type::Double) => "0.0",
         (None, _) => "0",
     }
 }
@@ -199,6 +204,23 @@ pub fn decode(layout: Layout, version: u16, body: &[u8]) -> Result<Record, Layou
 /// Those of [`decode`] for the text form; [`LayoutError::NotThere`].
 pub fn read(message: &Message, version: u16, body: &[u8]) -> Result<Record, LayoutError> {
     first_match(message, version, |layout| decode(layout, version, body))
+}
+
+/// Likewise, leaving out the values that `skip` names.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_without(
+    message: &Message,
+    version: u16,
+    body: &[u8],
+    skip: fn(&Field, &str) -> bool,
+) -> Result<Record, LayoutError> {
+    first_match(message, version, |layout| {
+        let mut builder = Builder { skip: Some(skip), ..Builder::default() };
+        walk(layout, version, body, &mut builder)?;
+        Ok(builder.record)
+    })
 }
 
 /// Makes sure that a client's text request has the declared layout, or that of a variant.
@@ -252,11 +274,15 @@ struct Builder {
     record: Record,
     /// The records around the one under construction, outermost first, and where it will go.
     outer: Vec<(Record, &'static str)>,
+    skip: Option<fn(&Field, &str) -> bool>,
 }
 
 impl<'a> Sink<'a> for Builder {
     fn value(&mut self, field: &'static Field, value: &'a [u8]) {
-        self.record.append(field.name, String::from_utf8_lossy(value).into_owned());
+        let value = String::from_utf8_lossy(value);
+        if !self.skip.is_some_and(|skip| skip(field, &value)) {
+            self.record.append(field.name, &value);
+        }
     }
 
     fn row(&mut self, count: &'static str) {
@@ -298,7 +324,9 @@ static TYPE_FIELD: Field = Field {
     role: Role::Plain,
     versions: Versions::ALL,
     fixed: None,
-    proto: &[],
+    unset: None,
+    home: Home::SameName,
+    harmless: false,
 };
 
 struct Reader<'a> {

@@ -20,11 +20,15 @@ mod contracts;
 pub mod declare;
 pub mod dialect;
 pub mod layout;
+pub mod meaning;
 pub mod model;
 mod orders;
+pub mod plan;
 mod record;
 pub mod requests;
 pub mod responses;
+pub mod schema;
+pub mod transcode;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,8 @@
 //! The form in which a message is declared. Data only: the declarations are in `requests.rs` and
 //! `responses.rs`, their one interpreter is `layout.rs`.
 
+use super::schema::Schema;
+
 /// Which way a message goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
@@ -98,8 +100,32 @@ pub struct Field {
     pub versions: Versions,
     /// The constant that is written when no value is given.
     pub fixed: Option<&'static str>,
-    /// Position of the same value in the protobuf form, empty where it has none or it is not declared yet.
-    pub proto: &'static [u32],
+    /// What stands there when the other side has no such value, where that is neither empty nor 0.
+    pub unset: Option<&'static str>,
+    /// Where the protobuf form has the same value.
+    pub home: Home,
+    /// Whether a request may lose the value on the way to a version that cannot carry it: the Gateway ignores it.
+    pub harmless: bool,
+}
+
+/// Where the protobuf form of a message has a text field. A path is the names of the fields on the way, with dots;
+/// its first name is looked for in the message itself and then in the messages directly inside.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Home {
+    /// Under its own name.
+    SameName,
+    /// At this path.
+    At(&'static str),
+    /// At each of these paths, in the member of a choice that is there.
+    Each(&'static [&'static str]),
+    /// The bits of a mask, from the lowest: booleans with these names in the message at the path.
+    Bits(&'static str, &'static [&'static str]),
+    /// It says whether the message at the path is there.
+    Present(&'static str),
+    /// At this path as a boolean: `a` is yes, `o` is no.
+    Conjunction(&'static str),
+    /// Nowhere: the message version, constants, and what protobuf cannot carry.
+    Nowhere,
 }
 
 /// When a group of fields is present; judged by fields that came before it.
@@ -150,12 +176,11 @@ pub enum Node {
 /// The text form of a message.
 pub type Layout = &'static [Node];
 
-/// The protobuf form of a message, as far as ids and flags need it; field numbers of the rest are in
-/// [`Field::proto`] as they are declared.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// The protobuf form of a message.
+#[derive(Clone, Copy, Debug)]
 pub struct Proto {
-    /// Name of the message in the official schema.
-    pub name: &'static str,
+    /// The message in the official schema.
+    pub schema: &'static Schema,
     /// First server version whose official clients use this form.
     pub since: u16,
     /// Ids, keys and flags: role, and the path of field numbers.
@@ -163,7 +188,7 @@ pub struct Proto {
 }
 
 /// One message of one direction.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Message {
     /// Message id of the text form; 200 less than the wire id of the protobuf form.
     pub id: u16,
@@ -298,7 +323,7 @@ pub enum EndWhen {
 }
 
 /// A client's request.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Request {
     /// The message itself.
     pub message: Message,
@@ -366,7 +391,7 @@ pub enum Route {
 }
 
 /// A message of the Gateway.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Response {
     /// The message itself.
     pub message: Message,

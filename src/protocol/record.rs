@@ -1,11 +1,17 @@
 //! A message's values by field name.
 
+use std::ops::Range;
+
 /// A message's values by field name, in the order in which they were set or read; rows of repeats stand under the
 /// name of their count field. For building and reading whole messages, not for the path of every frame.
-#[derive(Clone, Debug, PartialEq, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Record {
-    values: Vec<(&'static str, String)>,
+    /// All values, one behind the other.
+    text: String,
+    values: Vec<(&'static str, Range<usize>)>,
     rows: Vec<(&'static str, Vec<Record>)>,
+    /// Protobuf fields that the schema does not have: message and number.
+    unknown: Vec<(&'static str, u32)>,
 }
 
 impl Record {
@@ -17,18 +23,52 @@ impl Record {
     /// Sets a value, replacing what the field had. `true` and `false` become `1` and `0` where the field is a
     /// [`Type::Bool`](super::model::Type::Bool). Unset and infinite doubles have spellings of their own on the wire
     /// (`1.7976931348623157E308`, `Infinity`); give them as text.
-    pub fn set(&mut self, name: &'static str, value: impl ToString) -> &mut Self {
-        let value = value.to_string();
+    pub fn set(&mut self, name: &'static str, value: impl std::fmt::Display) -> &mut Self {
+        let range = self.write(value);
         match self.values.iter_mut().find(|(n, _)| *n == name) {
-            Some((_, old)) => *old = value,
-            None => self.values.push((name, value)),
+            Some((_, old)) => *old = range,
+            None => self.values.push((name, range)),
         }
         self
     }
 
+    fn write(&mut self, value: impl std::fmt::Display) -> Range<usize> {
+        use std::fmt::Write;
+        let start = self.text.len();
+        let _ = write!(self.text, "{value}"); // writing to a String cannot fail
+        start..self.text.len()
+    }
+
     /// Appends a value that is known to be new.
-    pub(super) fn append(&mut self, name: &'static str, value: String) {
-        self.values.push((name, value));
+    pub(super) fn append(&mut self, name: &'static str, value: &str) {
+        let start = self.text.len();
+        self.text.push_str(value);
+        self.values.push((name, start..self.text.len()));
+    }
+
+    /// Appends a value, or sets it where the field may have one already.
+    pub(super) fn put(&mut self, name: &'static str, value: impl std::fmt::Display, again: bool) {
+        if again {
+            self.set(name, value);
+        } else {
+            let range = self.write(value);
+            self.values.push((name, range));
+        }
+    }
+
+    /// Notes a protobuf field that the schema does not have.
+    pub(super) fn note_unknown(&mut self, message: &'static str, number: u32) {
+        self.unknown.push((message, number));
+    }
+
+    /// Protobuf fields that the schema does not have, by message and number; those of rows are in the rows.
+    pub fn unknown(&self) -> &[(&'static str, u32)] {
+        &self.unknown
+    }
+
+    /// Takes a value out.
+    pub fn remove(&mut self, name: &str) {
+        self.values.retain(|(n, _)| *n != name);
     }
 
     /// Appends a row to the repeat with this count field.
@@ -42,7 +82,7 @@ impl Record {
 
     /// The value of a field as it stands in the text form.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values.iter().find(|(n, _)| *n == name).map(|(_, v)| v.as_str())
+        self.values.iter().find(|(n, _)| *n == name).map(|(_, range)| &self.text[range.clone()])
     }
 
     /// The value as an integer; `None` where it is absent, empty or no integer.
@@ -65,9 +105,35 @@ impl Record {
         self.rows.iter().find(|(n, _)| *n == count).map_or(&[], |(_, rows)| rows)
     }
 
+    /// Likewise, to change them.
+    pub fn rows_mut(&mut self, count: &str) -> &mut [Record] {
+        self.rows.iter_mut().find(|(n, _)| *n == count).map_or(&mut [], |(_, rows)| rows)
+    }
+
+    /// All rows of all repeats, to change them.
+    pub fn all_rows_mut(&mut self) -> impl Iterator<Item = &mut Record> {
+        self.rows.iter_mut().flat_map(|(_, rows)| rows)
+    }
+
+    /// Takes the rows of a repeat out.
+    pub fn remove_rows(&mut self, count: &str) {
+        self.rows.retain(|(n, _)| *n != count);
+    }
+
     /// Names and values, without the rows.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        self.values.iter().map(|(n, v)| (*n, v.as_str()))
+        self.values.iter().map(|(n, range)| (*n, &self.text[range.clone()]))
+    }
+
+    /// The repeats that have rows: count field and rows.
+    pub fn repeats(&self) -> impl Iterator<Item = (&'static str, &[Record])> {
+        self.rows.iter().map(|(n, rows)| (*n, &rows[..]))
+    }
+}
+
+impl PartialEq for Record {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter()) && self.rows == other.rows && self.unknown == other.unknown
     }
 }
 

@@ -7,7 +7,8 @@ use super::{
     contracts::*,
     declare::*,
     model::{self, EndWhen::*, Handling::*, Kind::*, Lane::*, Local, Shared::*, *},
-    orders::PLACE_ORDER,
+    orders::{PLACE_ORDER, UNSET_INT},
+    schema,
 };
 
 /// Up to here the end of historical data was the data message itself.
@@ -23,28 +24,32 @@ pub static REQUESTS: [Request; 85] = [
             version("11"),
             req_id(),
             group(CONTRACT),
-            when(IS_BAG, &[repeat("comboLegsCount", LEG)]),
-            boolean("hasDeltaNeutral"),
+            when(IS_BAG, &[repeat("comboLegsCount", LEG).at("comboLegs")]),
+            boolean("hasDeltaNeutral").presence_of("deltaNeutralContract"),
             when(HAS_DELTA_NEUTRAL, DELTA_NEUTRAL),
             text("genericTickList"),
             boolean("snapshot").role(Role::Flag),
             boolean("regulatorySnapshot").role(Role::Flag).since(114),
-            tags("mktDataOptions"),
+            tags("mktDataOptions").at("marketDataOptions"),
         ])
-        .proto("MarketDataRequest", 206, &[(Role::ReqId, &[1]), (Role::Flag, &[4]), (Role::Flag, &[5])])
+        .proto(
+            &schema::MARKET_DATA_REQUEST,
+            206,
+            &[(Role::ReqId, &[1]), (Role::Flag, &[4]), (Role::Flag, &[5])],
+        )
         .answers(&[58, 81, 1, 2, 21, 45, 46, 47, 56, 57, 84, 91, 4])
         .ends(&[(57, Always)])
         .duplicate(102),
     request(2, "cancelMktData", Cancel(1), ById)
         .text(&[version("2"), req_id()])
-        .proto_by_id("CancelMarketData", 206)
+        .proto_by_id(&schema::CANCEL_MARKET_DATA, 206)
         .answers(&[4])
         .not_found(300),
     // The flag is whatIf: such an order draws one openOrder and exists no longer.
     request(3, "placeOrder", OneShotIfFlag, PlaceOrder)
         .text(PLACE_ORDER)
         .proto(
-            "PlaceOrderRequest",
+            &schema::PLACE_ORDER_REQUEST,
             203,
             &[
                 (Role::OrderId, &[1]),
@@ -65,26 +70,22 @@ pub static REQUESTS: [Request; 85] = [
             version("1").until(192),
             order_id(),
             text("manualOrderCancelTime").since(169),
-            text("rfqA").since(187).until(190).fixed(""),
-            text("rfqB").since(187).until(190).fixed(""),
-            int("rfqC").since(187).until(190).fixed("2147483647"),
+            text("rfqA").since(187).until(190).fixed("").text_only().harmless(),
+            text("rfqB").since(187).until(190).fixed("").text_only().harmless(),
+            int("rfqC").since(187).until(190).fixed("2147483647").text_only().harmless(),
             text("extOperator").since(192),
-            int("manualOrderIndicator").since(192),
+            int("manualOrderIndicator").since(192).unset(UNSET_INT),
         ])
-        .proto("CancelOrderRequest", 203, &[(Role::OrderId, &[1])])
+        .proto(&schema::CANCEL_ORDER_REQUEST, 203, &[(Role::OrderId, &[1])])
         .answers(&[3, 5, 4]),
     request(5, "reqOpenOrders", OneShot, Handling::Lane(OpenOrders))
         .text(&[version("1")])
-        .proto("OpenOrdersRequest", 204, &[])
+        .proto(&schema::OPEN_ORDERS_REQUEST, 204, &[])
         .answers(&[5, 3, 53, 4])
         .ends(&[(53, Always)]),
     request(6, "reqAccountUpdates", Stream, Join(AccountUpdates))
-        .text(&[
-            version("2"),
-            boolean("subscribe").role(Role::Subscribe).proto(&[1]),
-            account("acctCode").proto(&[2]),
-        ])
-        .proto("AccountDataRequest", 207, &[(Role::Subscribe, &[1]), (Role::Account, &[2])])
+        .text(&[version("2"), boolean("subscribe").role(Role::Subscribe), account("acctCode")])
+        .proto(&schema::ACCOUNT_DATA_REQUEST, 207, &[(Role::Subscribe, &[1]), (Role::Account, &[2])])
         .answers(&[6, 7, 8, 54, 4])
         .ends(&[(54, Image)]),
     request(7, "reqExecutions", OneShot, Executions)
@@ -98,11 +99,11 @@ pub static REQUESTS: [Request; 85] = [
             text("secType"),
             text("exchange"),
             text("side"),
-            int("lastNDays").since(200),
-            when(Cond::Always, &[repeat("specificDatesCount", &[int("specificDate")])]).since(200),
+            int("lastNDays").since(200).unset(UNSET_INT),
+            repeat("specificDatesCount", &[int("specificDate")]).since(200).at("specificDates"),
         ])
         .proto(
-            "ExecutionRequest",
+            &schema::EXECUTION_REQUEST,
             201,
             &[(Role::ReqId, &[1]), (Role::ClientId, &[2, 1]), (Role::Account, &[2, 2])],
         )
@@ -110,8 +111,8 @@ pub static REQUESTS: [Request; 85] = [
         .ends(&[(55, Always)])
         .duplicate(322),
     request(8, "reqIds", OneShot, Local(Local::NextValidId))
-        .text(&[version("1"), int("numIds").proto(&[1])])
-        .proto("IdsRequest", 213, &[])
+        .text(&[version("1"), int("numIds")])
+        .proto(&schema::IDS_REQUEST, 213, &[])
         .answers(&[9, 4])
         .ends(&[(9, Always)]),
     request(9, "reqContractDetails", OneShot, ById)
@@ -124,7 +125,7 @@ pub static REQUESTS: [Request; 85] = [
             text("secId"),
             text("issuerId").since(176),
         ])
-        .proto_by_id("ContractDataRequest", 205)
+        .proto_by_id(&schema::CONTRACT_DATA_REQUEST, 205)
         .answers(&[10, 18, 52, 4])
         .ends(&[(52, Always)])
         .duplicate(322),
@@ -140,57 +141,57 @@ pub static REQUESTS: [Request; 85] = [
             text("right"),
             text("multiplier"),
             text("exchange"),
-            text("primaryExchange").since(149),
+            text("primaryExchange").since(149).at("primaryExch"),
             text("currency"),
             text("localSymbol"),
             text("tradingClass"),
             int("numRows"),
-            boolean("isSmartDepth").since(146).proto(&[4]),
-            tags("mktDepthOptions"),
+            boolean("isSmartDepth").since(146),
+            tags("mktDepthOptions").at("marketDepthOptions"),
         ])
-        .proto_by_id("MarketDepthRequest", 206)
+        .proto_by_id(&schema::MARKET_DEPTH_REQUEST, 206)
         .answers(&[12, 13, 92, 4])
         .duplicate(322),
     request(11, "cancelMktDepth", Cancel(10), ById)
         .text(&[version("1"), req_id(), boolean("isSmartDepth").since(146)])
-        .proto_by_id("CancelMarketDepth", 206)
+        .proto_by_id(&schema::CANCEL_MARKET_DEPTH, 206)
         .answers(&[4])
         .not_found(310),
     request(12, "reqNewsBulletins", Stream, Join(Bulletins))
-        .text(&[version("1"), boolean("allMsgs").proto(&[1])])
-        .proto("NewsBulletinsRequest", 209, &[])
+        .text(&[version("1"), boolean("allMsgs").at("allMessages")])
+        .proto(&schema::NEWS_BULLETINS_REQUEST, 209, &[])
         .answers(&[14, 4]),
     request(13, "cancelNewsBulletins", Cancel(12), Leave(Bulletins))
         .text(&[version("1")])
-        .proto("CancelNewsBulletins", 209, &[])
+        .proto(&schema::CANCEL_NEWS_BULLETINS, 209, &[])
         .answers(&[4]),
     request(14, "setServerLogLevel", Fire, Local(Local::LogLevel))
-        .text(&[version("1"), int("logLevel").proto(&[1])])
-        .proto("SetServerLogLevelRequest", 213, &[])
+        .text(&[version("1"), int("logLevel")])
+        .proto(&schema::SET_SERVER_LOG_LEVEL_REQUEST, 213, &[])
         .answers(&[4]),
     request(15, "reqAutoOpenOrders", Fire, Local(Local::AutoOpenOrders))
-        .text(&[version("1"), boolean("autoBind").proto(&[1])])
-        .proto("AutoOpenOrdersRequest", 204, &[])
+        .text(&[version("1"), boolean("autoBind")])
+        .proto(&schema::AUTO_OPEN_ORDERS_REQUEST, 204, &[])
         .answers(&[100, 5, 3, 4]),
     request(16, "reqAllOpenOrders", OneShot, Handling::Lane(OpenOrders))
         .text(&[version("1")])
-        .proto("AllOpenOrdersRequest", 204, &[])
+        .proto(&schema::ALL_OPEN_ORDERS_REQUEST, 204, &[])
         .answers(&[5, 3, 53, 4])
         .ends(&[(53, Always)]),
     request(17, "reqManagedAccts", OneShot, Local(Local::ManagedAccounts))
         .text(&[version("1")])
-        .proto("ManagedAccountsRequest", 207, &[])
+        .proto(&schema::MANAGED_ACCOUNTS_REQUEST, 207, &[])
         .answers(&[15, 4])
         .ends(&[(15, Always)]),
     request(18, "requestFA", OneShot, Handling::Lane(Fa))
-        .text(&[version("1"), int("faDataType").role(Role::LaneKey).proto(&[1])])
-        .proto("FARequest", 211, &[(Role::LaneKey, &[1])])
+        .text(&[version("1"), int("faDataType").role(Role::LaneKey)])
+        .proto(&schema::FA_REQUEST, 211, &[(Role::LaneKey, &[1])])
         .answers(&[16, 4])
         .ends(&[(16, Always)]),
     // Below 157 it has neither an id nor an answer.
     request(19, "replaceFA", OneShot, ById)
         .text(&[version("1"), int("faDataType"), text("xml"), req_id().since(157)])
-        .proto_by_id("FAReplace", 211)
+        .proto_by_id(&schema::FA_REPLACE, 211)
         .answers(&[103, 4])
         .ends(&[(103, Always)])
         .duplicate(322),
@@ -202,22 +203,22 @@ pub static REQUESTS: [Request; 85] = [
             boolean("includeExpired"),
             text("endDateTime"),
             text("barSizeSetting"),
-            text("durationStr"),
+            text("durationStr").at("duration"),
             boolean("useRTH"),
             text("whatToShow"),
             int("formatDate"),
-            when(IS_BAG, &[repeat("comboLegsCount", LEG)]),
+            when(IS_BAG, &[repeat("comboLegsCount", LEG).at("comboLegs")]),
             boolean("keepUpToDate").role(Role::Flag).since(124),
             tags("chartOptions"),
         ])
-        .proto("HistoricalDataRequest", 208, &[(Role::ReqId, &[1]), (Role::Flag, &[9])])
+        .proto(&schema::HISTORICAL_DATA_REQUEST, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[9])])
         .answers(&[17, 108, 90, 106, 4])
         .ends(&[(17, BEFORE_HISTORICAL_END), (108, Always), (106, Always)])
         .duplicate(386),
     request(21, "exerciseOptions", Fire, Exercise)
         .text(&[
             version("2"),
-            int("id").role(Role::OrderId),
+            int("id").role(Role::OrderId).at("orderId"),
             group(CONTRACT_WITHOUT_PRIMARY),
             int("exerciseAction"),
             int("exerciseQuantity"),
@@ -227,7 +228,7 @@ pub static REQUESTS: [Request; 85] = [
             text("customerAccount").since(183),
             boolean("professionalCustomer").since(184),
         ])
-        .proto("ExerciseOptionsRequest", 211, &[(Role::OrderId, &[1]), (Role::Account, &[5])])
+        .proto(&schema::EXERCISE_OPTIONS_REQUEST, 211, &[(Role::OrderId, &[1]), (Role::Account, &[5])])
         .answers(&[5, 3, 4])
         .duplicate(103),
     request(22, "reqScannerSubscription", Stream, ById)
@@ -255,30 +256,30 @@ pub static REQUESTS: [Request; 85] = [
             int("averageOptionVolumeAbove").optional(),
             text("scannerSettingPairs"),
             text("stockTypeFilter"),
-            tags("filterOptions").since(143),
-            tags("subscriptionOptions"),
+            tags("filterOptions").since(143).at("scannerSubscriptionFilterOptions"),
+            tags("subscriptionOptions").at("scannerSubscriptionOptions"),
         ])
-        .proto_by_id("ScannerSubscriptionRequest", 210)
+        .proto_by_id(&schema::SCANNER_SUBSCRIPTION_REQUEST, 210)
         .answers(&[20, 4])
         .duplicate(385),
     request(23, "cancelScannerSubscription", Cancel(22), ById)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelScannerSubscription", 210)
+        .proto_by_id(&schema::CANCEL_SCANNER_SUBSCRIPTION, 210)
         .answers(&[4])
         .not_found(365),
     request(24, "reqScannerParameters", OneShot, Handling::Lane(ScannerParameters))
         .text(&[version("1")])
-        .proto("ScannerParametersRequest", 210, &[])
+        .proto(&schema::SCANNER_PARAMETERS_REQUEST, 210, &[])
         .answers(&[19, 4])
         .ends(&[(19, Always)]),
     request(25, "cancelHistoricalData", Cancel(20), ById)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelHistoricalData", 208)
+        .proto_by_id(&schema::CANCEL_HISTORICAL_DATA, 208)
         .answers(&[4])
         .not_found(366),
     request(49, "reqCurrentTime", OneShot, Local(Local::Time))
         .text(&[version("1")])
-        .proto("CurrentTimeRequest", 213, &[])
+        .proto(&schema::CURRENT_TIME_REQUEST, 213, &[])
         .answers(&[49, 4])
         .ends(&[(49, Always)]),
     request(50, "reqRealTimeBars", Stream, ById)
@@ -291,115 +292,123 @@ pub static REQUESTS: [Request; 85] = [
             boolean("useRTH"),
             tags("realTimeBarsOptions"),
         ])
-        .proto_by_id("RealTimeBarsRequest", 208)
+        .proto_by_id(&schema::REAL_TIME_BARS_REQUEST, 208)
         .answers(&[50, 4])
         .duplicate(322),
     request(51, "cancelRealTimeBars", Cancel(50), ById)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelRealTimeBars", 208)
+        .proto_by_id(&schema::CANCEL_REAL_TIME_BARS, 208)
         .answers(&[4])
         .not_found(300),
     request(52, "reqFundamentalData", OneShot, ById)
-        .text(&[group(FUNDAMENTALS), tags("fundamentalDataOptions")])
-        .variants(&[&[group(FUNDAMENTALS), int("optionsCount"), tags("fundamentalDataOptions")]])
-        .proto_by_id("FundamentalsDataRequest", 210)
+        .text(&[group(FUNDAMENTALS), tags("fundamentalDataOptions").at("fundamentalsDataOptions")])
+        .variants(&[&[
+            group(FUNDAMENTALS),
+            int("optionsCount").text_only().harmless(),
+            tags("fundamentalDataOptions").at("fundamentalsDataOptions"),
+        ]])
+        .proto_by_id(&schema::FUNDAMENTALS_DATA_REQUEST, 210)
         .answers(&[51, 4])
         .ends(&[(51, Always)])
         .duplicate(322),
     request(53, "cancelFundamentalData", Cancel(52), ById)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelFundamentalsData", 210)
+        .proto_by_id(&schema::CANCEL_FUNDAMENTALS_DATA, 210)
         .answers(&[4]),
     request(54, "calculateImpliedVolatility", OneShot, ById)
-        .text(&[group(IMPLIED_VOLATILITY), tags("implVolOptions")])
-        .variants(&[&[group(IMPLIED_VOLATILITY), int("optionsCount"), tags("implVolOptions")]])
-        .proto_by_id("CalculateImpliedVolatilityRequest", 211)
+        .text(&[group(IMPLIED_VOLATILITY), tags("implVolOptions").at("impliedVolatilityOptions")])
+        .variants(&[&[
+            group(IMPLIED_VOLATILITY),
+            int("optionsCount").text_only().harmless(),
+            tags("implVolOptions").at("impliedVolatilityOptions"),
+        ]])
+        .proto_by_id(&schema::CALCULATE_IMPLIED_VOLATILITY_REQUEST, 211)
         .answers(&[21, 4])
         .ends(&[(21, Always)])
         .duplicate(322),
     request(55, "calculateOptionPrice", OneShot, ById)
-        .text(&[group(OPTION_PRICE), tags("optPrcOptions")])
-        .variants(&[&[group(OPTION_PRICE), int("optionsCount"), tags("optPrcOptions")]])
-        .proto_by_id("CalculateOptionPriceRequest", 211)
+        .text(&[group(OPTION_PRICE), tags("optPrcOptions").at("optionPriceOptions")])
+        .variants(&[&[
+            group(OPTION_PRICE),
+            int("optionsCount").text_only().harmless(),
+            tags("optPrcOptions").at("optionPriceOptions"),
+        ]])
+        .proto_by_id(&schema::CALCULATE_OPTION_PRICE_REQUEST, 211)
         .answers(&[21, 4])
         .ends(&[(21, Always)])
         .duplicate(322),
     request(56, "cancelCalculateImpliedVolatility", Cancel(54), ById)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelCalculateImpliedVolatility", 211)
+        .proto_by_id(&schema::CANCEL_CALCULATE_IMPLIED_VOLATILITY, 211)
         .answers(&[4]),
     request(57, "cancelCalculateOptionPrice", Cancel(55), ById)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelCalculateOptionPrice", 211)
+        .proto_by_id(&schema::CANCEL_CALCULATE_OPTION_PRICE, 211)
         .answers(&[4]),
     request(58, "reqGlobalCancel", Fire, GlobalCancel)
         .text(&[
             version("1").until(192),
             text("extOperator").since(192),
-            int("manualOrderIndicator").since(192),
+            int("manualOrderIndicator").since(192).unset(UNSET_INT),
         ])
-        .proto("GlobalCancelRequest", 203, &[])
+        .proto(&schema::GLOBAL_CANCEL_REQUEST, 203, &[])
         .answers(&[3, 4]),
     request(59, "reqMarketDataType", Fire, Local(Local::MarketDataType))
-        .text(&[version("1"), int("marketDataType").proto(&[1])])
-        .proto("MarketDataTypeRequest", 206, &[])
+        .text(&[version("1"), int("marketDataType")])
+        .proto(&schema::MARKET_DATA_TYPE_REQUEST, 206, &[])
         .answers(&[4]),
     request(61, "reqPositions", Stream, Join(Positions))
         .text(&[version("1")])
-        .proto("PositionsRequest", 207, &[])
+        .proto(&schema::POSITIONS_REQUEST, 207, &[])
         .answers(&[61, 62, 4])
         .ends(&[(62, Image)]),
     request(62, "reqAccountSummary", Stream, JoinSummary)
-        .text(&[version("1"), req_id(), text("groupName"), text("tags")])
-        .proto_by_id("AccountSummaryRequest", 207)
+        .text(&[version("1"), req_id(), text("groupName").at("group"), text("tags")])
+        .proto_by_id(&schema::ACCOUNT_SUMMARY_REQUEST, 207)
         .answers(&[63, 64, 4])
         .ends(&[(64, Image)])
         .duplicate(322),
     request(63, "cancelAccountSummary", Cancel(62), LeaveSummary)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelAccountSummary", 207)
+        .proto_by_id(&schema::CANCEL_ACCOUNT_SUMMARY, 207)
         .answers(&[4]),
     request(64, "cancelPositions", Cancel(61), Leave(Positions))
         .text(&[version("1")])
-        .proto("CancelPositions", 207, &[])
+        .proto(&schema::CANCEL_POSITIONS, 207, &[])
         .answers(&[4]),
     request(65, "verifyRequest", OneShot, Refused(VERIFY))
         .text(&[version("1"), text("apiName"), text("apiVersion")])
-        .proto("VerifyRequest", 213, &[])
+        .proto(&schema::VERIFY_REQUEST, 213, &[])
         .answers(&[65, 66, 4])
         .ends(&[(65, Always)]),
     request(66, "verifyMessage", OneShot, Refused(VERIFY))
         .text(&[version("1"), text("apiData")])
-        .proto("VerifyMessageRequest", 213, &[])
+        .proto(&schema::VERIFY_MESSAGE_REQUEST, 213, &[])
         .answers(&[66, 4])
         .ends(&[(66, Always)]),
     request(67, "queryDisplayGroups", OneShot, ById)
         .text(&[version("1"), req_id()])
-        .proto_by_id("QueryDisplayGroupsRequest", 213)
+        .proto_by_id(&schema::QUERY_DISPLAY_GROUPS_REQUEST, 213)
         .answers(&[67, 4])
         .ends(&[(67, Always)])
         .duplicate(322),
     request(68, "subscribeToGroupEvents", Stream, ById)
         .text(&[version("1"), req_id(), int("groupId")])
-        .proto_by_id("SubscribeToGroupEventsRequest", 213)
+        .proto_by_id(&schema::SUBSCRIBE_TO_GROUP_EVENTS_REQUEST, 213)
         .answers(&[68, 4])
         .duplicate(322),
     request(69, "updateDisplayGroup", Update(68), ById)
         .text(&[version("1"), req_id(), text("contractInfo")])
-        .proto_by_id("UpdateDisplayGroupRequest", 213)
+        .proto_by_id(&schema::UPDATE_DISPLAY_GROUP_REQUEST, 213)
         .answers(&[68, 4])
         .not_found(321),
     request(70, "unsubscribeFromGroupEvents", Cancel(68), ById)
         .text(&[version("1"), req_id()])
-        .proto_by_id("UnsubscribeFromGroupEventsRequest", 213)
+        .proto_by_id(&schema::UNSUBSCRIBE_FROM_GROUP_EVENTS_REQUEST, 213)
         .answers(&[4]),
     request(71, "startApi", Fire, Local(Local::StartApi))
-        .text(&[
-            version("2"),
-            int("clientId").role(Role::ClientId).proto(&[1]),
-            text("optionalCapabilities").proto(&[2]),
-        ])
-        .proto("StartApiRequest", 213, &[(Role::ClientId, &[1])])
+        .text(&[version("2"), int("clientId").role(Role::ClientId), text("optionalCapabilities")])
+        .proto(&schema::START_API_REQUEST, 213, &[(Role::ClientId, &[1])])
         .answers(&[15, 9, 5, 3, 53, 4]),
     request(72, "verifyAndAuthRequest", OneShot, Refused(VERIFY))
         .text(&[version("1"), text("apiName"), text("apiVersion"), text("opaqueIsvKey")])
@@ -412,26 +421,26 @@ pub static REQUESTS: [Request; 85] = [
     request(74, "reqPositionsMulti", Stream, ById)
         .since(103)
         .text(&[version("1"), req_id(), account("account"), text("modelCode")])
-        .proto("PositionsMultiRequest", 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .proto(&schema::POSITIONS_MULTI_REQUEST, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[71, 72, 4])
         .ends(&[(72, Image)])
         .duplicate(322),
     request(75, "cancelPositionsMulti", Cancel(74), ById)
         .since(103)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelPositionsMulti", 207)
+        .proto_by_id(&schema::CANCEL_POSITIONS_MULTI, 207)
         .answers(&[4]),
     request(76, "reqAccountUpdatesMulti", Stream, ById)
         .since(103)
         .text(&[version("1"), req_id(), account("account"), text("modelCode"), boolean("ledgerAndNLV")])
-        .proto("AccountUpdatesMultiRequest", 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .proto(&schema::ACCOUNT_UPDATES_MULTI_REQUEST, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[73, 74, 4])
         .ends(&[(74, Image)])
         .duplicate(322),
     request(77, "cancelAccountUpdatesMulti", Cancel(76), ById)
         .since(103)
         .text(&[version("1"), req_id()])
-        .proto_by_id("CancelAccountUpdatesMulti", 207)
+        .proto_by_id(&schema::CANCEL_ACCOUNT_UPDATES_MULTI, 207)
         .answers(&[4]),
     request(78, "reqSecDefOptParams", OneShot, ById)
         .since(104)
@@ -442,54 +451,54 @@ pub static REQUESTS: [Request; 85] = [
             text("underlyingSecType"),
             int("underlyingConId"),
         ])
-        .proto_by_id("SecDefOptParamsRequest", 212)
+        .proto_by_id(&schema::SEC_DEF_OPT_PARAMS_REQUEST, 212)
         .answers(&[75, 76, 4])
         .ends(&[(76, Always)])
         .duplicate(322),
     request(79, "reqSoftDollarTiers", OneShot, ById)
         .since(106)
         .text(&[req_id()])
-        .proto_by_id("SoftDollarTiersRequest", 212)
+        .proto_by_id(&schema::SOFT_DOLLAR_TIERS_REQUEST, 212)
         .answers(&[77, 4])
         .ends(&[(77, Always)])
         .duplicate(322),
     request(80, "reqFamilyCodes", OneShot, Handling::Lane(FamilyCodes))
         .since(107)
         .text(&[])
-        .proto("FamilyCodesRequest", 212, &[])
+        .proto(&schema::FAMILY_CODES_REQUEST, 212, &[])
         .answers(&[78, 4])
         .ends(&[(78, Always)]),
     request(81, "reqMatchingSymbols", OneShot, ById)
         .since(108)
         .text(&[req_id(), text("pattern")])
-        .proto_by_id("MatchingSymbolsRequest", 212)
+        .proto_by_id(&schema::MATCHING_SYMBOLS_REQUEST, 212)
         .answers(&[79, 4])
         .ends(&[(79, Always)])
         .duplicate(322),
     request(82, "reqMktDepthExchanges", OneShot, Handling::Lane(DepthExchanges))
         .since(112)
         .text(&[])
-        .proto("MarketDepthExchangesRequest", 213, &[])
+        .proto(&schema::MARKET_DEPTH_EXCHANGES_REQUEST, 213, &[])
         .answers(&[80, 4])
         .ends(&[(80, Always)]),
     request(83, "reqSmartComponents", OneShot, ById)
         .since(114)
         .text(&[req_id(), text("bboExchange")])
-        .proto_by_id("SmartComponentsRequest", 212)
+        .proto_by_id(&schema::SMART_COMPONENTS_REQUEST, 212)
         .answers(&[82, 4])
         .ends(&[(82, Always)])
         .duplicate(322),
     request(84, "reqNewsArticle", OneShot, ById)
         .since(116)
         .text(&[req_id(), text("providerCode"), text("articleId"), tags("newsArticleOptions").since(128)])
-        .proto_by_id("NewsArticleRequest", 209)
+        .proto_by_id(&schema::NEWS_ARTICLE_REQUEST, 209)
         .answers(&[83, 4])
         .ends(&[(83, Always)])
         .duplicate(322),
     request(85, "reqNewsProviders", OneShot, Handling::Lane(NewsProviders))
         .since(115)
         .text(&[])
-        .proto("NewsProvidersRequest", 209, &[])
+        .proto(&schema::NEWS_PROVIDERS_REQUEST, 209, &[])
         .answers(&[85, 4])
         .ends(&[(85, Always)]),
     request(86, "reqHistoricalNews", OneShot, ById)
@@ -503,7 +512,7 @@ pub static REQUESTS: [Request; 85] = [
             int("totalResults"),
             tags("historicalNewsOptions").since(128),
         ])
-        .proto_by_id("HistoricalNewsRequest", 209)
+        .proto_by_id(&schema::HISTORICAL_NEWS_REQUEST, 209)
         .answers(&[86, 87, 4])
         .ends(&[(87, Always)])
         .duplicate(322),
@@ -517,54 +526,54 @@ pub static REQUESTS: [Request; 85] = [
             text("whatToShow"),
             int("formatDate"),
         ])
-        .proto_by_id("HeadTimestampRequest", 208)
+        .proto_by_id(&schema::HEAD_TIMESTAMP_REQUEST, 208)
         .answers(&[88, 4])
         .ends(&[(88, Always)])
         .duplicate(322),
     request(88, "reqHistogramData", OneShot, ById)
         .since(119)
         .text(&[req_id(), group(CONTRACT), boolean("includeExpired"), boolean("useRTH"), text("timePeriod")])
-        .proto_by_id("HistogramDataRequest", 208)
+        .proto_by_id(&schema::HISTOGRAM_DATA_REQUEST, 208)
         .answers(&[89, 4])
         .ends(&[(89, Always)])
         .duplicate(322),
     request(89, "cancelHistogramData", Cancel(88), ById)
         .since(119)
         .text(&[req_id()])
-        .proto_by_id("CancelHistogramData", 208)
+        .proto_by_id(&schema::CANCEL_HISTOGRAM_DATA, 208)
         .answers(&[4]),
     request(90, "cancelHeadTimeStamp", Cancel(87), ById)
         .since(123)
         .text(&[req_id()])
-        .proto_by_id("CancelHeadTimestamp", 208)
+        .proto_by_id(&schema::CANCEL_HEAD_TIMESTAMP, 208)
         .answers(&[4]),
     request(91, "reqMarketRule", OneShot, Handling::Lane(MarketRule))
         .since(126)
-        .text(&[int("marketRuleId").role(Role::LaneKey).proto(&[1])])
-        .proto("MarketRuleRequest", 212, &[(Role::LaneKey, &[1])])
+        .text(&[int("marketRuleId").role(Role::LaneKey)])
+        .proto(&schema::MARKET_RULE_REQUEST, 212, &[(Role::LaneKey, &[1])])
         .answers(&[93, 4])
         .ends(&[(93, Always)]),
     request(92, "reqPnL", Stream, ById)
         .since(127)
         .text(&[req_id(), account("account"), text("modelCode")])
-        .proto("PnLRequest", 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .proto(&schema::PN_L_REQUEST, 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[94, 4])
         .duplicate(322),
     request(93, "cancelPnL", Cancel(92), ById)
         .since(127)
         .text(&[req_id()])
-        .proto_by_id("CancelPnL", 210)
+        .proto_by_id(&schema::CANCEL_PN_L, 210)
         .answers(&[4]),
     request(94, "reqPnLSingle", Stream, ById)
         .since(127)
         .text(&[req_id(), account("account"), text("modelCode"), int("conId")])
-        .proto("PnLSingleRequest", 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .proto(&schema::PN_L_SINGLE_REQUEST, 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[95, 4])
         .duplicate(322),
     request(95, "cancelPnLSingle", Cancel(94), ById)
         .since(127)
         .text(&[req_id()])
-        .proto_by_id("CancelPnLSingle", 210)
+        .proto_by_id(&schema::CANCEL_PN_L_SINGLE, 210)
         .answers(&[4]),
     request(96, "reqHistoricalTicks", OneShot, ById)
         .since(130)
@@ -580,7 +589,7 @@ pub static REQUESTS: [Request; 85] = [
             boolean("ignoreSize"),
             tags("miscOptions"),
         ])
-        .proto_by_id("HistoricalTicksRequest", 208)
+        .proto_by_id(&schema::HISTORICAL_TICKS_REQUEST, 208)
         .answers(&[96, 97, 98, 4])
         .ends(&[(96, Done), (97, Done), (98, Done)])
         .duplicate(322),
@@ -593,32 +602,32 @@ pub static REQUESTS: [Request; 85] = [
             int("numberOfTicks").since(140),
             boolean("ignoreSize").since(140),
         ])
-        .proto_by_id("TickByTickRequest", 208)
+        .proto_by_id(&schema::TICK_BY_TICK_REQUEST, 208)
         .answers(&[99, 96, 97, 98, 4])
         .duplicate(322),
     request(98, "cancelTickByTickData", Cancel(97), ById)
         .since(137)
         .text(&[req_id()])
-        .proto_by_id("CancelTickByTick", 208)
+        .proto_by_id(&schema::CANCEL_TICK_BY_TICK, 208)
         .answers(&[4])
         .not_found(300),
     request(99, "reqCompletedOrders", OneShot, Handling::Lane(CompletedOrders))
         .since(150)
-        .text(&[boolean("apiOnly").proto(&[1])])
-        .proto("CompletedOrdersRequest", 204, &[])
+        .text(&[boolean("apiOnly")])
+        .proto(&schema::COMPLETED_ORDERS_REQUEST, 204, &[])
         .answers(&[3, 101, 102, 4])
         .ends(&[(102, Always)]),
     request(100, "reqWshMetaData", OneShot, ById)
         .since(161)
         .text(&[req_id()])
-        .proto_by_id("WshMetaDataRequest", 209)
+        .proto_by_id(&schema::WSH_META_DATA_REQUEST, 209)
         .answers(&[104, 4])
         .ends(&[(104, Always)])
         .duplicate(322),
     request(101, "cancelWshMetaData", Cancel(100), ById)
         .since(161)
         .text(&[req_id()])
-        .proto_by_id("CancelWshMetaData", 209)
+        .proto_by_id(&schema::CANCEL_WSH_META_DATA, 209)
         .answers(&[4]),
     request(102, "reqWshEventData", OneShot, ById)
         .since(161)
@@ -631,47 +640,47 @@ pub static REQUESTS: [Request; 85] = [
             boolean("fillCompetitors").since(171),
             text("startDate").since(173),
             text("endDate").since(173),
-            int("totalLimit").since(173),
+            int("totalLimit").since(173).unset(UNSET_INT),
         ])
-        .proto_by_id("WshEventDataRequest", 209)
+        .proto_by_id(&schema::WSH_EVENT_DATA_REQUEST, 209)
         .answers(&[105, 4])
         .ends(&[(105, Always)])
         .duplicate(322),
     request(103, "cancelWshEventData", Cancel(102), ById)
         .since(161)
         .text(&[req_id()])
-        .proto_by_id("CancelWshEventData", 209)
+        .proto_by_id(&schema::CANCEL_WSH_EVENT_DATA, 209)
         .answers(&[4]),
     request(104, "reqUserInfo", OneShot, ById)
         .since(167)
         .text(&[req_id()])
-        .proto_by_id("UserInfoRequest", 212)
+        .proto_by_id(&schema::USER_INFO_REQUEST, 212)
         .answers(&[107, 4])
         .ends(&[(107, Always)])
         .duplicate(322),
     request(105, "reqCurrentTimeInMillis", OneShot, Local(Local::TimeMillis))
         .since(197)
         .text(&[])
-        .proto("CurrentTimeInMillisRequest", 213, &[])
+        .proto(&schema::CURRENT_TIME_IN_MILLIS_REQUEST, 213, &[])
         .answers(&[109, 4])
         .ends(&[(109, Always)]),
     request(106, "cancelContractData", Cancel(9), ById)
         .since(215)
-        .proto_by_id("CancelContractData", 215)
+        .proto_by_id(&schema::CANCEL_CONTRACT_DATA, 215)
         .answers(&[4]),
     request(107, "cancelHistoricalTicks", Cancel(96), ById)
         .since(215)
-        .proto_by_id("CancelHistoricalTicks", 215)
+        .proto_by_id(&schema::CANCEL_HISTORICAL_TICKS, 215)
         .answers(&[4]),
     request(108, "reqConfig", OneShot, ById)
         .since(219)
-        .proto_by_id("ConfigRequest", 219)
+        .proto_by_id(&schema::CONFIG_REQUEST, 219)
         .answers(&[110, 4])
         .ends(&[(110, Always)])
         .duplicate(322),
     request(109, "updateConfig", OneShot, Refused(CONFIG))
         .since(221)
-        .proto_by_id("UpdateConfigRequest", 221)
+        .proto_by_id(&schema::UPDATE_CONFIG_REQUEST, 221)
         .answers(&[111, 4])
         .ends(&[(111, Always)]),
 ];

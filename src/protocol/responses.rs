@@ -7,7 +7,8 @@ use super::{
     contracts::*,
     declare::*,
     model::{Lane, Lane::*, Route::*, Shared, Shared::*, *},
-    orders::{COMPLETED_ORDER, OPEN_ORDER},
+    orders::{COMPLETED_ORDER, OPEN_ORDER, UNSET_DOUBLE},
+    schema,
 };
 
 /// A key of a shared image: every message is a row of its own.
@@ -31,27 +32,27 @@ const fn image_end(stream: Shared) -> Route {
 pub static RESPONSES: [Response; 86] = [
     response(1, "tickPrice", Route::ReqId)
         .text(&[version("6"), req_id(), int("tickType"), double("price"), decimal("size"), int("attrMask")])
-        .proto_by_id("TickPrice", 206),
+        .proto_by_id(&schema::TICK_PRICE, 206),
     response(2, "tickSize", Route::ReqId)
         .text(&[version("6"), req_id(), int("tickType"), decimal("size")])
-        .proto_by_id("TickSize", 206),
+        .proto_by_id(&schema::TICK_SIZE, 206),
     response(3, "orderStatus", Order)
         .text(&[
             version("6").until(131),
-            order_id().proto(&[1]),
-            text("status").proto(&[2]),
-            decimal("filled").proto(&[3]),
-            decimal("remaining").proto(&[4]),
-            double("avgFillPrice").proto(&[5]),
-            long("permId").role(Role::PermId).proto(&[6]),
-            int("parentId").role(Role::ParentOrderId).proto(&[7]),
-            double("lastFillPrice").proto(&[8]),
-            int("clientId").role(Role::ClientId).proto(&[9]),
-            text("whyHeld").proto(&[10]),
-            double("mktCapPrice").since(131).proto(&[11]),
+            order_id(),
+            text("status"),
+            decimal("filled"),
+            decimal("remaining"),
+            double("avgFillPrice"),
+            long("permId").role(Role::PermId),
+            int("parentId").role(Role::ParentOrderId),
+            double("lastFillPrice"),
+            int("clientId").role(Role::ClientId),
+            text("whyHeld"),
+            double("mktCapPrice").since(131),
         ])
         .proto(
-            "OrderStatus",
+            &schema::ORDER_STATUS,
             203,
             &[
                 (Role::OrderId, &[1]),
@@ -63,15 +64,15 @@ pub static RESPONSES: [Response; 86] = [
     response(4, "error", Error)
         .text(&[
             version("2").until(194),
-            int("id").role(Role::ReqId).proto(&[1]),
-            int("errorCode").role(Role::Code).proto(&[3]),
-            text("errorMsg").proto(&[4]),
-            text("advancedOrderRejectJson").since(166).proto(&[5]),
-            long("errorTime").since(194).proto(&[2]),
+            int("id").role(Role::ReqId),
+            int("errorCode").role(Role::Code),
+            text("errorMsg"),
+            text("advancedOrderRejectJson").since(166),
+            long("errorTime").since(194),
         ])
-        .proto("ErrorMessage", 203, &[(Role::ReqId, &[1]), (Role::Code, &[3])]),
+        .proto(&schema::ERROR_MESSAGE, 203, &[(Role::ReqId, &[1]), (Role::Code, &[3])]),
     response(5, "openOrder", Order).text(OPEN_ORDER).proto(
-        "OpenOrder",
+        &schema::OPEN_ORDER,
         203,
         &[
             (Role::OrderId, &[1]),
@@ -84,25 +85,19 @@ pub static RESPONSES: [Response; 86] = [
         ],
     ),
     response(6, "updateAccountValue", shared(AccountUpdates, &["accountName", "key", "currency"]))
-        .text(&[
-            version("2"),
-            text("key").proto(&[1]),
-            text("value"),
-            text("currency").proto(&[3]),
-            account("accountName").proto(&[4]),
-        ])
-        .proto("AccountValue", 207, &[(Role::Account, &[4])]),
+        .text(&[version("2"), text("key"), text("value"), text("currency"), account("accountName")])
+        .proto(&schema::ACCOUNT_VALUE, 207, &[(Role::Account, &[4])]),
     response(7, "updatePortfolio", shared(AccountUpdates, &["accountName", "conId"]))
         .text(&[
             version("8"),
-            int("conId").proto(&[1, 1]),
+            int("conId"),
             text("symbol"),
             text("secType"),
             text("lastTradeDateOrContractMonth"),
             double("strike"),
             text("right"),
             text("multiplier"),
-            text("primaryExchange"),
+            text("primaryExchange").at("primaryExch"),
             text("currency"),
             text("localSymbol"),
             text("tradingClass"),
@@ -112,18 +107,20 @@ pub static RESPONSES: [Response; 86] = [
             double("averageCost"),
             double("unrealizedPNL"),
             double("realizedPNL"),
-            account("accountName").proto(&[8]),
+            account("accountName"),
         ])
-        .proto("PortfolioValue", 207, &[(Role::Account, &[8])]),
+        .proto(&schema::PORTFOLIO_VALUE, 207, &[(Role::Account, &[8])]),
     response(8, "updateAccountTime", shared(AccountUpdates, ONE_ROW))
         .text(&[version("1"), text("timeStamp")])
-        .proto("AccountUpdateTime", 207, &[]),
-    response(9, "nextValidId", Route::NextValidId).text(&[version("1"), order_id().proto(&[1])]).proto(
-        "NextValidId",
+        .proto(&schema::ACCOUNT_UPDATE_TIME, 207, &[]),
+    response(9, "nextValidId", Route::NextValidId).text(&[version("1"), order_id()]).proto(
+        &schema::NEXT_VALID_ID,
         213,
         &[(Role::OrderId, &[1])],
     ),
-    response(10, "contractDetails", Route::ReqId).text(CONTRACT_DETAILS).proto_by_id("ContractData", 205),
+    response(10, "contractDetails", Route::ReqId)
+        .text(CONTRACT_DETAILS)
+        .proto_by_id(&schema::CONTRACT_DATA, 205),
     response(11, "execDetails", Route::Execution)
         .text(&[
             version("10").until(136),
@@ -133,13 +130,13 @@ pub static RESPONSES: [Response; 86] = [
             text("execId").role(Role::ExecId),
             text("time"),
             account("acctNumber"),
-            text("execExchange"),
+            text("execExchange").at("execution.exchange"),
             text("side"),
             decimal("shares"),
             double("price"),
             long("permId").role(Role::PermId),
             int("clientId").role(Role::ClientId),
-            int("liquidation"),
+            int("liquidation").at("isLiquidation"),
             decimal("cumQty"),
             double("avgPrice"),
             text("orderRef"),
@@ -147,11 +144,11 @@ pub static RESPONSES: [Response; 86] = [
             double("evMultiplier"),
             text("modelCode").since(103),
             int("lastLiquidity").since(136),
-            boolean("pendingPriceRevision").since(178),
+            boolean("pendingPriceRevision").since(178).at("isPriceRevisionPending"),
             text("submitter").since(198),
         ])
         .proto(
-            "ExecutionDetails",
+            &schema::EXECUTION_DETAILS,
             201,
             &[
                 (Role::ReqId, &[1]),
@@ -172,7 +169,7 @@ pub static RESPONSES: [Response; 86] = [
             double("price"),
             decimal("size"),
         ])
-        .proto_by_id("MarketDepth", 206),
+        .proto_by_id(&schema::MARKET_DEPTH, 206),
     response(13, "updateMktDepthL2", Route::ReqId)
         .text(&[
             version("1"),
@@ -185,22 +182,28 @@ pub static RESPONSES: [Response; 86] = [
             decimal("size"),
             boolean("isSmartDepth").since(146),
         ])
-        .proto_by_id("MarketDepthL2", 206),
+        .proto_by_id(&schema::MARKET_DEPTH_L2, 206),
     response(14, "updateNewsBulletin", shared(Bulletins, EACH_A_ROW))
-        .text(&[version("1"), int("msgId"), int("msgType"), text("message"), text("originExch")])
-        .proto("NewsBulletin", 209, &[]),
+        .text(&[
+            version("1"),
+            int("msgId").at("newsMsgId"),
+            int("msgType").at("newsMsgType"),
+            text("message").at("newsMessage"),
+            text("originExch").at("originatingExch"),
+        ])
+        .proto(&schema::NEWS_BULLETIN, 209, &[]),
     response(15, "managedAccounts", Route::ManagedAccounts)
-        .text(&[version("1"), text("accountsList").proto(&[1])])
-        .proto("ManagedAccounts", 207, &[]),
+        .text(&[version("1"), text("accountsList")])
+        .proto(&schema::MANAGED_ACCOUNTS, 207, &[]),
     response(16, "receiveFA", lane(Fa, END))
         .text(&[version("1"), int("faDataType").role(Role::LaneKey), text("xml")])
-        .proto("ReceiveFA", 211, &[(Role::LaneKey, &[1])]),
+        .proto(&schema::RECEIVE_FA, 211, &[(Role::LaneKey, &[1])]),
     response(17, "historicalData", Route::ReqId)
         .text(&[
             version("3").until(124),
             req_id(),
-            text("startDate").until(196),
-            text("endDate").until(196),
+            text("startDate").until(196).text_only(),
+            text("endDate").until(196).text_only(),
             repeat(
                 "itemCount",
                 &[
@@ -210,16 +213,19 @@ pub static RESPONSES: [Response; 86] = [
                     double("low"),
                     double("close"),
                     decimal("volume"),
-                    decimal("wap"),
-                    text("hasGaps").until(124),
+                    decimal("wap").at("WAP"),
+                    text("hasGaps").until(124).text_only().unset("false"),
                     int("barCount"),
                 ],
-            ),
+            )
+            .at("historicalDataBars"),
         ])
-        .proto_by_id("HistoricalData", 208),
-    response(18, "bondContractDetails", Route::ReqId).text(BOND_DETAILS).proto_by_id("ContractData", 205),
+        .proto_by_id(&schema::HISTORICAL_DATA, 208),
+    response(18, "bondContractDetails", Route::ReqId)
+        .text(BOND_DETAILS)
+        .proto_by_id(&schema::CONTRACT_DATA, 205),
     response(19, "scannerParameters", lane(ScannerParameters, END)).text(&[version("1"), text("xml")]).proto(
-        "ScannerParameters",
+        &schema::SCANNER_PARAMETERS,
         210,
         &[],
     ),
@@ -245,11 +251,12 @@ pub static RESPONSES: [Response; 86] = [
                     text("distance"),
                     text("benchmark"),
                     text("projection"),
-                    text("legsStr"),
+                    text("legsStr").at("comboKey"),
                 ],
-            ),
+            )
+            .at("scannerDataElement"),
         ])
-        .proto_by_id("ScannerData", 210),
+        .proto_by_id(&schema::SCANNER_DATA, 210),
     response(21, "tickOptionComputation", Route::ReqId)
         .text(&[
             version("6").until(156),
@@ -265,13 +272,13 @@ pub static RESPONSES: [Response; 86] = [
             double("theta"),
             double("undPrice"),
         ])
-        .proto_by_id("TickOptionComputation", 206),
+        .proto_by_id(&schema::TICK_OPTION_COMPUTATION, 206),
     response(45, "tickGeneric", Route::ReqId)
         .text(&[version("1"), req_id(), int("tickType"), double("value")])
-        .proto_by_id("TickGeneric", 206),
+        .proto_by_id(&schema::TICK_GENERIC, 206),
     response(46, "tickString", Route::ReqId)
         .text(&[version("1"), req_id(), int("tickType"), text("value")])
-        .proto_by_id("TickString", 206),
+        .proto_by_id(&schema::TICK_STRING, 206),
     response(47, "tickEFP", Route::ReqId).text(&[
         version("1"),
         req_id(),
@@ -284,8 +291,8 @@ pub static RESPONSES: [Response; 86] = [
         double("dividendImpact"),
         double("dividendsToLastTradeDate"),
     ]),
-    response(49, "currentTime", Route::Time).text(&[version("1"), long("time").proto(&[1])]).proto(
-        "CurrentTime",
+    response(49, "currentTime", Route::Time).text(&[version("1"), long("time").at("currentTime")]).proto(
+        &schema::CURRENT_TIME,
         213,
         &[],
     ),
@@ -299,27 +306,27 @@ pub static RESPONSES: [Response; 86] = [
             double("low"),
             double("close"),
             decimal("volume"),
-            decimal("wap"),
+            decimal("wap").at("WAP"),
             int("count"),
         ])
-        .proto_by_id("RealTimeBarTick", 208),
+        .proto_by_id(&schema::REAL_TIME_BAR_TICK, 208),
     response(51, "fundamentalData", Route::ReqId)
         .text(&[version("1"), req_id(), text("data")])
-        .proto_by_id("FundamentalsData", 210),
+        .proto_by_id(&schema::FUNDAMENTALS_DATA, 210),
     response(52, "contractDetailsEnd", Route::ReqId)
         .text(&[version("1"), req_id()])
-        .proto_by_id("ContractDataEnd", 205),
+        .proto_by_id(&schema::CONTRACT_DATA_END, 205),
     response(53, "openOrderEnd", lane(OpenOrders, END)).text(&[version("1")]).proto(
-        "OpenOrdersEnd",
+        &schema::OPEN_ORDERS_END,
         203,
         &[],
     ),
     response(54, "accountDownloadEnd", image_end(AccountUpdates))
         .text(&[version("1"), account("accountName")])
-        .proto("AccountDataEnd", 207, &[(Role::Account, &[1])]),
+        .proto(&schema::ACCOUNT_DATA_END, 207, &[(Role::Account, &[1])]),
     response(55, "execDetailsEnd", Route::ReqId)
         .text(&[version("1"), req_id()])
-        .proto_by_id("ExecutionDetailsEnd", 201),
+        .proto_by_id(&schema::EXECUTION_DETAILS_END, 201),
     response(56, "deltaNeutralValidation", Route::ReqId).text(&[
         version("1"),
         req_id(),
@@ -329,52 +336,56 @@ pub static RESPONSES: [Response; 86] = [
     ]),
     response(57, "tickSnapshotEnd", Route::ReqId)
         .text(&[version("1"), req_id()])
-        .proto_by_id("TickSnapshotEnd", 206),
+        .proto_by_id(&schema::TICK_SNAPSHOT_END, 206),
     response(58, "marketDataType", Route::ReqId)
-        .text(&[version("1"), req_id().proto(&[1]), int("marketDataType").proto(&[2])])
-        .proto_by_id("MarketDataType", 206),
+        .text(&[version("1"), req_id(), int("marketDataType")])
+        .proto_by_id(&schema::MARKET_DATA_TYPE, 206),
     response(59, "commissionAndFeesReport", Commission)
         .text(&[
             version("1"),
-            text("execId").role(Role::ExecId).proto(&[1]),
-            double("commission").proto(&[2]),
-            text("currency").proto(&[3]),
-            double("realizedPNL").proto(&[4]),
-            double("yield").proto(&[5]),
-            int("yieldRedemptionDate").proto(&[6]),
+            text("execId").role(Role::ExecId),
+            double("commission").at("commissionAndFees"),
+            text("currency"),
+            double("realizedPNL").unset(UNSET_DOUBLE),
+            double("yield").unset(UNSET_DOUBLE).at("bondYield"),
+            int("yieldRedemptionDate"),
         ])
-        .proto("CommissionAndFeesReport", 211, &[(Role::ExecId, &[1])]),
+        .proto(&schema::COMMISSION_AND_FEES_REPORT, 211, &[(Role::ExecId, &[1])]),
     response(61, "position", shared(Positions, &["account", "conId"]))
         .text(&[
             version("3"),
-            account("account").proto(&[1]),
-            int("conId").proto(&[2, 1]),
+            account("account"),
+            int("conId"),
             group(SHOWN_CONTRACT_AFTER_ID),
             decimal("position"),
             double("avgCost"),
         ])
-        .proto("Position", 207, &[(Role::Account, &[1])]),
-    response(62, "positionEnd", image_end(Positions)).text(&[version("1")]).proto("PositionEnd", 207, &[]),
+        .proto(&schema::POSITION, 207, &[(Role::Account, &[1])]),
+    response(62, "positionEnd", image_end(Positions)).text(&[version("1")]).proto(
+        &schema::POSITION_END,
+        207,
+        &[],
+    ),
     response(63, "accountSummary", Route::ReqId)
         .text(&[version("1"), req_id(), account("account"), text("tag"), text("value"), text("currency")])
-        .proto("AccountSummary", 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])]),
+        .proto(&schema::ACCOUNT_SUMMARY, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])]),
     response(64, "accountSummaryEnd", Route::ReqId)
         .text(&[version("1"), req_id()])
-        .proto_by_id("AccountSummaryEnd", 207),
+        .proto_by_id(&schema::ACCOUNT_SUMMARY_END, 207),
     response(65, "verifyMessageAPI", Nobody).text(&[version("1"), text("apiData")]).proto(
-        "VerifyMessageApi",
+        &schema::VERIFY_MESSAGE_API,
         213,
         &[],
     ),
     response(66, "verifyCompleted", Nobody)
         .text(&[version("1"), text("isSuccessful"), text("errorText")])
-        .proto("VerifyCompleted", 213, &[]),
+        .proto(&schema::VERIFY_COMPLETED, 213, &[]),
     response(67, "displayGroupList", Route::ReqId)
         .text(&[version("1"), req_id(), text("groups")])
-        .proto_by_id("DisplayGroupList", 213),
+        .proto_by_id(&schema::DISPLAY_GROUP_LIST, 213),
     response(68, "displayGroupUpdated", Route::ReqId)
         .text(&[version("1"), req_id(), text("contractInfo")])
-        .proto_by_id("DisplayGroupUpdated", 213),
+        .proto_by_id(&schema::DISPLAY_GROUP_UPDATED, 213),
     response(69, "verifyAndAuthMessageAPI", Nobody).text(&[
         version("1"),
         text("apiData"),
@@ -396,11 +407,11 @@ pub static RESPONSES: [Response; 86] = [
             double("avgCost"),
             text("modelCode"),
         ])
-        .proto("PositionMulti", 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])]),
+        .proto(&schema::POSITION_MULTI, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])]),
     response(72, "positionMultiEnd", Route::ReqId)
         .since(103)
         .text(&[version("1"), req_id()])
-        .proto_by_id("PositionMultiEnd", 207),
+        .proto_by_id(&schema::POSITION_MULTI_END, 207),
     response(73, "accountUpdateMulti", Route::ReqId)
         .since(103)
         .text(&[
@@ -412,11 +423,11 @@ pub static RESPONSES: [Response; 86] = [
             text("value"),
             text("currency"),
         ])
-        .proto("AccountUpdateMulti", 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])]),
+        .proto(&schema::ACCOUNT_UPDATE_MULTI, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])]),
     response(74, "accountUpdateMultiEnd", Route::ReqId)
         .since(103)
         .text(&[version("1"), req_id()])
-        .proto_by_id("AccountUpdateMultiEnd", 207),
+        .proto_by_id(&schema::ACCOUNT_UPDATE_MULTI_END, 207),
     response(75, "securityDefinitionOptionParameter", Route::ReqId)
         .since(104)
         .text(&[
@@ -425,22 +436,25 @@ pub static RESPONSES: [Response; 86] = [
             int("underlyingConId"),
             text("tradingClass"),
             text("multiplier"),
-            repeat("expirationsCount", &[text("expiration")]),
-            repeat("strikesCount", &[double("strike")]),
+            repeat("expirationsCount", &[text("expiration")]).at("expirations"),
+            repeat("strikesCount", &[double("strike")]).at("strikes"),
         ])
-        .proto_by_id("SecDefOptParameter", 212),
+        .proto_by_id(&schema::SEC_DEF_OPT_PARAMETER, 212),
     response(76, "securityDefinitionOptionParameterEnd", Route::ReqId)
         .since(104)
         .text(&[req_id()])
-        .proto_by_id("SecDefOptParameterEnd", 212),
+        .proto_by_id(&schema::SEC_DEF_OPT_PARAMETER_END, 212),
     response(77, "softDollarTiers", Route::ReqId)
         .since(106)
-        .text(&[req_id(), repeat("tiersCount", &[text("name"), text("value"), text("displayName")])])
-        .proto_by_id("SoftDollarTiers", 212),
+        .text(&[
+            req_id(),
+            repeat("tiersCount", &[text("name"), text("value"), text("displayName")]).at("softDollarTiers"),
+        ])
+        .proto_by_id(&schema::SOFT_DOLLAR_TIERS, 212),
     response(78, "familyCodes", lane(FamilyCodes, END))
         .since(107)
-        .text(&[repeat("familyCodesCount", &[text("accountId"), text("familyCode")])])
-        .proto("FamilyCodes", 212, &[]),
+        .text(&[repeat("familyCodesCount", &[text("accountId"), text("familyCode")]).at("familyCodes")])
+        .proto(&schema::FAMILY_CODES, 212, &[]),
     response(79, "symbolSamples", Route::ReqId)
         .since(108)
         .text(&[
@@ -451,15 +465,16 @@ pub static RESPONSES: [Response; 86] = [
                     int("conId"),
                     text("symbol"),
                     text("secType"),
-                    text("primaryExchange"),
+                    text("primaryExchange").at("primaryExch"),
                     text("currency"),
-                    repeat("derivativeSecTypesCount", &[text("derivativeSecType")]),
+                    repeat("derivativeSecTypesCount", &[text("derivativeSecType")]).at("derivativeSecTypes"),
                     text("description").since(176),
                     text("issuerId").since(176),
                 ],
-            ),
+            )
+            .at("contractDescriptions"),
         ])
-        .proto_by_id("SymbolSamples", 212),
+        .proto_by_id(&schema::SYMBOL_SAMPLES, 212),
     response(80, "mktDepthExchanges", lane(DepthExchanges, END))
         .since(112)
         .text(&[repeat(
@@ -470,55 +485,64 @@ pub static RESPONSES: [Response; 86] = [
                 text("listingExch").since(120),
                 text("serviceDataType").since(120),
                 int("aggGroup").since(120),
-                boolean("isL2").until(120),
+                boolean("isL2").until(120).text_only(),
             ],
-        )])
-        .proto("MarketDepthExchanges", 213, &[]),
+        )
+        .at("depthMarketDataDescriptions")])
+        .proto(&schema::MARKET_DEPTH_EXCHANGES, 213, &[]),
     response(81, "tickReqParams", Route::ReqId)
         .text(&[req_id(), double("minTick"), text("bboExchange"), int("snapshotPermissions")])
-        .proto_by_id("TickReqParams", 206),
+        .proto_by_id(&schema::TICK_REQ_PARAMS, 206),
     response(82, "smartComponents", Route::ReqId)
         .since(114)
         .text(&[
             req_id(),
-            repeat("componentsCount", &[int("bitNumber"), text("exchange"), text("exchangeLetter")]),
+            repeat("componentsCount", &[int("bitNumber"), text("exchange"), text("exchangeLetter")])
+                .at("smartComponents"),
         ])
-        .proto_by_id("SmartComponents", 212),
+        .proto_by_id(&schema::SMART_COMPONENTS, 212),
     response(83, "newsArticle", Route::ReqId)
         .since(116)
         .text(&[req_id(), int("articleType"), text("articleText")])
-        .proto_by_id("NewsArticle", 209),
+        .proto_by_id(&schema::NEWS_ARTICLE, 209),
     response(84, "tickNews", Route::ReqId)
         .since(113)
         .text(&[
             req_id(),
-            long("timeStamp"),
+            long("timeStamp").at("timestamp"),
             text("providerCode"),
             text("articleId"),
             text("headline"),
             text("extraData"),
         ])
-        .proto_by_id("TickNews", 209),
+        .proto_by_id(&schema::TICK_NEWS, 209),
     response(85, "newsProviders", lane(NewsProviders, END))
         .since(115)
-        .text(&[repeat("providersCount", &[text("code"), text("name")])])
-        .proto("NewsProviders", 209, &[]),
+        .text(&[repeat(
+            "providersCount",
+            &[text("code").at("providerCode"), text("name").at("providerName")],
+        )
+        .at("newsProviders")])
+        .proto(&schema::NEWS_PROVIDERS, 209, &[]),
     response(86, "historicalNews", Route::ReqId)
         .since(117)
         .text(&[req_id(), text("time"), text("providerCode"), text("articleId"), text("headline")])
-        .proto_by_id("HistoricalNews", 209),
+        .proto_by_id(&schema::HISTORICAL_NEWS, 209),
     response(87, "historicalNewsEnd", Route::ReqId)
         .since(117)
         .text(&[req_id(), boolean("hasMore")])
-        .proto_by_id("HistoricalNewsEnd", 209),
+        .proto_by_id(&schema::HISTORICAL_NEWS_END, 209),
     response(88, "headTimestamp", Route::ReqId)
         .since(118)
         .text(&[req_id(), text("headTimestamp")])
-        .proto_by_id("HeadTimestamp", 208),
+        .proto_by_id(&schema::HEAD_TIMESTAMP, 208),
     response(89, "histogramData", Route::ReqId)
         .since(119)
-        .text(&[req_id(), repeat("pointsCount", &[double("price"), decimal("size")])])
-        .proto_by_id("HistogramData", 208),
+        .text(&[
+            req_id(),
+            repeat("pointsCount", &[double("price"), decimal("size")]).at("histogramDataEntries"),
+        ])
+        .proto_by_id(&schema::HISTOGRAM_DATA, 208),
     response(90, "historicalDataUpdate", Route::ReqId)
         .since(124)
         .text(&[
@@ -529,53 +553,54 @@ pub static RESPONSES: [Response; 86] = [
             double("close"),
             double("high"),
             double("low"),
-            decimal("wap"),
+            decimal("wap").at("WAP"),
             decimal("volume"),
         ])
-        .proto_by_id("HistoricalDataUpdate", 208),
+        .proto_by_id(&schema::HISTORICAL_DATA_UPDATE, 208),
     response(91, "rerouteMktDataReq", Route::ReqId)
         .since(125)
         .text(&[req_id(), int("conId"), text("exchange")])
-        .proto_by_id("RerouteMarketDataRequest", 211),
+        .proto_by_id(&schema::REROUTE_MARKET_DATA_REQUEST, 211),
     response(92, "rerouteMktDepthReq", Route::ReqId)
         .since(125)
         .text(&[req_id(), int("conId"), text("exchange")])
-        .proto_by_id("RerouteMarketDepthRequest", 211),
+        .proto_by_id(&schema::REROUTE_MARKET_DEPTH_REQUEST, 211),
     response(93, "marketRule", lane(MarketRule, END))
         .since(126)
         .text(&[
             int("marketRuleId").role(Role::LaneKey),
-            repeat("priceIncrementsCount", &[double("lowEdge"), double("increment")]),
+            repeat("priceIncrementsCount", &[double("lowEdge"), double("increment")]).at("priceIncrements"),
         ])
-        .proto("MarketRule", 212, &[(Role::LaneKey, &[1])]),
+        .proto(&schema::MARKET_RULE, 212, &[(Role::LaneKey, &[1])]),
     response(94, "pnl", Route::ReqId)
         .since(127)
         .text(&[
             req_id(),
-            double("dailyPnL"),
-            double("unrealizedPnL").since(129),
-            double("realizedPnL").since(135),
+            double("dailyPnL").unset(UNSET_DOUBLE),
+            double("unrealizedPnL").unset(UNSET_DOUBLE).since(129),
+            double("realizedPnL").unset(UNSET_DOUBLE).since(135),
         ])
-        .proto_by_id("PnL", 210),
+        .proto_by_id(&schema::PN_L, 210),
     response(95, "pnlSingle", Route::ReqId)
         .since(127)
         .text(&[
             req_id(),
             decimal("position"),
-            double("dailyPnL"),
-            double("unrealizedPnL").since(129),
-            double("realizedPnL").since(135),
+            double("dailyPnL").unset(UNSET_DOUBLE),
+            double("unrealizedPnL").unset(UNSET_DOUBLE).since(129),
+            double("realizedPnL").unset(UNSET_DOUBLE).since(135),
             double("value"),
         ])
-        .proto_by_id("PnLSingle", 210),
+        .proto_by_id(&schema::PN_L_SINGLE, 210),
     response(96, "historicalTicks", Route::ReqId)
         .since(130)
         .text(&[
             req_id(),
-            repeat("tickCount", &[long("time"), int("unused"), double("price"), decimal("size")]),
-            boolean("done").role(Role::Flag),
+            repeat("tickCount", &[long("time"), int("unused").text_only(), double("price"), decimal("size")])
+                .at("historicalTicks"),
+            boolean("done").at("isDone").role(Role::Flag),
         ])
-        .proto("HistoricalTicks", 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
+        .proto(&schema::HISTORICAL_TICKS, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
     response(97, "historicalTicksBidAsk", Route::ReqId)
         .since(130)
         .text(&[
@@ -584,16 +609,17 @@ pub static RESPONSES: [Response; 86] = [
                 "tickCount",
                 &[
                     long("time"),
-                    int("attrMask"),
+                    int("attrMask").bits("tickAttribBidAsk", &["askPastHigh", "bidPastLow"]),
                     double("priceBid"),
                     double("priceAsk"),
                     decimal("sizeBid"),
                     decimal("sizeAsk"),
                 ],
-            ),
-            boolean("done").role(Role::Flag),
+            )
+            .at("historicalTicksBidAsk"),
+            boolean("done").at("isDone").role(Role::Flag),
         ])
-        .proto("HistoricalTicksBidAsk", 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
+        .proto(&schema::HISTORICAL_TICKS_BID_ASK, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
     response(98, "historicalTicksLast", Route::ReqId)
         .since(130)
         .text(&[
@@ -602,51 +628,61 @@ pub static RESPONSES: [Response; 86] = [
                 "tickCount",
                 &[
                     long("time"),
-                    int("attrMask"),
+                    int("attrMask").bits("tickAttribLast", &["pastLimit", "unreported"]),
                     double("price"),
                     decimal("size"),
                     text("exchange"),
                     text("specialConditions"),
                 ],
-            ),
-            boolean("done").role(Role::Flag),
+            )
+            .at("historicalTicksLast"),
+            boolean("done").at("isDone").role(Role::Flag),
         ])
-        .proto("HistoricalTicksLast", 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
+        .proto(&schema::HISTORICAL_TICKS_LAST, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
     response(99, "tickByTick", Route::ReqId)
         .since(137)
         .text(&[
             req_id(),
             int("tickType"),
-            long("time"),
+            long("time").at_each(&[
+                "historicalTickLast.time",
+                "historicalTickBidAsk.time",
+                "historicalTickMidPoint.time",
+            ]),
             when(
                 Cond::In("tickType", &["1", "2"]),
                 &[
-                    double("price"),
-                    decimal("size"),
-                    int("attrMask"),
-                    text("exchange"),
-                    text("specialConditions"),
+                    double("price").at("historicalTickLast.price"),
+                    decimal("size").at("historicalTickLast.size"),
+                    int("attrMask").bits("historicalTickLast.tickAttribLast", &["pastLimit", "unreported"]),
+                    text("exchange").at("historicalTickLast.exchange"),
+                    text("specialConditions").at("historicalTickLast.specialConditions"),
                 ],
             ),
             when(
                 Cond::In("tickType", &["3"]),
                 &[
-                    double("bidPrice"),
-                    double("askPrice"),
-                    decimal("bidSize"),
-                    decimal("askSize"),
-                    int("attrMask"),
+                    double("bidPrice").at("historicalTickBidAsk.priceBid"),
+                    double("askPrice").at("historicalTickBidAsk.priceAsk"),
+                    decimal("bidSize").at("historicalTickBidAsk.sizeBid"),
+                    decimal("askSize").at("historicalTickBidAsk.sizeAsk"),
+                    int("attrMask")
+                        .bits("historicalTickBidAsk.tickAttribBidAsk", &["bidPastLow", "askPastHigh"]),
                 ],
             ),
-            when(Cond::In("tickType", &["4"]), &[double("midPoint")]),
+            when(Cond::In("tickType", &["4"]), &[double("midPoint").at("historicalTickMidPoint.price")]),
         ])
-        .proto_by_id("TickByTickData", 208),
+        .proto_by_id(&schema::TICK_BY_TICK_DATA, 208),
     response(100, "orderBound", OrderBound)
         .since(144)
         .text(&[long("permId").role(Role::PermId), int("clientId").role(Role::ClientId), order_id()])
-        .proto("OrderBound", 204, &[(Role::PermId, &[1]), (Role::ClientId, &[2]), (Role::OrderId, &[3])]),
+        .proto(
+            &schema::ORDER_BOUND,
+            204,
+            &[(Role::PermId, &[1]), (Role::ClientId, &[2]), (Role::OrderId, &[3])],
+        ),
     response(101, "completedOrder", lane(CompletedOrders, ROW)).since(150).text(COMPLETED_ORDER).proto(
-        "CompletedOrder",
+        &schema::COMPLETED_ORDER,
         204,
         &[
             (Role::OrderId, &[2, 2]),
@@ -657,22 +693,22 @@ pub static RESPONSES: [Response; 86] = [
         ],
     ),
     response(102, "completedOrdersEnd", lane(CompletedOrders, END)).since(150).text(&[]).proto(
-        "CompletedOrdersEnd",
+        &schema::COMPLETED_ORDERS_END,
         204,
         &[],
     ),
     response(103, "replaceFAEnd", Route::ReqId)
         .since(157)
         .text(&[req_id(), text("text")])
-        .proto_by_id("ReplaceFAEnd", 211),
+        .proto_by_id(&schema::REPLACE_FA_END, 211),
     response(104, "wshMetaData", Route::ReqId)
         .since(161)
         .text(&[req_id(), text("dataJson")])
-        .proto_by_id("WshMetaData", 209),
+        .proto_by_id(&schema::WSH_META_DATA, 209),
     response(105, "wshEventData", Route::ReqId)
         .since(161)
         .text(&[req_id(), text("dataJson")])
-        .proto_by_id("WshEventData", 209),
+        .proto_by_id(&schema::WSH_EVENT_DATA, 209),
     response(106, "historicalSchedule", Route::ReqId)
         .since(165)
         .text(&[
@@ -680,21 +716,24 @@ pub static RESPONSES: [Response; 86] = [
             text("startDateTime"),
             text("endDateTime"),
             text("timeZone"),
-            repeat("sessionsCount", &[text("startDateTime"), text("endDateTime"), text("refDate")]),
+            repeat("sessionsCount", &[text("startDateTime"), text("endDateTime"), text("refDate")])
+                .at("historicalSessions"),
         ])
-        .proto_by_id("HistoricalSchedule", 211),
+        .proto_by_id(&schema::HISTORICAL_SCHEDULE, 211),
     response(107, "userInfo", Route::ReqId)
         .since(167)
         .text(&[req_id(), text("whiteBrandingId")])
-        .proto_by_id("UserInfo", 212),
+        .proto_by_id(&schema::USER_INFO, 212),
     response(108, "historicalDataEnd", Route::ReqId)
         .since(196)
-        .text(&[req_id(), text("startDate"), text("endDate")])
-        .proto_by_id("HistoricalDataEnd", 208),
+        .text(&[req_id(), text("startDate").at("startDateStr"), text("endDate").at("endDateStr")])
+        .proto_by_id(&schema::HISTORICAL_DATA_END, 208),
     response(109, "currentTimeInMillis", Route::TimeMillis)
         .since(197)
-        .text(&[long("timeInMillis").proto(&[1])])
-        .proto("CurrentTimeInMillis", 213, &[]),
-    response(110, "configResponse", Route::ReqId).since(219).proto_by_id("ConfigResponse", 219),
-    response(111, "updateConfigResponse", Route::ReqId).since(221).proto_by_id("UpdateConfigResponse", 221),
+        .text(&[long("timeInMillis").at("currentTimeInMillis")])
+        .proto(&schema::CURRENT_TIME_IN_MILLIS, 213, &[]),
+    response(110, "configResponse", Route::ReqId).since(219).proto_by_id(&schema::CONFIG_RESPONSE, 219),
+    response(111, "updateConfigResponse", Route::ReqId)
+        .since(221)
+        .proto_by_id(&schema::UPDATE_CONFIG_RESPONSE, 221),
 ];

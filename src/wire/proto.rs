@@ -121,6 +121,27 @@ pub fn get_str<'a>(body: &'a [u8], path: &[u32]) -> Result<Option<&'a [u8]>, Wir
     })
 }
 
+/// The varints of a packed list. After an error the iteration ends.
+pub fn varints(packed: &[u8]) -> impl Iterator<Item = Result<u64, WireError>> {
+    let mut rest = packed;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        match varint(rest) {
+            Ok((r, n)) => {
+                rest = r;
+                Some(Ok(n))
+            }
+            Err(_) => {
+                let at = packed.len() - rest.len();
+                rest = &[];
+                Some(Err(WireError::BadProto(at)))
+            }
+        }
+    })
+}
+
 /// Appends a varint.
 pub fn put_varint(mut n: u64, out: &mut BytesMut) {
     while n >= 0x80 {
@@ -134,6 +155,11 @@ pub fn put_varint(mut n: u64, out: &mut BytesMut) {
 pub fn put_int(number: u32, value: i64, out: &mut BytesMut) {
     put_varint(u64::from(number) << 3, out);
     put_varint(value as u64, out);
+}
+
+/// Appends a double field.
+pub fn put_double(number: u32, value: f64, out: &mut BytesMut) {
+    put_value(number, Value::Fixed64(value.to_bits()), out);
 }
 
 /// Appends a string, bytes or message field.

@@ -174,11 +174,11 @@ fn frames_of_known_shape_come_out_byte_for_byte() {
     let order_status = &response(3).unwrap().message;
     assert_eq!(
         &frame(order_status, 176, &status)[4..],
-        b"3\x005\0Filled\x001\x000\x000.0\x00900\x000\x000.0\x003\0\x000.0\0"
+        b"3\x005\0Filled\x001\x000\x000\x00900\x000\x000\x003\0\x000\0"
     );
     assert_eq!(
         &frame(order_status, 130, &status)[4..],
-        b"3\x006\x005\0Filled\x001\x000\x000.0\x00900\x000\x000.0\x003\0\0"
+        b"3\x006\x005\0Filled\x001\x000\x000\x00900\x000\x000\x003\0\0"
     );
     let mut error = Record::new();
     error.set("id", 12).set("errorCode", 200).set("errorMsg", "No security definition");

@@ -2,6 +2,7 @@
 
 mod clients;
 mod dialects;
+mod forms;
 mod layouts;
 mod positions;
 mod samples;
