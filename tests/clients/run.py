@@ -30,8 +30,10 @@ DRIVERS = {
     "ibapi": [f"{PLACE}/ibapi/bin/python", f"{HERE}/ibapi_tour.py"],
     "ibapi-stable": [f"{PLACE}/ibapi-stable/bin/python", f"{HERE}/ibapi_tour.py"],
     "stoqey": ["node", f"{HERE}/stoqey_tour.cjs"],
+    "rust-ibapi": [f"{PLACE}/rust/debug/tour"],
 }
-ALL = list(DRIVERS)
+# Those that speak version 157. The Rust library offers nothing below 213.
+ALL = [library for library in DRIVERS if library != "rust-ibapi"]
 
 READY_SECONDS = 30
 CLIENT_SECONDS = 150

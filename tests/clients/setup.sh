@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the real API clients that the tests drive, each in a place of its own, from the package registries that pip
-# and npm are set up for. Needs python3 with its venv module, and node with npm. Run again it does nothing but compare
-# stamps: an installation is made anew only when its requirement file, or the interpreter, is another one.
+# Installs the real API clients that the tests drive, each in a place of its own, from the package registries that pip,
+# npm and cargo are set up for. Needs python3 with its venv module, node with npm, and Rust. Run again it does nothing
+# but compare stamps: an installation is made anew only when its requirement file, or the interpreter, is another one.
 #
 #   tests/clients/setup.sh          installs into tests/clients/.venvs, or into $TWSMUX_CLIENTS_DIR
 set -eu
@@ -18,6 +18,7 @@ die() { printf '%s\n' "clients: $*" >&2; exit 1; }
 command -v python3 >/dev/null 2>&1 || die "python3 is needed and was not found"
 command -v node >/dev/null 2>&1 || die "node is needed and was not found"
 command -v npm >/dev/null 2>&1 || die "npm is needed and was not found"
+command -v cargo >/dev/null 2>&1 || die "cargo is needed and was not found (https://rustup.rs installs it)"
 python3 -c 'import venv, ensurepip' 2>/dev/null \
   || die "python3 has no venv module with ensurepip (on Debian: apt-get install python3-venv)"
 
@@ -54,6 +55,16 @@ install_node() {
   printf '%s\n' "$stamp" >"$target/node/.stamp"
 }
 
+# build_rust: the driver of the Rust library with it, exactly as the lock file says. Unoptimised: that is built in two
+# thirds of the time, and the driver waits for the network. In its directory, so that the project's toolchain is used.
+build_rust() {
+  cd "$here/rust"
+  stamp=$(stamp_of rustc Cargo.toml Cargo.lock src/*.rs)
+  if is_done rust "$stamp"; then return 0; fi
+  CARGO_TARGET_DIR=$target/rust cargo build --locked --quiet || return 1
+  printf '%s\n' "$stamp" >"$target/rust/.stamp"
+}
+
 # All at once, as each waits mostly for the network; a log each, shown when it failed.
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
@@ -63,6 +74,7 @@ for name in ib_async ib_insync ibapi ibapi-stable; do
   install_python "$name" >"$logs/$name" 2>&1 & pids="$pids $name:$!"
 done
 install_node >"$logs/node" 2>&1 & pids="$pids node:$!"
+build_rust >"$logs/rust" 2>&1 & pids="$pids rust:$!"
 
 failed=
 for entry in $pids; do
