@@ -422,6 +422,14 @@ impl<T: Declared> Shape<T> {
         self.write(record, out);
     }
 
+    /// Appends id and body of values that are spelled as in the text form: in protobuf those that mean "none" are absent.
+    pub fn compose(&self, values: &Record, out: &mut BytesMut) {
+        match self.form() {
+            Form::Text => self.put(values, out),
+            Form::Proto => self.put(&without_unset(self.decl.message(), values), out),
+        }
+    }
+
     /// Replaces the values of some roles: those that are there, and ids that must be there.
     pub fn set_roles(&self, record: &mut Record, edits: &[(Role, i64)]) {
         let message = self.decl.message();
@@ -443,6 +451,27 @@ impl<T: Declared> Shape<T> {
             }
         }
     }
+}
+
+fn without_unset(message: &Message, values: &Record) -> Record {
+    let mut kept = Record::new();
+    for (name, value) in values.iter() {
+        let value = match value {
+            "true" => "1",
+            "false" => "0",
+            other => other,
+        };
+        let field = declared(message.text.iter().chain(message.variants), name);
+        if !field.is_some_and(|f| is_unset(f, value)) {
+            kept.set(name, value);
+        }
+    }
+    for (count, rows) in values.repeats() {
+        rows.iter().for_each(|row| {
+            kept.push(count, without_unset(message, row));
+        });
+    }
+    kept
 }
 
 /// The name of the text field that has a role.
