@@ -107,3 +107,6 @@ pub const ADMIN_CONNECTION_TIME: Duration = Duration::from_secs(15);
 pub const STALE_VIEW: Duration = Duration::from_secs(10);
 /// Shortest distance of two looks at the kernel's socket table for the sake of a scrape.
 pub const SOCKET_TABLE_DISTANCE: Duration = Duration::from_secs(3);
+
+/// Bytes of historical data that are kept until the message with the rest of it comes, over all clients.
+pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::core::DuplicateClient;
+use crate::core::{DuplicateClient, UsStockSizes};
 use crate::shell::run::{Die, UpstreamClose};
 
 /// Highest server version that `latest` asks for.
-pub const LATEST_SERVER_VERSION: u16 = 226;
+pub const LATEST_SERVER_VERSION: u16 = crate::core::MAX_SERVER_VERSION;
 
 /// Longest time that can be set, seconds.
 const LONGEST_TIME: f64 = 86_400.0;
@@ -48,6 +48,10 @@ pub struct Options {
     /// What becomes of a second client with an id that is in use: `reject` (326) or `replace` [default: reject]
     #[arg(long, env = "TWSMUX_DUPLICATE_CLIENT", value_name = "POLICY", value_parser = parse_duplicate)]
     pub duplicate_client: Option<DuplicateClient>,
+    /// Sizes of US stocks where a client's server version counts them in lots of 100 and the Gateway's in shares, or the
+    /// other way round [default: convert]
+    #[arg(long, env = "TWSMUX_US_STOCK_SIZES", value_name = "HOW")]
+    pub us_stock_sizes: Option<UsStockSizes>,
     /// How the upstream socket is closed on SIGTERM [default: reset]
     #[arg(long, env = "TWSMUX_UPSTREAM_CLOSE", value_name = "HOW")]
     pub upstream_close: Option<UpstreamClose>,
@@ -204,6 +208,7 @@ impl Options {
             max_server_version,
             messages_per_second,
             duplicate_client,
+            us_stock_sizes,
             upstream_close,
             backoff_min,
             backoff_max,
@@ -225,6 +230,7 @@ impl Options {
         or(&mut self.max_server_version, max_server_version);
         or(&mut self.messages_per_second, messages_per_second);
         or(&mut self.duplicate_client, duplicate_client);
+        or(&mut self.us_stock_sizes, us_stock_sizes);
         or(&mut self.upstream_close, upstream_close);
         or(&mut self.backoff_min, backoff_min);
         or(&mut self.backoff_max, backoff_max);
@@ -241,6 +247,7 @@ impl Options {
             max_server_version: self.max_server_version.unwrap_or(d.max_server_version),
             messages_per_second: self.messages_per_second.map_or(d.messages_per_second, |rate| rate.0),
             duplicate_client: self.duplicate_client.unwrap_or(d.duplicate_client),
+            us_stock_sizes: self.us_stock_sizes.unwrap_or(d.us_stock_sizes),
             backoff_min,
             backoff_max: seconds(self.backoff_max, d.backoff_max).max(backoff_min),
             handshake_time: seconds(self.handshake_time, d.handshake_time),

@@ -5,11 +5,15 @@ use super::compose::id;
 use super::io::Level;
 use super::pacer::What;
 use super::requests::Entry;
-use super::{Core, Ctx, codes};
+use super::speech::Speech;
+use super::{Core, Ctx, UsStockSizes, codes};
+use bytes::BytesMut;
+
 use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
 use crate::protocol::dialect::Shape;
-use crate::protocol::model::{Handling, Kind, Request, Role};
+use crate::protocol::meaning;
+use crate::protocol::model::{Handling, Kind, Local, Request, Role};
 use crate::protocol::requests;
 use crate::wire::{
     frame,
@@ -20,6 +24,7 @@ use crate::wire::{
 pub(super) struct Asked<'a> {
     pub(super) key: ClientKey,
     pub(super) client_id: ClientId,
+    pub(super) speech: &'a Speech,
     pub(super) shape: &'a Shape<Request>,
     pub(super) message: Message<'a>,
 }
@@ -27,6 +32,14 @@ pub(super) struct Asked<'a> {
 impl Asked<'_> {
     pub(super) fn int(&self, role: Role) -> Option<i32> {
         self.shape.int(&self.message, role).ok().flatten().and_then(|n| i32::try_from(n).ok())
+    }
+
+    /// Appends the frame that goes upstream, with the values of some roles replaced.
+    pub(super) fn put(&self, edits: &[(Role, i64)], out: &mut BytesMut) {
+        frame::put_with(out, |out| {
+            let put = self.speech.up.request(&self.message, edits, out);
+            debug_assert!(put.is_ok(), "a request is tried before it is taken in");
+        });
     }
 
     /// The id that an error about this request is sent under.
@@ -38,12 +51,8 @@ impl Asked<'_> {
 impl Core {
     pub(super) fn request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8]) {
         let Some(client) = self.clients.get(key) else { return };
-        let (version, Some(client_id)) = (client.version, client.id) else { return };
-        // A client keeps its version for life; when the Gateway is away, the dialect of before still reads it. One
-        // that comes back with another version cannot take the request: the client is closed when it is ready.
-        let Some(dialect) = self.dialect.clone().filter(|d| d.version() == version) else {
-            return self.early_request(ctx, key, payload);
-        };
+        let (Some(client_id), Some(speech)) = (client.id, client.speech.clone()) else { return };
+        let (dialect, version) = (&speech.dialect, speech.dialect.version());
         let message = match text::message(payload, version) {
             Ok(message) => message,
             Err(fault) => return self.unreadable(ctx, key, -1, &fault.to_string()),
@@ -52,7 +61,7 @@ impl Core {
             return self.not_at_this_version(ctx, key, message.id, version);
         };
         self.stats.from_clients[message.id as usize % super::stats::MESSAGE_IDS] += 1;
-        let asked = Asked { key, client_id, shape, message };
+        let asked = Asked { key, client_id, speech: &speech, shape, message };
         if let Err(what) = shape.check(&asked.message) {
             let words = format!("{} ({}): {what}", shape.decl.message.name, message.id);
             return self.unreadable(ctx, key, asked.error_id(), &words);
@@ -83,11 +92,21 @@ impl Core {
         if id.is_none() && asked.message.form == Form::Proto {
             return self.unreadable(ctx, asked.key, -1, "its id is absent");
         }
+        if goes_upstream(asked)
+            && let Err(refusal) = asked.speech.up.request(&asked.message, &[], &mut BytesMut::new())
+        {
+            return self.inexpressible(ctx, asked, &refusal.to_string());
+        }
         match asked.shape.decl.handling {
             Handling::JoinSummary => self.join_summary(ctx, asked),
             Handling::LeaveSummary => self.leave_summary(ctx, asked),
             // replaceFA below 157 has neither an id nor an answer.
-            Handling::ById if id.is_none() => self.forward(ctx, asked, What::Other, &[]),
+            Handling::ById if id.is_none() => {
+                // A newer Gateway answers it under an id.
+                let up = self.requests.reserve();
+                self.requests.rest(up, DownReqId(-1), asked.shape.decl.message.id);
+                self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]);
+            }
             Handling::ById | Handling::Executions => match asked.shape.decl.kind {
                 Kind::Cancel(of) => self.cancel_request(ctx, asked, of),
                 Kind::Update(of) => self.update_request(ctx, asked, of),
@@ -123,11 +142,38 @@ impl Core {
         };
         let words = format!(
             "The TWS is out of date and must be upgraded: {} ({message}) does not exist at server version {version}, \
-             which twsmux speaks with the Gateway.",
+             which this client was answered.",
             known.message.name
         );
         self.stats.bad_requests += 1;
         self.send_error(ctx, key, -1, codes::TOO_OLD, &words);
+    }
+
+    /// A request that the Gateway's version cannot carry as it was meant.
+    fn inexpressible(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, why: &str) {
+        self.stats.bad_requests += 1;
+        let gateway = self.speeches.upstream().version();
+        let why =
+            format!("{why}; twsmux speaks server version {gateway} with the Gateway (--max-server-version)");
+        match (asked.shape.decl.handling, asked.shape.decl.kind) {
+            (Handling::PlaceOrder | Handling::Exercise, _) => self.refuse_order(ctx, asked, &why),
+            (Handling::CancelOrder | Handling::GlobalCancel, _) => {
+                let words = format!("Order Message: the cancel was not sent to the Gateway: {why}.");
+                self.send_error(ctx, asked.key, asked.error_id(), codes::ORDER_MESSAGE, &words);
+            }
+            // There is no such cancel at the Gateway: the client gets nothing more, which is what it wants.
+            (Handling::ById, Kind::Cancel(of)) => {
+                let down = DownReqId(asked.error_id());
+                match self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) {
+                    Some(up) => self.retire_request(up, true),
+                    None => self.not_active(ctx, asked, of),
+                }
+            }
+            _ => {
+                let words = format!("The TWS is out of date and must be upgraded: {why}.");
+                self.send_error(ctx, asked.key, asked.error_id(), codes::TOO_OLD, &words);
+            }
+        }
     }
 
     fn over_queue_limit(&self, asked: &Asked<'_>) -> Option<String> {
@@ -176,13 +222,7 @@ impl Core {
             id::REQ_MKT_DATA => self.clients.get(asked.key).map(|c| c.market_data_type),
             _ => None,
         };
-        let (shape, message) = (asked.shape, asked.message);
-        self.enqueue(ctx, Some(asked.key), what, message_type, |_, out| {
-            frame::put_with(out, |out| {
-                let patched = shape.patch(&message, edits, out);
-                debug_assert!(patched.is_ok(), "a checked request has its ids");
-            });
-        });
+        self.enqueue(ctx, Some(asked.key), what, message_type, |_, out| asked.put(edits, out));
     }
 
     fn new_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
@@ -220,6 +260,7 @@ impl Core {
         let smart_depth = decl.message.id == id::REQ_MKT_DEPTH
             && asked.shape.field(&asked.message, "isSmartDepth").is_ok_and(|f| f.as_deref() == Some("1"));
         let message = decl.message.id;
+        let Some(us_stock) = self.count_of(ctx, asked) else { return };
         let up = self.requests.add(Entry {
             client: asked.key,
             down,
@@ -227,6 +268,8 @@ impl Core {
             one_shot,
             smart_depth,
             spent: false,
+            us_stock,
+            held: None,
             filter,
         });
         if let Some(client) = self.clients.get_mut(asked.key) {
@@ -240,6 +283,28 @@ impl Core {
         let edits = [(Role::ReqId, i64::from(up.0)), (Role::ClientId, 0)];
         let edits = if decl.handling == Handling::Executions { &edits[..] } else { &edits[..1] };
         self.forward(ctx, asked, What::Request(up), edits);
+    }
+
+    /// Whether the request is about a US stock, where that decides how sizes are counted. `None`: it cannot be told,
+    /// and the request was refused, because a size must never be passed on in another unit.
+    fn count_of(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) -> Option<bool> {
+        let (own, gateway) = (asked.speech.dialect.version(), self.speeches.upstream().version());
+        if self.config.us_stock_sizes == UsStockSizes::AsSent
+            || !meaning::counts_differ(asked.shape.decl.message.id, own, gateway)
+        {
+            return Some(false);
+        }
+        let record = asked.shape.record(&asked.message, Form::Text).unwrap_or_default();
+        let known = meaning::is_us_stock(&record);
+        if known.is_none() {
+            let words = format!(
+                "server version {gateway} of the Gateway and {own} of this client count US stocks differently (shares \
+                 or lots of 100), and the contract does not say whether it is one: name its secType, currency and \
+                 exchange, or set --us-stock-sizes as-sent"
+            );
+            self.inexpressible(ctx, asked, &words);
+        }
+        known
     }
 
     /// Subscriptions that drew an error stay, in case that something still comes. A client at its limit loses one of
@@ -284,6 +349,15 @@ impl Core {
                 format!("Can't find EId with tickerId:{id} (no {} is active).", name.unwrap_or("request"));
             self.send_error(ctx, asked.key, id, code, &words);
         }
+    }
+}
+
+/// Whether the client's own message goes on to the Gateway.
+fn goes_upstream(asked: &Asked<'_>) -> bool {
+    match asked.shape.decl.handling {
+        Handling::Local(local) => local == Local::AutoOpenOrders,
+        Handling::Refused(_) | Handling::Leave(_) | Handling::LeaveSummary => false,
+        _ => true,
     }
 }
 

@@ -11,6 +11,7 @@ use rustc_hash::FxBuildHasher;
 use super::io::Level;
 use super::io::{Gone, Note};
 use super::outbox::Outbox;
+use super::speech::Speech;
 use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::time::Time;
 
@@ -43,6 +44,8 @@ pub struct Client {
     pub since: Time,
     /// The version it was told; 0 before the greeting.
     pub version: u16,
+    /// How it and the Gateway understand each other; `None` before the greeting.
+    pub speech: Option<std::sync::Arc<Speech>>,
     /// The version range and connect options of its greeting.
     pub range: (u16, u16),
     /// Connect options, verbatim.
@@ -74,6 +77,7 @@ impl Client {
             phase: Phase::Greeting,
             since: now,
             version: 0,
+            speech: None,
             range: (0, 0),
             options: String::new(),
             id: None,

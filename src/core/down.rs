@@ -45,15 +45,21 @@ impl Core {
         if client.phase != Phase::Greeting {
             return;
         }
-        if hello.max < super::link::MIN_SERVER_VERSION {
-            let words =
-                format!("refused: it offers server versions {}..{}, older than 100", hello.min, hello.max);
+        if hello.max < super::link::MIN_SERVER_VERSION || hello.min > super::link::MAX_SERVER_VERSION {
+            let words = format!(
+                "refused: it offers server versions {}..{}, twsmux speaks {}..{}",
+                hello.min,
+                hello.max,
+                super::link::MIN_SERVER_VERSION,
+                super::link::MAX_SERVER_VERSION
+            );
             self.note_client(ctx, key, Level::Warn, words);
             return self.close_client(ctx, key, Gone::Protocol, None);
         }
         client.range = (hello.min, hello.max);
         client.options = hello.options;
         client.version = wanted.clamp(hello.min, hello.max);
+        client.speech = Some(self.speeches.with(client.version));
         client.phase = Phase::Starting;
         self.timers.arm(Timer::Client(key), ctx.now + limits::START_API_TIME);
         self.send(ctx, key, |version, out| ServerHello { version, time }.put(out));
@@ -126,18 +132,8 @@ impl Core {
 
     /// The upstream is ready: gives a client its first messages, in the Gateway's order (LIVE.md section 1).
     pub(super) fn start_client(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
-        let version = self.server_version();
         let Some(client) = self.clients.get_mut(key) else { return };
         let Some(id) = client.id else { return };
-        if client.version != version {
-            let words = format!(
-                "twsmux speaks server version {version} with the Gateway; this client offers {}..{} and was answered \
-                 {}. Start twsmux with a --max-server-version inside that range, or use a client library that \
-                 speaks {version}.",
-                client.range.0, client.range.1, client.version
-            );
-            return self.close_client(ctx, key, Gone::Refused, Some((codes::UNSUPPORTED_VERSION, words)));
-        }
         client.phase = Phase::Ready;
         self.timers.disarm(Timer::Client(key));
         self.push_own_orders(ctx, key, id);
@@ -146,7 +142,7 @@ impl Core {
         self.send(ctx, key, |v, out| compose::managed_accounts(v, &accounts, out));
         self.send(ctx, key, |v, out| compose::next_valid_id(v, next, out));
         for notice in self.farms.values().cloned().collect::<Vec<_>>() {
-            self.send(ctx, key, |_, out| frame::put(&notice, out));
+            self.tell_kept(ctx, key, &notice, &[]);
         }
     }
 
@@ -154,12 +150,13 @@ impl Core {
     pub(super) fn early_request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8]) {
         let why = self.diagnosis();
         let Some(client) = self.clients.get(key) else { return };
-        let (version, client_id) = (client.version, client.id.unwrap_or(ClientId(0)));
-        let dialect = crate::protocol::dialect::Dialect::new(version);
-        let message = text::message(payload, version).ok();
-        match message.and_then(|m| Some((dialect.request(m.id)?, m))) {
+        let (client_id, Some(speech)) = (client.id.unwrap_or(ClientId(0)), client.speech.clone()) else {
+            return;
+        };
+        let message = text::message(payload, speech.dialect.version()).ok();
+        match message.and_then(|m| Some((speech.dialect.request(m.id)?, m))) {
             Some((shape, message)) => {
-                self.unavailable(ctx, &Asked { key, client_id, shape, message }, &why);
+                self.unavailable(ctx, &Asked { key, client_id, speech: &speech, shape, message }, &why);
             }
             None => {
                 self.send_error(ctx, key, -1, codes::NOT_CONNECTED, &format!("Not connected: {why}."));

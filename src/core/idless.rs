@@ -10,7 +10,6 @@ use super::{Core, Ctx, codes};
 use crate::ids::ClientKey;
 use crate::limits;
 use crate::protocol::model::{Lane, Local, Role};
-use crate::wire::frame;
 
 impl Core {
     /// Remembers who sent a request without id, for errors without id.
@@ -41,10 +40,7 @@ impl Core {
             id::REQ_OPEN_ORDERS if asked.client_id.0 != 0 || self.config.upstream_client_id.0 != 0 => {
                 compose::bare_request(id::REQ_ALL_OPEN_ORDERS, version, &mut bytes);
             }
-            _ => frame::put_with(&mut bytes, |out| {
-                let patched = asked.shape.patch(&asked.message, &[], out);
-                debug_assert!(patched.is_ok(), "nothing to patch");
-            }),
+            _ => asked.put(&[], &mut bytes),
         }
         let ask = Ask { client: Some(asked.key), message, frame: bytes.freeze() };
         if self.lanes.ask(lane, lane_key, ask) {

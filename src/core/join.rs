@@ -3,12 +3,10 @@
 use super::ask::Asked;
 use super::compose::{self, id};
 use super::pacer::What;
-use super::route::Heard;
 use super::{Core, Ctx, codes};
 use crate::ids::{ClientKey, DownReqId};
 use crate::limits;
 use crate::protocol::model::{Role, Shared};
-use crate::wire::{frame, proto, text::Form};
 
 impl Core {
     pub(super) fn join_summary(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
@@ -23,22 +21,12 @@ impl Core {
             return self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
         }
         let field = |name| asked.shape.field(&asked.message, name).ok().flatten().unwrap_or_default();
-        let subject = match asked.message.form {
-            Form::Text => (field("groupName"), field("tags")),
-            Form::Proto => {
-                let text = |path| proto::get_str(asked.message.body, path).ok().flatten().unwrap_or_default();
-                let owned = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-                (owned(text(&[2])), owned(text(&[3])))
-            }
-        };
+        let subject = (field("groupName"), field("tags"));
         if let Some(up) = self.summaries.about(&subject) {
             self.summaries.join(up, key, down);
             let image = self.summaries.get_mut(up).map(|s| s.image()).unwrap_or_default();
-            let Some(dialect) = self.dialect.clone() else { return };
             for payload in image {
-                if let Some(heard) = Heard::new(&dialect, &payload) {
-                    self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
-                }
+                self.tell_kept(ctx, key, &payload, &[(Role::ReqId, down.0.into())]);
             }
             return;
         }
@@ -84,7 +72,7 @@ impl Core {
             || asked.shape.field(&asked.message, "allMsgs").is_ok_and(|f| f.as_deref() == Some("1"));
         if wants_image {
             for row in self.streams.get(stream).image() {
-                self.send(ctx, key, |_, out| frame::put(&row, out));
+                self.tell_kept(ctx, key, &row, &[]);
             }
         }
     }

@@ -18,7 +18,6 @@ use super::timers::Timer;
 use super::{Clock, Core, Ctx, codes};
 use crate::ids::{LinkId, UpOrderId};
 use crate::limits;
-use crate::protocol::dialect::Dialect;
 use crate::time::Time;
 use crate::wire::{
     WireError,
@@ -27,6 +26,9 @@ use crate::wire::{
 
 /// Lowest server version that twsmux asks for: the first with the framed protocol.
 pub const MIN_SERVER_VERSION: u16 = 100;
+
+/// Highest server version that the tables know.
+pub const MAX_SERVER_VERSION: u16 = 226;
 
 /// Where the upstream connection stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,7 +257,12 @@ impl Core {
             // What was kept in the form of another version cannot be read any more.
             self.orders.forget_images();
         }
-        self.dialect = Some(std::sync::Arc::new(Dialect::new(hello.version)));
+        self.speeches.set_upstream(hello.version);
+        for key in self.clients.iter().map(|c| c.key).collect::<Vec<_>>() {
+            if let Some(client) = self.clients.get_mut(key).filter(|c| c.speech.is_some()) {
+                client.speech = Some(self.speeches.with(client.version));
+            }
+        }
         compose::start_api(
             hello.version,
             self.config.upstream_client_id.0,
@@ -326,15 +333,6 @@ impl Core {
 
     /// Tells a client that stayed through an outage how it stands.
     fn welcome_back(&mut self, ctx: &mut Ctx<'_>, key: crate::ids::ClientKey, moved: bool) {
-        let Some(client) = self.clients.get(key) else { return };
-        let version = self.server_version();
-        if client.version != version {
-            let words = format!(
-                "the Gateway came back with server version {version}, this connection runs at {}: connect again",
-                client.version
-            );
-            return self.close_client(ctx, key, Gone::Refused, Some((codes::UNSUPPORTED_VERSION, words)));
-        }
         if moved {
             let words = "the Gateway came back with other accounts: connect again".to_owned();
             return self.close_client(ctx, key, Gone::Refused, Some((codes::NOT_CONNECTED, words)));

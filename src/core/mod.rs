@@ -25,6 +25,8 @@ mod recent;
 mod requests;
 mod route;
 mod shared;
+mod speech;
+mod split;
 pub mod stats;
 mod summary;
 mod timers;
@@ -32,7 +34,6 @@ mod trade;
 pub mod view;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -40,19 +41,24 @@ use rustc_hash::FxBuildHasher;
 
 use crate::ids::{ClientId, ClientKey, LinkId, UpOrderId, UpReqId};
 use crate::limits;
-use crate::protocol::dialect::Dialect;
+use crate::protocol::meaning::Subject;
+use crate::protocol::model::Role;
 use crate::time::Time;
+use crate::wire::frame;
 
 use client::{Clients, Phase};
 use io::{Action, Actions, Gone, Input, Level, Note};
 use lanes::Lanes;
+pub use link::MAX_SERVER_VERSION;
 use link::{Known, Link};
 use orders::Orders;
 use outbox::Outbox;
 use pacer::{Pacer, Queued, What};
 use recent::Recent;
 use requests::Requests;
+use route::Heard;
 use shared::Streams;
+use speech::Speeches;
 use stats::{Drop, Stats};
 use summary::Summaries;
 use timers::{Timer, Timers};
@@ -66,6 +72,20 @@ pub enum DuplicateClient {
     Reject,
     /// The newcomer takes over and the holder is closed.
     Replace,
+}
+
+/// What becomes of sizes and volumes of US stocks where the client's version counts them in lots of 100 and the
+/// Gateway's in shares, or the other way round.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum, serde::Deserialize, serde::Serialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum UsStockSizes {
+    /// They are converted. A request that does not say whether it is about a US stock is refused.
+    #[default]
+    Convert,
+    /// They are passed on as the Gateway sends them: right where its settings make it count in one way for all.
+    AsSent,
 }
 
 /// Settings that do not change while twsmux runs.
@@ -87,6 +107,8 @@ pub struct Config {
     pub backoff_max: Duration,
     /// Patience with the Gateway's handshake.
     pub handshake_time: Duration,
+    /// What becomes of sizes that versions count differently.
+    pub us_stock_sizes: UsStockSizes,
     /// Clients connected at once.
     pub max_clients: usize,
     /// Seed of the jitter.
@@ -106,6 +128,7 @@ impl Default for Config {
             backoff_min: limits::BACKOFF_MIN,
             backoff_max: limits::BACKOFF_MAX,
             handshake_time: limits::HANDSHAKE_TIME,
+            us_stock_sizes: UsStockSizes::Convert,
             max_clients: limits::MAX_CLIENTS,
             seed: 0,
             epoch_ms: 0,
@@ -139,7 +162,9 @@ pub struct Core {
     link_id: LinkId,
     /// What the Gateway said when it last was there.
     known: Known,
-    dialect: Option<Arc<Dialect>>,
+    speeches: Speeches,
+    /// Bytes of data that wait for the rest of it, over all requests.
+    held_bytes: usize,
     upstream_out: Outbox,
     requests: Requests,
     orders: Orders,
@@ -185,7 +210,8 @@ impl Core {
             link: Link::Down,
             link_id: LinkId(0),
             known: Known::default(),
-            dialect: None,
+            speeches: Speeches::new(config.max_server_version),
+            held_bytes: 0,
             upstream_out: Outbox::default(),
             requests: Requests::new(1),
             orders: Orders::new(config.upstream_client_id),
@@ -323,6 +349,10 @@ impl Core {
         if let Some(limit) = self.config.messages_per_second {
             assert!(self.pacer.in_window(now) <= limit as usize, "I9");
         }
+        let held: usize =
+            self.requests.iter().filter_map(|(_, e)| e.held.as_ref()).map(|data| data.len()).sum();
+        assert_eq!(held, self.held_bytes, "I10: what is held is counted");
+        assert!(held <= limits::MAX_HELD_BYTES, "I10");
         assert!(self.lanes.len() <= limits::MAX_LANE_REQUESTS, "I10");
         self.orders.check();
         for up in 1..self.orders.next_upstream().min(2) {
@@ -355,6 +385,52 @@ impl Core {
         }
     }
 
+    /// Passes a message of the Gateway on, with the values of some roles replaced, in the client's own version.
+    fn tell(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        key: ClientKey,
+        heard: &Heard<'_>,
+        edits: &[(Role, i64)],
+        us_stock: bool,
+    ) {
+        let Some(speech) = self.clients.get(key).and_then(|c| c.speech.clone()) else { return };
+        let subject = self.subject(ctx, us_stock);
+        let mut told = Ok(false);
+        self.send(ctx, key, |_, out| {
+            let start = out.len();
+            frame::put_with(out, |out| told = speech.down.response(&heard.message, edits, &subject, out));
+            if !matches!(told, Ok(true)) {
+                out.truncate(start);
+            }
+        });
+        match told {
+            Ok(true) => {}
+            Ok(false) => self.dropped(Drop::NotAtVersion),
+            Err(fault) => {
+                let name = heard.shape.decl.message.name;
+                let version = speech.dialect.version();
+                let words =
+                    format!("{name} of the Gateway cannot be given to a client at {version}: {fault}");
+                self.note_client(ctx, key, Level::Error, words);
+                self.dropped(Drop::Malformed);
+            }
+        }
+    }
+
+    /// What the conversion of a response depends on.
+    fn subject(&self, ctx: &Ctx<'_>, us_stock: bool) -> Subject {
+        Subject { us_stock, now_ms: self.wall_ms(ctx.now) }
+    }
+
+    /// Passes on what the Gateway said earlier, as it was kept.
+    fn tell_kept(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8], edits: &[(Role, i64)]) {
+        let dialect = self.speeches.upstream().clone();
+        if let Some(heard) = Heard::new(&dialect, payload) {
+            self.tell(ctx, key, &heard, edits, false);
+        }
+    }
+
     /// Appends to a client's outbox; `write` gets the client's version. Nothing for a client that is gone or
     /// closing. A client over its limit is told and closed.
     fn send(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, write: impl FnOnce(u16, &mut BytesMut)) {
@@ -363,7 +439,11 @@ impl Core {
             return;
         }
         let (version, buf) = (client.version, client.outbox.append(ctx.now));
+        let before = buf.len();
         write(version, buf);
+        if buf.len() == before {
+            return;
+        }
         client.frames.1 += 1;
         self.stats.frames_down += 1;
         if !client.outbox.dirty {
@@ -388,14 +468,10 @@ impl Core {
         self.send(ctx, key, |version, out| compose::error(version, id, code, words, time, out));
     }
 
-    /// Sends the same bytes to every ready client.
-    fn broadcast(&mut self, ctx: &mut Ctx<'_>, payload: &[u8]) {
-        // Between the handshake and readiness there may be clients of the link before, at another version.
-        let spoken = self.server_version();
+    /// Passes a message on to every ready client.
+    fn broadcast(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>) {
         for key in self.clients.keys_in(Phase::Ready) {
-            if self.clients.get(key).is_some_and(|c| c.version == spoken) {
-                self.send(ctx, key, |_, out| crate::wire::frame::put(payload, out));
-            }
+            self.tell(ctx, key, heard, &[], false);
         }
     }
 
@@ -408,9 +484,11 @@ impl Core {
         market_data_type: Option<i32>,
         write: impl FnOnce(u16, &mut BytesMut),
     ) {
-        let Some(dialect) = self.dialect.as_ref().filter(|_| !self.finished) else { return };
+        if self.finished || self.known.hello.is_none() {
+            return;
+        }
         let mut frame = BytesMut::new();
-        write(dialect.version(), &mut frame);
+        write(self.speeches.upstream().version(), &mut frame);
         if let Some(c) = client.and_then(|key| self.clients.get_mut(key)) {
             c.queued.0 += 1;
             c.queued.1 += frame.len();
@@ -431,7 +509,7 @@ impl Core {
                 self.timers.arm(Timer::Pacer, at);
                 return;
             }
-            let version = self.dialect.as_ref().map_or(0, |d| d.version());
+            let version = self.speeches.upstream().version();
             if let Some(kind) = switch {
                 compose::market_data_type(version, kind, self.upstream_out.append(ctx.now));
                 self.market_data_type = kind;
@@ -477,6 +555,7 @@ impl Core {
 
     /// Ends a request on all sides.
     fn end_request(&mut self, up: UpReqId) {
+        self.drop_held(up);
         if let Some(entry) = self.requests.end(up) {
             self.forget_request(up, entry.client, (entry.message, entry.down));
         }
@@ -484,6 +563,7 @@ impl Core {
 
     /// Ends a request whose late frames are to be expected.
     fn retire_request(&mut self, up: UpReqId, tell: bool) {
+        self.drop_held(up);
         if let Some(entry) = self.requests.retire(up, tell) {
             self.forget_request(up, entry.client, (entry.message, entry.down));
         }

@@ -24,6 +24,10 @@ pub struct Entry {
     pub smart_depth: bool,
     /// Whether a terminal error or a reroute was passed on, so that the client may use the id again.
     pub spent: bool,
+    /// Whether it is about a US stock, whose sizes some versions count in lots. Known where the versions differ.
+    pub us_stock: bool,
+    /// Data that waits for the message with the rest of it.
+    pub held: Option<bytes::Bytes>,
     /// Executions: only those of this client id are wanted.
     pub filter: Option<ClientId>,
 }

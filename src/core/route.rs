@@ -1,6 +1,6 @@
 //! What the Gateway says: every message to its requester, its owner, its subscribers, all, or nobody (I3).
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::client::Phase;
 use super::codes::{self, Class};
@@ -44,18 +44,6 @@ impl<'a> Heard<'a> {
     pub(super) fn str(&self, role: Role) -> Option<&'a [u8]> {
         self.shape.str(&self.message, role).ok().flatten()
     }
-
-    /// Appends the message as a frame, with some ids replaced.
-    pub(super) fn put(&self, edits: &[(Role, i64)], out: &mut BytesMut) {
-        let start = out.len();
-        let mut patched = Ok(());
-        frame::put_with(out, |out| patched = self.shape.patch(&self.message, edits, out));
-        if patched.is_err() {
-            // Cannot be: the ids were read from the same bytes. A half frame must not leave.
-            debug_assert!(false, "ids that were read can be replaced");
-            out.truncate(start);
-        }
-    }
 }
 
 impl Core {
@@ -65,7 +53,7 @@ impl Core {
         }
         self.last_heard = ctx.now;
         self.stats.bytes_from_gateway += frame::PREFIX as u64 + payload.len() as u64;
-        let Some(dialect) = self.dialect.clone() else { return };
+        let dialect = self.speeches.upstream().clone();
         let Ok(message) = text::message(payload, dialect.version()) else {
             self.note(
                 ctx,
@@ -81,6 +69,7 @@ impl Core {
         };
         let heard = Heard { shape, message, version: dialect.version() };
         match shape.decl.route {
+            Route::ReqId if self.hear_split(ctx, &heard, payload) => {}
             Route::ReqId => self.hear_answer(ctx, &heard, payload),
             Route::Order => self.hear_order(ctx, &heard, payload),
             Route::Execution => self.hear_execution(ctx, &heard),
@@ -120,11 +109,12 @@ impl Core {
     }
 
     /// An answer or a tick: to the holder of its request id.
-    fn hear_answer(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
+    pub(super) fn hear_answer(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
         let Some(up) = heard.int(Role::ReqId).map(UpReqId) else { return self.dropped(Drop::Malformed) };
         let Some(entry) = self.requests.get(up) else { return self.hear_summary(ctx, heard, payload, up) };
         let (key, down, message, one_shot) = (entry.client, entry.down, entry.message, entry.one_shot);
-        self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+        let us_stock = entry.us_stock;
+        self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock);
         if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
             // The client asks again under the same id (LIVE.md section 4).
             if let Some(entry) = self.requests.get_mut(up) {
@@ -144,12 +134,12 @@ impl Core {
             _ => summary.row(summary_row_key(heard), payload),
         }
         for (key, down) in summary.members() {
-            self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+            self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
         }
     }
 
     /// Whether a message ends a request of this kind.
-    fn ends(&self, heard: &Heard<'_>, request: u16) -> bool {
+    pub(super) fn ends(&self, heard: &Heard<'_>, request: u16) -> bool {
         let Some(request) = crate::protocol::request(u32::from(request)) else { return false };
         request.ends.iter().any(|(by, when)| {
             *by == heard.id()
@@ -191,7 +181,7 @@ impl Core {
                 }
                 _ => &[],
             };
-            self.send(ctx, key, |_, out| heard.put(edits, out));
+            self.tell(ctx, key, heard, edits, false);
         }
         if end {
             self.lane_done(ctx, lane, lane_key);
@@ -233,7 +223,7 @@ impl Core {
             false => state.row(row_key, payload),
         }
         for key in state.subscribers() {
-            self.send(ctx, key, |_, out| frame::put(payload, out));
+            self.tell(ctx, key, heard, &[], false);
         }
     }
 
@@ -297,7 +287,7 @@ impl Core {
                     _ => self.summaries.end(up),
                 };
                 for (key, down) in members {
-                    self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+                    self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
                 }
                 return;
             }
@@ -308,10 +298,10 @@ impl Core {
                 let free =
                     |key: &ClientKey| self.clients.get(*key).is_some_and(|c| !c.requests.contains_key(&name));
                 let Some(key) = retired.client.filter(free) else { return self.drop_unrouted(up) };
-                return self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, retired.down.0.into())], out));
+                return self.tell(ctx, key, heard, &[(Role::ReqId, retired.down.0.into())], false);
             }
         };
-        self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out));
+        self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
         if class == Some(Class::Warning) {
             return;
         }
@@ -342,7 +332,7 @@ impl Core {
             order.dead = true; // refused before there was an order
         }
         match self.owner_key(owner) {
-            Some(key) => self.send(ctx, key, |_, out| heard.put(&[(Role::ReqId, down.0.into())], out)),
+            Some(key) => self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false),
             None => self.dropped(Drop::OwnerAway),
         }
     }
@@ -365,11 +355,11 @@ impl Core {
                 if self.farms.len() < limits::MAX_FARMS || self.farms.contains_key(&farm) {
                     self.farms.insert(farm, Bytes::copy_from_slice(payload));
                 }
-                return self.broadcast(ctx, payload);
+                return self.broadcast(ctx, heard);
             }
             Some(Class::Broadcast) => {
                 self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}"));
-                return self.broadcast(ctx, payload);
+                return self.broadcast(ctx, heard);
             }
             Some(Class::Unsubscribed) if self.own_unsubscribes > 0 => {
                 self.own_unsubscribes -= 1;
@@ -377,18 +367,18 @@ impl Core {
             }
             Some(Class::Unsubscribed) => {
                 // Another program took the slot: nobody here is subscribed any more.
-                return self.stream_refused(ctx, Shared::AccountUpdates, payload);
+                return self.stream_refused(ctx, Shared::AccountUpdates, heard);
             }
             // Another program has the slot and keeps it.
             _ if code == codes::ACCOUNT_TAKEN && self.streams.get(Shared::AccountUpdates).is_live() => {
-                return self.stream_refused(ctx, Shared::AccountUpdates, payload);
+                return self.stream_refused(ctx, Shared::AccountUpdates, heard);
             }
             _ => {}
         }
         if let Some((lane, lane_key)) = self.lanes.oldest() {
             let asker = self.lanes.answered(lane, lane_key).and_then(|ask| ask.client);
             if let Some(key) = asker {
-                self.send(ctx, key, |_, out| frame::put(payload, out));
+                self.tell(ctx, key, heard, &[], false);
             }
             if class != Some(Class::Warning) {
                 self.lane_done(ctx, lane, lane_key);
@@ -398,22 +388,22 @@ impl Core {
         let since = ctx.now - limits::SUSPECT_TIME;
         match self.suspects.back().filter(|(_, at)| *at >= since).map(|(key, _)| *key) {
             Some(key) if self.clients.get(key).is_some_and(|c| c.phase == Phase::Ready) => {
-                self.send(ctx, key, |_, out| frame::put(payload, out));
+                self.tell(ctx, key, heard, &[], false);
             }
             Some(_) => self.dropped(Drop::Late), // its client is gone, and nobody else caused it
             None => {
                 self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}"));
-                self.broadcast(ctx, payload);
+                self.broadcast(ctx, heard);
             }
         }
     }
 
     /// The Gateway ended a shared stream or never began it: all who share it are told, and the next one who asks
     /// begins it anew.
-    fn stream_refused(&mut self, ctx: &mut Ctx<'_>, stream: Shared, payload: &[u8]) {
+    fn stream_refused(&mut self, ctx: &mut Ctx<'_>, stream: Shared, heard: &Heard<'_>) {
         let state = std::mem::take(self.streams.get_mut(stream));
         for key in state.subscribers() {
-            self.send(ctx, key, |_, out| frame::put(payload, out));
+            self.tell(ctx, key, heard, &[], false);
         }
     }
 }

@@ -29,11 +29,13 @@ pub enum Drop {
     UnknownOrder,
     /// A repetition that another client's request provoked.
     Repetition,
+    /// The client's server version has no such message.
+    NotAtVersion,
 }
 
 impl Drop {
     /// All reasons, in the order of their discriminants, with their metric labels.
-    pub const ALL: [(Drop, &'static str); 9] = [
+    pub const ALL: [(Drop, &'static str); 10] = [
         (Drop::Malformed, "malformed"),
         (Drop::UnknownMessage, "unknown_message"),
         (Drop::Late, "late"),
@@ -43,6 +45,7 @@ impl Drop {
         (Drop::Own, "own"),
         (Drop::UnknownOrder, "unknown_order"),
         (Drop::Repetition, "repetition"),
+        (Drop::NotAtVersion, "not_at_version"),
     ];
 }
 

@@ -11,7 +11,7 @@ use super::stats::Drop;
 use super::{Core, Ctx, ask::Asked, codes};
 use crate::ids::{ClientId, ClientKey, DownOrderId, UpOrderId, UpReqId};
 use crate::protocol::model::{Lane, Role};
-use crate::wire::{frame, proto, text, text::Form};
+use crate::wire::{proto, text, text::Form};
 
 /// What becomes of the request that an order belongs to, in words for [`codes::ORDER_MESSAGE`].
 const CHECK: &str = "Check the open orders and executions before placing it again";
@@ -167,7 +167,7 @@ impl Core {
         if images.is_empty() {
             return;
         }
-        let Some(dialect) = self.dialect.clone() else { return };
+        let dialect = self.speeches.upstream().clone();
         for payload in images {
             if let Some(heard) = Heard::new(&dialect, &payload) {
                 self.send_order_event(ctx, key, &heard);
@@ -265,7 +265,7 @@ impl Core {
             (Role::ParentOrderId, i64::from(parent)),
             (Role::ClientId, i64::from(owner.0)),
         ];
-        self.send(ctx, key, |_, out| heard.put(&edits, out));
+        self.tell(ctx, key, heard, &edits, false);
     }
 
     /// execDetails: the answer to a query, or a live fill.
@@ -301,14 +301,14 @@ impl Core {
                 key
             }
         };
-        self.send(ctx, key, |_, out| heard.put(&edits, out));
+        self.tell(ctx, key, heard, &edits, false);
         if asked.is_none()
             && let Some(report) = self.early_commissions.remove(&exec_id[..])
         {
             if let Some(execution) = self.orders.execution(&exec_id) {
                 execution.live = false;
             }
-            self.send(ctx, key, |_, out| frame::put(&report, out));
+            self.tell_kept(ctx, key, &report, &[]);
         }
     }
 
@@ -329,13 +329,13 @@ impl Core {
             self.queries.iter_mut().find_map(|(up, pending)| pending.swap_remove(&exec_id).then_some(*up));
         let asker = query.and_then(|up| self.requests.get(up)).map(|e| e.client);
         if let Some(key) = asker {
-            self.send(ctx, key, |_, out| frame::put(payload, out));
+            self.tell(ctx, key, heard, &[], false);
         }
         match owner_key {
-            Some(key) if live && asker != Some(key) => self.send(ctx, key, |_, out| frame::put(payload, out)),
+            Some(key) if live && asker != Some(key) => self.tell(ctx, key, heard, &[], false),
             // Without any query under way it is a late or repeated report of a fill.
             Some(key) if !live && query.is_none() && self.queries.is_empty() => {
-                self.send(ctx, key, |_, out| frame::put(payload, out));
+                self.tell(ctx, key, heard, &[], false);
             }
             Some(_) if live || query.is_some() => {}
             Some(_) => self.dropped(Drop::Repetition),
@@ -351,7 +351,7 @@ impl Core {
         let (owner, down) = self.orders.owner_of(ClientId(client), order);
         let edits = [(Role::OrderId, i64::from(down.0)), (Role::ClientId, i64::from(owner.0))];
         match self.owner_key(owner) {
-            Some(key) => self.send(ctx, key, |_, out| heard.put(&edits, out)),
+            Some(key) => self.tell(ctx, key, heard, &edits, false),
             None => self.dropped(Drop::OwnerAway),
         }
     }

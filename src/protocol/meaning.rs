@@ -12,6 +12,8 @@ use super::{model::Direction, record::Record};
 pub struct Subject {
     /// A stock at a US exchange: its sizes were counted in lots of 100 shares once.
     pub us_stock: bool,
+    /// The time now, milliseconds since the epoch.
+    pub now_ms: u64,
 }
 
 /// What becomes of a message.
@@ -48,7 +50,7 @@ pub struct Row {
 const COUNTED: [(u16, &[u16]); 3] = [(159, &[1, 10, 97]), (175, &[20, 50, 88, 96]), (220, &[1])];
 
 /// All of them, by rising version.
-pub static ROWS: [Row; 16] = [
+pub static ROWS: [Row; 17] = [
     Row {
         since: 101,
         direction: Direction::Response,
@@ -135,6 +137,17 @@ pub static ROWS: [Row; 16] = [
                 Verdict::Refuse("profiles of financial advisors are gone from server version 177 on".into())
             }
             _ => Verdict::Pass,
+        },
+    },
+    Row {
+        since: 194,
+        direction: Direction::Response,
+        messages: &[4],
+        what: "Errors have a time. From older versions they get the time at which they came.",
+        older: pass,
+        newer: |_, s, r| {
+            r.set("errorTime", s.now_ms);
+            Verdict::Pass
         },
     },
     Row {
@@ -243,6 +256,87 @@ pub fn apply(
 pub fn counts_differ(request: u16, a: u16, b: u16) -> bool {
     let (low, high) = (a.min(b), a.max(b));
     COUNTED.iter().any(|(since, requests)| low < *since && *since <= high && requests.contains(&request))
+}
+
+/// Exchanges whose stocks were counted in lots.
+const US_EXCHANGES: &[&str] = &[
+    "SMART",
+    "NYSE",
+    "NASDAQ",
+    "ISLAND",
+    "NASDAQ.NMS",
+    "NASDAQ.SCM",
+    "ARCA",
+    "AMEX",
+    "BATS",
+    "BYX",
+    "EDGEA",
+    "DRCTEDGE",
+    "EDGX",
+    "IEX",
+    "MEMX",
+    "PEARL",
+    "LTSE",
+    "NYSENAT",
+    "NYSEFLOOR",
+    "PSX",
+    "CHX",
+    "BEX",
+    "ISE",
+    "IBKRATS",
+    "OVERNIGHT",
+    "IBEOS",
+    "PINK",
+    "OTCLNKECN",
+    "BEST",
+    "TPLUS0",
+    "TPLUS2",
+];
+
+/// Exchanges elsewhere that trade stocks in dollars.
+const OTHER_EXCHANGES: &[&str] = &[
+    "LSE", "LSEETF", "LSEIOB1", "EBS", "BVME", "BVME.ETF", "IBIS", "IBIS2", "GETTEX", "GETTEX2", "SWB",
+    "FWB", "TGATE", "AEB", "SBF", "SEHK", "SGX", "TSE", "TSEJ", "VENTURE", "ASX", "MEXI", "VSE", "SFB", "BM",
+];
+
+/// Whether a request is about a stock at a US exchange. `None` where its contract does not say.
+pub fn is_us_stock(request: &Record) -> Option<bool> {
+    let value = |name| request.get(name).unwrap_or_default();
+    match (value("secType"), value("currency")) {
+        ("STK", "USD") => {}
+        ("" | "STK", "") | ("", "USD") => return None,
+        _ => return Some(false),
+    }
+    let primary = value("primaryExchange");
+    match if primary.is_empty() { value("exchange") } else { primary } {
+        exchange if exchange.is_empty() || US_EXCHANGES.contains(&exchange) => Some(true),
+        exchange if OTHER_EXCHANGES.contains(&exchange) => Some(false),
+        _ => None,
+    }
+}
+
+/// Fields of a message that became a message of their own.
+#[derive(Debug)]
+pub struct Split {
+    /// The message that had them.
+    pub data: u16,
+    /// The message that has them.
+    pub end: u16,
+    /// First server version with the second one.
+    pub since: u16,
+    names: &'static [&'static str],
+}
+
+/// The end of historical data.
+pub static HISTORICAL_END: Split = Split { data: 17, end: 108, since: 196, names: &["startDate", "endDate"] };
+
+impl Split {
+    /// Copies the fields.
+    pub fn carry(&self, from: &Record, to: &mut Record) {
+        for name in self.names {
+            to.set(name, from.get(name).unwrap_or_default());
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -40,18 +40,24 @@ fn a_gateway_that_is_away_leaves_its_last_version_behind() {
 }
 
 #[test]
-fn a_client_out_of_range_is_told_both_versions_in_the_form_that_it_reads() {
+fn clients_out_of_range_start_in_the_form_of_their_own_version() {
     let mut w = ready();
-    for (min, max, form) in [(100, 157, Form::Text), (213, 225, Form::Proto)] {
+    for (id, min, max, version, form) in [(1, 100, 157, 157, Form::Text), (2, 213, 225, 213, Form::Proto)] {
         let who = w.starting(min, max);
-        w.start(who, 1);
+        assert_eq!(w.version_of(who), version);
+        w.start(who, id);
         let got = w.got(who);
-        assert_eq!(errors(&got), [(-1, 506)]);
-        assert_eq!(got[0].form, form);
-        let words = got[0].words();
-        assert!(words.contains("176") && words.contains(&format!("{min}..{max}")), "{words}");
-        assert!(!w.peers[who].open, "it is closed");
+        assert_eq!(ids(&got)[..2], [15, 9]);
+        assert!(got.iter().all(|f| f.form == form), "{got:?}");
     }
+}
+
+#[test]
+fn a_client_that_wants_more_than_the_tables_know_is_closed() {
+    let mut w = ready();
+    let who = w.starting(227, 300);
+    assert_eq!(w.peers[who].hello, None);
+    assert!(w.peers[who].closing.is_some());
 }
 
 #[test]

@@ -45,8 +45,7 @@ impl Sim {
         match self.m.clients[who].stage {
             Stage::Connected => {
                 let v = self.version;
-                let ranges =
-                    [(100, v), (157, 176), (100, 225), (100, v + 3), (v, v), (v + 1, 225), (100, 150)];
+                let ranges = [(100, v), (100, 225), (100, v + 3), (v, v)];
                 let (min, max) = match self.rng.below(60) {
                     0 => (60, 90),
                     1..10 => *self.rng.pick(&ranges),

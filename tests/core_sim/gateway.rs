@@ -217,7 +217,7 @@ impl Sim {
             }
             3 => self.advance(20 * SECOND), // slow
             _ => {
-                let version = if self.rng.one_in(25) { self.version - 3 } else { self.version };
+                let version = self.version;
                 self.m.link_hello(version);
                 self.up = Up::Started;
                 let outcome = self.w.gateway_hello(version);
