@@ -184,7 +184,8 @@ impl Tour {
         self.failed(format!("waited in vain for {what}; {}", self.recent_errors()))
     }
 
-    /// Reads a subscription until it is refused, and returns the code.
+    /// Reads a subscription until it is refused, and returns the code. The library takes some codes for the end of the
+    /// subscription and hands over others, like those of warnings, as notices.
     pub fn refusal<T>(
         &self,
         items: impl Iterator<Item = Result<SubscriptionItem<T>, Error>>,
@@ -193,8 +194,8 @@ impl Tour {
         self.await_for(what);
         for item in items {
             match item {
-                Ok(_) => {}
-                Err(Error::Notice(notice)) => return Ok(notice.code),
+                Ok(SubscriptionItem::Data(_)) => {}
+                Ok(SubscriptionItem::Notice(notice)) | Err(Error::Notice(notice)) => return Ok(notice.code),
                 Err(error) => {
                     return self.failed(format!("the library said {error:?}, while waiting for {what}"));
                 }
