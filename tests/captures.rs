@@ -1,7 +1,7 @@
 //! Frames of a real Gateway, read from the folder that `TWSMUX_CAPTURES` names. Not part of the normal run, because the
 //! recordings are not part of the project: `./dev captures DIR` runs it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -52,7 +52,7 @@ fn read(path: &Path) -> Vec<Line> {
     lines
 }
 
-fn captures() -> Vec<(String, Vec<Line>)> {
+fn files() -> Vec<PathBuf> {
     let folder =
         std::env::var_os("TWSMUX_CAPTURES").expect("TWSMUX_CAPTURES names the folder with the recordings");
     let mut files: Vec<_> = std::fs::read_dir(folder)
@@ -62,7 +62,11 @@ fn captures() -> Vec<(String, Vec<Line>)> {
         .collect();
     files.sort();
     assert!(!files.is_empty(), "no recordings there");
-    files.iter().map(|path| (path.display().to_string(), read(path))).collect()
+    files
+}
+
+fn captures() -> Vec<(String, Vec<Line>)> {
+    files().iter().map(|path| (path.display().to_string(), read(path))).collect()
 }
 
 #[test]
@@ -158,6 +162,20 @@ fn frames_go_to_176_and_back_without_losing_what_176_has() {
         }
         assert_eq!(down, down_again, "{name}: message {}", message.id);
     });
+}
+
+/// `twsmux decode` finds nothing in them that it cannot name.
+#[test]
+fn every_recording_is_readable_for_people() {
+    for path in files() {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_twsmux"))
+            .arg("decode")
+            .arg(&path)
+            .output()
+            .expect("decoded");
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(output.status.success() && !text.contains("unknown: "), "{}\n{text}", path.display());
+    }
 }
 
 fn for_each_frame(mut with: impl FnMut(&str, &Arc<Dialect>, text::Message<'_>, &[u8], bool)) {

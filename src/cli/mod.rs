@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, thin.
 
 mod check;
+mod decode;
 mod doctor;
 mod run;
 mod sim;
@@ -24,6 +25,8 @@ enum Command {
     Run(run::RunArgs),
     /// Test the way through a running twsmux: API handshake and accounts. Prints the accounts.
     Check(check::CheckArgs),
+    /// Print recorded frames readably, of any server version.
+    Decode(decode::DecodeArgs),
     /// Look at the Gateway's port without touching it, and say what is wrong and what to do.
     Doctor(doctor::DoctorArgs),
     /// Run a simulated Gateway, for trying out and testing programs that trade.
@@ -37,6 +40,7 @@ pub fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(args),
         Command::Sim(args) => sim::run(&args),
         Command::Status(args) => status::run(&args),

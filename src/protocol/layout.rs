@@ -223,6 +223,23 @@ pub fn read_without(
     })
 }
 
+/// Reads as much of a body as has the text form of `message`, and says what ended it.
+pub fn read_partly(message: &Message, version: u16, body: &[u8]) -> (Record, Option<LayoutError>) {
+    let error = match read(message, version, body) {
+        Ok(record) => return (record, None),
+        Err(error) => error,
+    };
+    let mut builder = Builder::default();
+    if let Some(layout) = message.text.filter(|_| message.since <= version) {
+        // It ends in the same error.
+        let _ = walk(layout, version, body, &mut builder);
+    }
+    while !builder.outer.is_empty() {
+        builder.end_row();
+    }
+    (builder.record, Some(error))
+}
+
 /// Makes sure that a client's text request has the declared layout, or that of a variant.
 ///
 /// # Errors
@@ -255,6 +272,32 @@ pub fn put_text(message: &Message, version: u16, values: &Record, out: &mut Byte
         text::put_id(u32::from(message.id), Form::Text, version, out);
         encode(layout, version, values, out);
     });
+}
+
+/// A place in a layout.
+#[derive(Clone, Copy, Debug)]
+pub enum Entry {
+    /// That of a value.
+    Value(&'static Field),
+    /// That of the rows with this count field. Rows of order conditions, which are of several types, have no layout.
+    Rows(&'static Field, Layout),
+}
+
+/// All places of a layout in their order, whatever the version and the conditions.
+pub fn entries(layout: Layout) -> Vec<Entry> {
+    let mut all = Vec::new();
+    for node in layout {
+        match node {
+            Node::One(f) => all.push(Entry::Value(f)),
+            Node::Group(body) | Node::If { body, .. } => all.extend(entries(body)),
+            Node::Repeat { count, body } => all.push(Entry::Rows(count, body)),
+            Node::Conditions { count } => {
+                all.push(Entry::Rows(count, &[]));
+                all.extend(entries(AFTER_CONDITIONS));
+            }
+        }
+    }
+    all
 }
 
 /// What a walk through a body finds.

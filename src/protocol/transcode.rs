@@ -397,6 +397,23 @@ impl<T: Declared> Shape<T> {
         }
     }
 
+    /// Reads as much of a body as has the declared form, and says what ended it.
+    pub fn read_partly(&self, m: &text::Message<'_>) -> (Record, Option<LayoutError>) {
+        let message = self.decl.message();
+        match (m.form, self.plan()) {
+            (Form::Text, _) => layout::read_partly(message, self.version(), m.body),
+            (Form::Proto, Some(plan)) => {
+                let mut record = Record::new();
+                let fault = plan.decode(m.body, &mut record).err();
+                (record, fault)
+            }
+            (Form::Proto, None) => {
+                let fault = LayoutError::NotThere { message: message.name, version: self.version() };
+                (Record::new(), Some(fault))
+            }
+        }
+    }
+
     fn plan(&self) -> Option<&'static plan::Plan> {
         plan::plan(T::DIRECTION, self.decl.message().id)
     }
