@@ -342,3 +342,33 @@ fn a_client_too_many_is_closed_at_once() {
     let (third, _) = w.connect();
     assert_eq!(w.peers[third].closing, Some(false));
 }
+
+#[test]
+fn an_answer_that_grows_beyond_what_the_client_reads_is_an_error_on_that_request() {
+    let mut w = ready(208, |_| {});
+    let (who, _) = w.connect();
+    w.greet(who, 100, 157);
+    w.request(who, 71, &[("clientId", "1")]);
+    got(&mut w, who);
+    w.request(who, 20, &[("reqId", "5"), ("secType", "STK"), ("currency", "USD"), ("whatToShow", "TRADES")]);
+    let asked = went_up(&mut w).iter().find(|f| f.id == 20).cloned().expect("forwarded");
+    let up = proto::get_int(asked.body(), &[1]).unwrap().expect("an id");
+    // 11 MB in protobuf, 18 MB in text.
+    let data = proto_payload(17, 208, |out| {
+        proto::put_int(1, up, out);
+        for _ in 0..200_000 {
+            nested(2, out, |bar| {
+                proto::put_bytes(1, b"20260713", bar);
+                (2..6).for_each(|price| proto::put_double(price, 100.123_456_789_012_34, bar));
+                proto::put_bytes(6, b"100", bar);
+            });
+        }
+    });
+    assert!(data.len() < limits::MAX_FRAME);
+    w.gateway_sends(&data);
+    assert!(got(&mut w, who).is_empty(), "it waits for its end");
+    w.gateway_sends(&proto_payload(108, 208, |out| proto::put_int(1, up, out)));
+    let told = got(&mut w, who);
+    assert_eq!(told.iter().filter_map(Frame::error).collect::<Vec<_>>(), [(5, 322)]);
+    assert_eq!(told.len(), 1);
+}

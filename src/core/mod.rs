@@ -396,13 +396,11 @@ impl Core {
     ) {
         let Some(speech) = self.clients.get(key).and_then(|c| c.speech.clone()) else { return };
         let subject = self.subject(ctx, us_stock);
+        let id = edits.iter().find(|(role, _)| *role == Role::ReqId).map_or(-1, |(_, id)| *id as i32);
         let mut told = Ok(false);
-        self.send(ctx, key, |_, out| {
-            let start = out.len();
-            frame::put_with(out, |out| told = speech.down.response(&heard.message, edits, &subject, out));
-            if !matches!(told, Ok(true)) {
-                out.truncate(start);
-            }
+        self.send_converted(ctx, key, id, |out| {
+            told = speech.down.response(&heard.message, edits, &subject, out);
+            matches!(told, Ok(true))
         });
         match told {
             Ok(true) => {}
@@ -415,6 +413,37 @@ impl Core {
                 self.note_client(ctx, key, Level::Error, words);
                 self.dropped(Drop::Malformed);
             }
+        }
+    }
+
+    /// Sends a frame whose payload `write` makes, unless it says that there is none. One that grew beyond what clients
+    /// read becomes an error under `id`: they close the connection over a longer one.
+    fn send_converted(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        key: ClientKey,
+        id: i32,
+        write: impl FnOnce(&mut BytesMut) -> bool,
+    ) {
+        let mut size = 0;
+        self.send(ctx, key, |_, out| {
+            let start = out.len();
+            let mut there = false;
+            frame::put_with(out, |out| there = write(out));
+            if there {
+                size = out.len() - start - frame::PREFIX;
+            }
+            if !there || size > limits::MAX_FRAME {
+                out.truncate(start);
+            }
+        });
+        if size > limits::MAX_FRAME {
+            let words = format!(
+                "Error processing request: an answer has {size} bytes at this client's server version, {} are \
+                 allowed; ask for less at once.",
+                limits::MAX_FRAME
+            );
+            self.send_error(ctx, key, id, codes::NOT_PROCESSED, &words);
         }
     }
 

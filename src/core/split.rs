@@ -62,7 +62,10 @@ impl Core {
             let joined =
                 Heard::new(&dialect, &payload).and_then(|data| join(speech, &data, end, &subject, down.0));
             match joined {
-                Some(joined) => self.send(ctx, key, |_, out| frame::put(&joined, out)),
+                Some(joined) => self.send_converted(ctx, key, down.0, |out| {
+                    out.extend_from_slice(&joined);
+                    true
+                }),
                 None => self.dropped(super::Drop::Malformed),
             }
         }
