@@ -6,7 +6,7 @@ use twsmux::{
     protocol::layout::Record,
     record,
     sim::{
-        self, SimConfig, SimHandle,
+        self, LATEST, SimConfig, SimHandle,
         client::{ApiClient, PATIENCE, Received, order},
     },
 };
@@ -524,23 +524,46 @@ fn orders_of_one_group_cancel_each_other_when_one_fills() {
 
 #[test]
 fn an_order_is_shown_in_full_to_clients_of_other_versions() {
-    let gateway = gateway(|c| c.max_version = 200);
-    let mut newest = ApiClient::open(gateway.address(), 200, 1).unwrap();
+    let gateway = gateway(|c| c.max_version = LATEST);
+    let mut newest = ApiClient::open(gateway.address(), LATEST, 1).unwrap();
     let more = [("orderRef", "note"), ("customerAccount", "C1"), ("duration", "77"), ("tif", "GTC")];
     newest.send("placeOrder", &with(limit(1, "100.0"), &more)).unwrap();
     newest.expect("orderStatus").unwrap();
     let mut oldest = ApiClient::open(gateway.address(), 100, 2).unwrap();
-    let mut same = ApiClient::open(gateway.address(), 200, 3).unwrap();
+    let mut text = ApiClient::open(gateway.address(), 200, 3).unwrap();
+    let mut same = ApiClient::open(gateway.address(), LATEST, 4).unwrap();
     let seen = |client: &mut ApiClient| {
         client.send("reqAllOpenOrders", &Record::new()).unwrap();
         client.expect("openOrder").unwrap()
     };
-    let (old, new) = (seen(&mut oldest), seen(&mut same));
-    for field in ["orderRef", "tif", "lmtPrice", "permId", "account", "orderId", "clientId"] {
-        assert_eq!(old.text(field), new.text(field), "{field}");
+    let (old, text, new) = (seen(&mut oldest), seen(&mut text), seen(&mut same));
+    for other in [&text, &new] {
+        for field in ["orderRef", "tif", "permId", "account", "orderId", "clientId"] {
+            assert_eq!(old.text(field), other.text(field), "{field}");
+        }
+        assert_eq!(old.float("lmtPrice"), other.float("lmtPrice"));
+        assert_eq!((other.text("customerAccount"), other.text("duration")), ("C1", "77"));
     }
-    assert_eq!((new.text("customerAccount"), new.text("duration")), ("C1", "77"));
     assert_eq!(old.text("customerAccount"), "", "older than the field");
+}
+
+#[test]
+fn attached_orders_are_children_with_the_ids_that_came_with_the_order() {
+    let gateway = gateway(|c| c.max_version = LATEST);
+    let mut client = ApiClient::open(gateway.address(), 218, 1).unwrap();
+    client.fence().unwrap();
+    let more = [("slOrderId", "3"), ("slOrderType", "PRESET"), ("ptOrderId", "2"), ("ptOrderType", "PRESET")];
+    client.send("placeOrder", &with(limit(1, "249.0"), &more)).unwrap();
+    let mut shown = |id| client.find("a child", |m| m.name == "openOrder" && m.int("orderId") == id).unwrap();
+    let (taker, stop) = (shown(2), shown(3));
+    assert_eq!((taker.int("parentId"), taker.text("orderType"), taker.text("action")), (1, "LMT", "SELL"));
+    assert_eq!((stop.int("parentId"), stop.text("orderType"), stop.float("auxPrice")), (1, "STP", 244.02));
+    assert_eq!(taker.text("ocaGroup"), stop.text("ocaGroup"), "one cancels the other");
+    gateway.set_price(AAPL, 248.0);
+    client.find("the fill", |m| status(m, 1, "Filled")).unwrap();
+    gateway.set_price(AAPL, 255.0);
+    client.find("the profit", |m| status(m, 2, "Filled")).unwrap();
+    client.find("the stop's end", |m| status(m, 3, "Cancelled")).unwrap();
 }
 
 #[test]

@@ -7,14 +7,14 @@ use twsmux::{
     protocol::layout::Record,
     record,
     sim::{
-        self, SimConfig, SimHandle,
+        self, LATEST, SimConfig, SimHandle,
         client::{ApiClient, Received, order, stock},
     },
 };
 
 fn gateway(change: impl FnOnce(&mut SimConfig)) -> SimHandle {
     let mut config = SimConfig {
-        max_version: 200,
+        max_version: LATEST,
         messages_per_second: None,
         clock_gap: Duration::ZERO,
         ..SimConfig::default()
@@ -268,7 +268,7 @@ fn tour(client: &mut ApiClient) {
     let has = |version| client.version() >= version;
     let [v103, v104, v106, v107, v108, v112, v114, v115, v117, v118, v119, v124, v126, v127, v130, v140] =
         [103, 104, 106, 107, 108, 112, 114, 115, 117, 118, 119, 124, 126, 127, 130, 140].map(has);
-    let [v150, v165, v167, v196, v197] = [150, 165, 167, 196, 197].map(has);
+    let [v150, v165, v167, v196, v197, v219, v221] = [150, 165, 167, 196, 197, 219, 221].map(has);
     let mut id = 100;
     let mut ask = |wanted: bool, name: &str, request: Record, end: &str| {
         if wanted {
@@ -338,6 +338,8 @@ fn tour(client: &mut ApiClient) {
     ask(true, "reqExecutions", Record::new(), "execDetailsEnd");
     ask(true, "cancelOrder", record! { orderId: 2 }, "error");
     ask(v150, "reqCompletedOrders", Record::new(), "completedOrdersEnd");
+    ask(v219, "reqConfig", Record::new(), "configResponse");
+    ask(v221, "updateConfig", Record::new(), "updateConfigResponse");
     ask(true, "reqManagedAccts", Record::new(), "managedAccounts");
 }
 
@@ -356,7 +358,7 @@ fn everything_can_be_asked_and_read_at_every_version() {
         for first in 0..8 {
             let address = gateway.address();
             scope.spawn(move || {
-                for version in (100..=200).skip(first).step_by(8) {
+                for version in (100..=LATEST).skip(first).step_by(8) {
                     tour(&mut ApiClient::open(address, version, i32::from(version)).unwrap());
                 }
             });

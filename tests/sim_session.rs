@@ -47,15 +47,15 @@ fn the_answer_to_a_greeting_is_one_frame_and_nothing_follows_until_start_api() {
 
 #[test]
 fn every_version_gets_the_lower_of_both_and_none_gets_less_than_it_can() {
-    let gateway = gateway(|c| c.max_version = 200);
-    for version in [100, 110, 124, 142, 157, 176, 178, 193, 200] {
+    let gateway = gateway(|c| c.max_version = 225);
+    for version in [100, 110, 124, 142, 157, 176, 178, 193, 200, 201, 203, 206, 213, 225] {
         let client = ApiClient::open(gateway.address(), version, i32::from(version)).unwrap();
         assert_eq!(client.version(), version);
     }
     let mut newest = ApiClient::dial(gateway.address()).unwrap();
-    assert_eq!(newest.greet(100, 225, "").unwrap().version, 200);
+    assert_eq!(newest.greet(100, 226, "").unwrap().version, 225);
     let mut too_new = ApiClient::dial(gateway.address()).unwrap();
-    assert!(matches!(too_new.greet(213, 225, ""), Err(ClientError::Closed { .. })));
+    assert!(matches!(too_new.greet(226, 300, ""), Err(ClientError::Closed { .. })));
     assert_eq!(gateway.stats().malformed, 0);
     assert_eq!(gateway.stats().handshakes_refused, 1);
 }

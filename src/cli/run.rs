@@ -14,8 +14,6 @@ pub struct RunArgs {
     options: Options,
 }
 
-/// Highest server version that the simulated Gateway speaks: the last one that is all text.
-const SIM_MAX_VERSION: u16 = 200;
 /// Exit code for settings that are wrong; the same as clap's for arguments.
 const USAGE: u8 = 2;
 
@@ -78,13 +76,13 @@ pub fn run(args: RunArgs) -> ExitCode {
     }
 }
 
-/// The built-in simulated Gateway: it speaks the version that is asked for, as far as it can, and lives now. It does
+/// The built-in simulated Gateway: it speaks the version that is asked for, and lives now. It does
 /// not limit the message rate: on a busy machine it reads late, and would take the messages of two seconds for one's.
 fn simulated(core: &crate::core::Config) -> crate::sim::SimConfig {
     let d = crate::sim::SimConfig::default();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     crate::sim::SimConfig {
-        max_version: core.max_server_version.min(SIM_MAX_VERSION),
+        max_version: core.max_server_version,
         epoch: now.map_or(d.epoch, |now| now.as_secs()),
         messages_per_second: None,
         ..d

@@ -16,8 +16,8 @@ pub struct SimArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4002")]
     listen: SocketAddr,
-    /// Highest server version to offer, 100 to 200
-    #[arg(long, value_name = "N", default_value_t = 176, value_parser = clap::value_parser!(u16).range(100..=200))]
+    /// Highest server version to offer, 100 to 226
+    #[arg(long, value_name = "N", default_value_t = 176, value_parser = clap::value_parser!(u16).range(100..=i64::from(sim::LATEST)))]
     max_server_version: u16,
     /// Everything random comes from this number
     #[arg(long, value_name = "N", default_value_t = 1)]

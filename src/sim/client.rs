@@ -1,7 +1,7 @@
 //! A scripted API client for tests: blocking, with a bound on every wait.
 //!
-//! Owns: one socket and what came in on it. Speaks the text protocol at any version from 100 to 200, by the same
-//! tables as everybody else. May not know: what it talks to; a Gateway, a simulated one and twsmux look the same.
+//! Owns: one socket and what came in on it. Speaks every version in the form that it has, by the same tables as
+//! everybody else; values have their names and spelling of the text form throughout. May not know: what it talks to; a Gateway, a simulated one and twsmux look the same.
 //! Driven by: tests.
 
 use std::{
@@ -12,17 +12,18 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 
+use super::dialect;
 use crate::{
     limits,
     protocol::{
         self,
-        layout::{self, LayoutError, Record},
+        layout::{LayoutError, Record},
     },
     wire::{
         WireError,
-        frame::FrameBuffer,
+        frame::{self, FrameBuffer},
         handshake::{ClientHello, ServerHello},
-        text,
+        text::{self, Form},
     },
 };
 
@@ -242,14 +243,17 @@ impl ApiClient {
     fn next_for(&mut self, wanted: &str) -> Result<Received, ClientError> {
         let payload = self.payload(wanted)?;
         let message = text::message(&payload, self.version)?;
-        let (id, body) = (message.id, message.body);
-        let Some(response) = protocol::response(id) else {
+        let id = message.id;
+        let Some(shape) = dialect(self.version).response(id) else {
             return Err(WireError::BadMessageId(id.to_string()).into());
         };
-        let values = layout::read(&response.message, self.version, body).map_err(|error| {
-            ClientError::Layout { name: response.message.name.into(), version: self.version, error }
+        let name = shape.message.name;
+        let values = shape.record(&message, Form::Text).map_err(|error| ClientError::Layout {
+            name: name.into(),
+            version: self.version,
+            error,
         })?;
-        let received = Received { name: response.message.name, id, values, payload };
+        let received = Received { name, id, values, payload };
         self.transcript.push(received.clone());
         Ok(received)
     }
@@ -366,14 +370,15 @@ impl ApiClient {
     }
 }
 
-/// Appends a whole frame with a request in text form.
+/// Appends a whole frame with a request in the form that the version has; the values are spelled as in text.
 ///
 /// # Panics
-/// When there is no request of this name.
+/// When the version has no request of this name.
 pub fn put_request(name: &str, version: u16, values: &Record, out: &mut BytesMut) {
     let request = protocol::requests().iter().find(|r| r.message.name == name);
-    let request = request.unwrap_or_else(|| panic!("there is no request {name}"));
-    layout::put_text(&request.message, version, values, out);
+    let shape = request.and_then(|r| dialect(version).request(u32::from(r.message.id)));
+    let shape = shape.unwrap_or_else(|| panic!("there is no request {name} at server version {version}"));
+    frame::put_with(out, |out| shape.compose(values, out));
 }
 
 /// The contract fields of a US stock, to which a test adds the rest of its request.

@@ -73,7 +73,7 @@ pub fn next_opening(utc: i64) -> String {
 }
 
 /// Reads `yyyymmdd`, `yyyymmdd hh:mm:ss`, `yyyymmdd-hh:mm:ss`, each perhaps with a zone (New York is assumed for
-/// blanks without a zone, UTC for the dash), as a UTC time.
+/// blanks without a zone, UTC for the dash, which a `Z` may follow), as a UTC time.
 pub fn parse(text: &str) -> Option<i64> {
     let digits: String = text.chars().take_while(|c| c.is_ascii_digit()).collect();
     if digits.len() != 8 {
@@ -85,7 +85,7 @@ pub fn parse(text: &str) -> Option<i64> {
         return None;
     }
     let date = days(n / 10_000, month, day) * DAY;
-    let rest = &text[8..];
+    let rest = text[8..].trim_end_matches('Z');
     let utc = rest.starts_with('-') || rest.ends_with("UTC") || rest.ends_with("GMT");
     let time = rest.trim_start_matches(['-', ' ']).split(' ').next().unwrap_or_default();
     let mut seconds = 0;
@@ -124,6 +124,7 @@ mod tests {
         assert_eq!(eastern(parse("20260713 09:30:00 US/Eastern").unwrap()), "20260713 09:30:00 US/Eastern");
         assert_eq!(eastern_offset(parse("20260713-12:00:00").unwrap()), -4 * 3600);
         assert_eq!(eastern_offset(parse("20261124-12:00:00").unwrap()), -5 * 3600);
+        assert_eq!(parse("20261124-12:00:00Z"), parse("20261124 12:00:00 UTC"));
         assert_eq!(parse("tomorrow"), None);
     }
 }

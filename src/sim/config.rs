@@ -37,7 +37,7 @@ pub struct SimConfig {
     pub listen: SocketAddr,
     /// Everything random comes from here: same seed and same input, same output.
     pub seed: u64,
-    /// Highest server version offered, 100 to 200 (the text protocol).
+    /// Highest server version offered, 100 to [`LATEST`](super::LATEST).
     pub max_version: u16,
     /// The clock at the start, seconds since 1970. Orders, bars and clock answers follow it.
     pub epoch: u64,

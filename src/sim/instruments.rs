@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::rng;
-use crate::protocol::layout::Record;
+use crate::protocol::{layout::Record, meaning::Subject};
 
 /// One contract.
 #[derive(Clone, Debug)]
@@ -105,6 +105,11 @@ impl Instrument {
     /// Value of one unit at a price of 1.
     pub fn unit(&self) -> f64 {
         self.multiplier.parse().unwrap_or(1.0)
+    }
+
+    /// What the units of its sizes depend on.
+    pub fn subject(&self) -> Subject {
+        Subject { us_stock: self.sec_type == "STK" && self.currency == "USD", ..Subject::default() }
     }
 
     /// The usual exchange.

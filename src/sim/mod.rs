@@ -25,7 +25,27 @@ mod rng;
 mod server;
 mod stats;
 
+use std::{
+    collections::BTreeMap,
+    sync::{PoisonError, RwLock},
+};
+
 pub use config::{SimConfig, ZombieMode};
 pub use gateway::Close;
 pub use handle::{SimHandle, spawn};
 pub use stats::{ConnectionStats, Stats};
+
+use crate::protocol::dialect::Dialect;
+
+/// The newest server version that is spoken.
+pub const LATEST: u16 = 226;
+
+/// The tables of a server version, compiled once for all that is simulated in this process.
+fn dialect(version: u16) -> &'static Dialect {
+    static COMPILED: RwLock<BTreeMap<u16, &'static Dialect>> = RwLock::new(BTreeMap::new());
+    if let Some(known) = COMPILED.read().unwrap_or_else(PoisonError::into_inner).get(&version) {
+        return known;
+    }
+    let mut compiled = COMPILED.write().unwrap_or_else(PoisonError::into_inner);
+    compiled.entry(version).or_insert_with(|| Box::leak(Box::new(Dialect::new(version))))
+}

@@ -102,6 +102,7 @@ impl Gateway {
         let Some(i) = self.instruments.by_id(con_id) else { return };
         let unit = i.price * i.unit();
         let mut values = record! {
+            exchange: i.primary,
             position: quantity(p.quantity),
             marketPrice: number(i.price),
             marketValue: number(p.quantity * unit),

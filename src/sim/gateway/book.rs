@@ -279,17 +279,23 @@ impl Order {
         }
         values
             .set("orderId", self.shown_id())
+            .set("order.orderId", self.shown_id())
             .set("clientId", self.key.0)
             .set("permId", self.perm_id)
             .set("account", &self.account)
             .set("totalQuantity", quantity(self.quantity))
             .set("parentId", self.parent)
-            .set("parentPermId", self.parent_perm_id)
             .set("filledQuantity", quantity(self.filled))
             .set("status", self.status.word())
             .set("shareholder", "Not an insider or substantial shareholder")
-            .set("completedStatus", &self.completed_status)
-            .set("completedTime", &self.completed_time);
+            .set("submitter", "simulated-user");
+        values.remove("transmit");
+        if self.status.is_over() {
+            values.set("completedStatus", &self.completed_status).set("completedTime", &self.completed_time);
+        }
+        if self.parent != 0 {
+            values.set("parentPermId", self.parent_perm_id);
+        }
         let mut default = |name, value: &str| {
             if values.get(name).is_none() {
                 values.set(name, value);
@@ -308,6 +314,18 @@ impl Order {
         default("adjustedOrderType", "None");
         default("deltaNeutralOrderType", "None");
         default("deltaNeutralOpenClose", "?");
+        for name in [
+            "triggerMethod",
+            "volatilityType",
+            "referencePriceType",
+            "deltaNeutralShortSaleSlot",
+            "origin",
+            "shortSaleSlot",
+            "adjustableTrailingUnit",
+        ] {
+            default(name, "0");
+        }
+        default("dontUseAutoPriceForHedge", "1");
         for name in [
             "triggerPrice",
             "lmtPriceOffset",

@@ -89,6 +89,39 @@ impl Gateway {
         }
     }
 
+    /// A few of the settings of the Gateway's own window.
+    pub(super) fn send_settings(&mut self, conn: ConnId, id: i32) {
+        let mut values = record! { reqId: id, autoLogoffTime: "11:45", autoLogoffPeriod: "PM" };
+        values
+            .set("settings.readOnlyApi", self.config.read_only)
+            .set("settings.downloadOpenOrdersOnConnection", true)
+            .set("settings.socketPort", self.config.listen.port())
+            .set("settings.sendMarketDataInLotsForUsStocks", false)
+            .set("precautions.bypassOrderPrecautions", false)
+            .set("smartRouting.seekPriceImprovement", false);
+        if let Some(master) = self.config.master_client_id {
+            values.set("settings.masterClientId", master);
+        }
+        self.send(conn, m::SETTINGS, &values);
+    }
+
+    /// Takes over the settings that mean something here. The words of a real answer were never seen.
+    pub(super) fn update_settings(&mut self, conn: ConnId, request: &Record) {
+        let mut values = record! { reqId: req_id(request), status: "Success" };
+        let mut changed = |name| {
+            values.push("changedFields", record! { changedFields: name });
+        };
+        if request.get("settings.readOnlyApi").is_some() {
+            self.config.read_only = request.flag("settings.readOnlyApi");
+            changed("readOnlyApi");
+        }
+        if let Some(master) = request.int("settings.masterClientId") {
+            self.config.master_client_id = Some(master as i32);
+            changed("masterClientId");
+        }
+        self.send(conn, m::SETTINGS_UPDATED, &values);
+    }
+
     /// The text of error 321. The quoted letters of a real one differ by build and request.
     pub(super) fn validation(&mut self, conn: ConnId, id: i32, cause: &str) {
         self.error(conn, id, 321, &format!("Error validating request.-'bW' : cause - {cause}"));

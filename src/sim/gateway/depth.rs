@@ -97,9 +97,9 @@ impl Gateway {
         if depth.level2 {
             values.set("marketMaker", MAKERS[position as usize % MAKERS.len()]);
             values.set("isSmartDepth", depth.smart);
-            self.send(conn, m::DEPTH_L2, &values);
+            self.send_about(conn, m::DEPTH_L2, &values, instrument.subject());
         } else {
-            self.send(conn, m::DEPTH, &values);
+            self.send_about(conn, m::DEPTH, &values, instrument.subject());
         }
     }
 

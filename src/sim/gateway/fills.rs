@@ -155,6 +155,7 @@ impl Gateway {
         let mut values = record! {
             orderId: order.shown_id(),
             exchange: exchange,
+            execExchange: exchange,
             execId: &exec_id,
             time: clock::eastern(wall),
             acctNumber: &order.account,
@@ -171,6 +172,8 @@ impl Gateway {
             evMultiplier: "",
             modelCode: order.text("modelCode"),
             lastLiquidity: 2,
+            submitter: "simulated-user",
+            optExerciseOrLapseType: -1,
         };
         i.describe(&mut values);
         let commission = record! {

@@ -253,7 +253,7 @@ impl Gateway {
                 },
             );
         }
-        self.send(conn, m::HISTORICAL_DATA, &values);
+        self.send_about(conn, m::HISTORICAL_DATA, &values, instrument.subject());
         if version >= 196 {
             self.send(conn, m::HISTORICAL_END, &span);
         }
@@ -281,7 +281,7 @@ impl Gateway {
             wap: number(bar.wap),
             volume: bar.volume + 100 * (step % 3),
         };
-        self.send(conn, m::HISTORICAL_UPDATE, &values);
+        self.send_about(conn, m::HISTORICAL_UPDATE, &values, instrument.subject());
         Some(self.config.bar_interval)
     }
 
@@ -346,7 +346,7 @@ impl Gateway {
             let size = 1000 + instrument.quote(self.config.seed, n).bid_size;
             values.push("pointsCount", record! { price: number(price), size: size });
         }
-        self.send(conn, m::HISTOGRAM, &values);
+        self.send_about(conn, m::HISTOGRAM, &values, instrument.subject());
     }
 
     pub(super) fn historical_ticks(&mut self, conn: ConnId, r: &Record) {
@@ -417,7 +417,7 @@ impl Gateway {
             "BID_ASK" => m::HISTORICAL_BID_ASK,
             _ => m::HISTORICAL_TICKS,
         };
-        self.send(conn, message, &values);
+        self.send_about(conn, message, &values, instrument.subject());
     }
 }
 

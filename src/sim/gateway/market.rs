@@ -158,6 +158,8 @@ impl Gateway {
             minTick: number(instrument.tick),
             bboExchange: exchange,
             snapshotPermissions: if exchange.is_empty() { 0 } else { 4 },
+            lastPricePrecision: "0.000001",
+            lastSizePrecision: "0.000001",
         };
         self.send(conn, m::TICK_REQ_PARAMS, &values);
     }

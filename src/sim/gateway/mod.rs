@@ -34,10 +34,16 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{config::SimConfig, instruments::Instruments, stats::Stats};
+use super::{LATEST, config::SimConfig, instruments::Instruments, stats::Stats};
 use crate::{
-    protocol::{self, layout, layout::Record},
+    protocol::{
+        layout::Record,
+        meaning::{self, Subject, Verdict},
+        model::Direction,
+    },
+    sim::dialect,
     time::Time,
+    wire::{frame, text::Form},
 };
 use messages as m;
 use session::Session;
@@ -97,6 +103,10 @@ enum Timer {
     /// The next step of a moving market.
     Drift(u64),
 }
+
+/// Values by which the text form says that there is none, each in its own way. Protobuf has nothing there.
+const NONE_IN_TEXT: [(&str, &str); 4] =
+    [("right", "?"), ("right", "0"), ("deltaNeutralOpenClose", "?"), ("liquidation", "0")];
 
 /// The simulated Gateway.
 #[derive(Debug)]
@@ -297,13 +307,34 @@ impl Gateway {
         self.sessions.get(&conn)
     }
 
-    /// Sends one message, if the connection still exists and its version has the message.
+    /// Sends one message in which no unit depends on what it is about; see [`Gateway::send_about`].
     fn send(&mut self, conn: ConnId, id: u16, values: &Record) {
-        let Some(response) = protocol::response(u32::from(id)) else { return };
+        self.send_about(conn, id, values, Subject::default());
+    }
+
+    /// Sends one message, if the connection still exists and its version has the message. The values are those that
+    /// [`LATEST`] has; older versions get what they mean there.
+    fn send_about(&mut self, conn: ConnId, id: u16, values: &Record, subject: Subject) {
+        let id = u32::from(id);
         self.write(conn, |version, out| {
-            if version >= response.message.since {
-                layout::put_text(&response.message, version, values, out);
+            let Some(shape) = dialect(version).response(id) else { return };
+            let mut values = values.clone();
+            let versions = (LATEST, version);
+            if meaning::apply(Direction::Response, id, versions, &subject, &mut values) != Verdict::Pass {
+                return;
             }
+            match shape.form() {
+                Form::Text if version >= meaning::ESCAPED_SINCE => meaning::escape(&mut values),
+                Form::Text => {}
+                Form::Proto => {
+                    for (name, none) in NONE_IN_TEXT {
+                        if values.get(name) == Some(none) {
+                            values.remove(name);
+                        }
+                    }
+                }
+            }
+            frame::put_with(out, |out| shape.compose(&values, out));
         });
     }
 
@@ -326,7 +357,11 @@ impl Gateway {
     }
 
     fn error_at(&mut self, conn: ConnId, id: i32, code: i32, text: &str, time: i64) {
-        let values = record! { id: id, errorCode: code, errorMsg: text, errorTime: time };
+        let mut values = record! { id: id, errorMsg: text, errorTime: time };
+        // One error has no code, which is an absent one in protobuf.
+        if code != 0 {
+            values.set("errorCode", code);
+        }
         self.send(conn, m::ERROR, &values);
     }
 

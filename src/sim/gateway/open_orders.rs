@@ -69,6 +69,7 @@ impl Gateway {
         values
             .set("status", "PreSubmitted")
             .set("whatIf", true)
+            .set("whatIfType", 1)
             .set("initMarginBefore", number(held * 0.5))
             .set("maintMarginBefore", number(held * 0.25))
             .set("equityWithLoanBefore", number(equity))

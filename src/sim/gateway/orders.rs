@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     protocol::layout::Record,
-    sim::{clock, instruments::quantity},
+    sim::{
+        clock,
+        instruments::{number, quantity},
+    },
 };
 
 const ORDER_TYPES: [&str; 32] = [
@@ -90,6 +93,36 @@ impl Gateway {
         self.book.insert(order);
         if transmit {
             self.transmit(key);
+        }
+        self.attach(conn, key);
+    }
+
+    /// Places the orders that a client had attached to a new one: profit taker and stop loss, as its children. Prices
+    /// come from the presets of the Gateway, which are two percent here.
+    fn attach(&mut self, conn: ConnId, key: Key) {
+        let Some(parent) = self.book.get(key) else { return };
+        let Some(i) = self.instruments.by_id(parent.con_id) else { return };
+        let id = |name| parent.fields.int(name).filter(|id| (1..i64::from(i32::MAX)).contains(id));
+        let attached = [("ptOrderId", "LMT", "lmtPrice", 0.02), ("slOrderId", "STP", "auxPrice", -0.02)];
+        let mut children: Vec<_> = attached
+            .into_iter()
+            .filter_map(|(name, kind, price, gain)| {
+                let mut child = parent.fields.clone();
+                ["ptOrderId", "slOrderId", "lmtPrice", "auxPrice"].iter().for_each(|name| child.remove(name));
+                let away = if parent.buys() { 1.0 + gain } else { 1.0 - gain };
+                let base = parent.price("lmtPrice").filter(|p| *p > 0.0).unwrap_or(i.price);
+                child
+                    .set("orderId", id(name)?)
+                    .set("parentId", key.1)
+                    .set("action", if parent.buys() { "SELL" } else { "BUY" })
+                    .set("orderType", kind)
+                    .set(price, number(i.round(base * away)));
+                Some(child)
+            })
+            .collect();
+        children.sort_by_key(|child| child.int("orderId"));
+        for child in children {
+            self.place_order(conn, child);
         }
     }
 

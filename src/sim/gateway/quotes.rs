@@ -2,7 +2,7 @@
 
 use super::{ConnId, Gateway, m, market::Quotes, subscriptions::req_id};
 use crate::{
-    protocol::layout::Record,
+    protocol::{layout::Record, meaning::Subject},
     sim::instruments::{Instrument, number},
 };
 
@@ -30,6 +30,7 @@ struct Ticks<'a> {
     conn: ConnId,
     id: i32,
     delayed: bool,
+    subject: Subject,
 }
 
 impl Ticks<'_> {
@@ -45,12 +46,12 @@ impl Ticks<'_> {
             size: size,
             attrMask: i32::from(matches!(tick, 1 | 2) && !self.delayed),
         };
-        self.gateway.send(self.conn, m::TICK_PRICE, &values);
+        self.gateway.send_about(self.conn, m::TICK_PRICE, &values, self.subject);
     }
 
     fn size(&mut self, tick: i32, size: u64) {
         let values = record! { reqId: self.id, tickType: self.kind(tick), size: size };
-        self.gateway.send(self.conn, m::TICK_SIZE, &values);
+        self.gateway.send_about(self.conn, m::TICK_SIZE, &values, self.subject);
     }
 
     fn generic(&mut self, tick: i32, value: f64) {
@@ -60,13 +61,13 @@ impl Ticks<'_> {
 
     fn text(&mut self, tick: i32, value: String) {
         let values = record! { reqId: self.id, tickType: self.kind(tick), value: value };
-        self.gateway.send(self.conn, m::TICK_STRING, &values);
+        self.gateway.send_about(self.conn, m::TICK_STRING, &values, self.subject);
     }
 }
 
 impl Gateway {
-    fn ticks(&mut self, conn: ConnId, id: i32, quotes: &Quotes) -> Ticks<'_> {
-        Ticks { gateway: self, conn, id, delayed: quotes.granted == 3 }
+    fn ticks(&mut self, conn: ConnId, id: i32, instrument: &Instrument, quotes: &Quotes) -> Ticks<'_> {
+        Ticks { gateway: self, conn, id, delayed: quotes.granted == 3, subject: instrument.subject() }
     }
 
     /// Everything known about a contract at the moment of the request.
@@ -74,7 +75,7 @@ impl Gateway {
         let q = instrument.quote(self.config.seed, 0);
         let wall = self.wall();
         let traded = instrument.sec_type != "CASH";
-        let mut t = self.ticks(conn, id, quotes);
+        let mut t = self.ticks(conn, id, instrument, quotes);
         t.price(1, q.bid, q.bid_size);
         t.size(0, q.bid_size);
         t.price(2, q.ask, q.ask_size);
@@ -111,7 +112,7 @@ impl Gateway {
     ) {
         let q = instrument.quote(self.config.seed, step);
         let wall = self.wall();
-        let mut t = self.ticks(conn, id, quotes);
+        let mut t = self.ticks(conn, id, instrument, quotes);
         t.price(1, q.bid, q.bid_size);
         t.size(0, q.bid_size);
         t.price(2, q.ask, q.ask_size);
@@ -135,7 +136,7 @@ impl Gateway {
         let millis = self.wall_millis();
         let price = instrument.price;
         for wanted in &quotes.generic {
-            let mut t = self.ticks(conn, id, quotes);
+            let mut t = self.ticks(conn, id, instrument, quotes);
             match wanted.as_str() {
                 "100" => (29..=30).for_each(|tick| t.size(tick, 5000)),
                 "101" => (27..=28).for_each(|tick| t.size(tick, 9000)),

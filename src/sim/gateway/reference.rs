@@ -60,7 +60,6 @@ impl Gateway {
             orderTypes: ORDER_TYPES,
             validExchanges: i.exchanges,
             priceMagnifier: 1,
-            underConId: i.under,
             longName: &i.long_name,
             contractMonth: i.expiry.get(..6).unwrap_or_default(),
             timeZoneId: if i.sec_type == "FUT" { "US/Central" } else { "US/Eastern" },
@@ -75,17 +74,17 @@ impl Gateway {
             minSize: if i.sec_type == "STK" { "0.0001" } else { "1" },
             sizeIncrement: if i.sec_type == "STK" { "0.0001" } else { "1" },
             suggestedSizeIncrement: if i.sec_type == "STK" { "100" } else { "1" },
-            // Bonds.
-            cusip: "912810RT7",
-            // A whole number: several clients cannot read another one.
-            coupon: "3",
-            maturity: i.expiry,
-            issueDate: "20161115",
-            ratings: "AA+",
-            bondType: "GOVT",
-            couponType: "FIXED",
-            descAppend: "US-T 3 11/15/46",
+            minAlgoSize: "0",
         };
+        if i.under != 0 {
+            values.set("underConId", i.under);
+        }
+        if i.sec_type == "BOND" {
+            // The coupon is a whole number: several clients cannot read another one.
+            values.set("cusip", "912810RT7").set("coupon", "3").set("maturity", i.expiry);
+            values.set("issueDate", "20161115").set("ratings", "AA+").set("bondType", "GOVT");
+            values.set("couponType", "FIXED").set("descAppend", "US-T 3 11/15/46");
+        }
         if i.sec_type == "STK" {
             values.set("industry", "Technology").set("category", "Computers").set("subcategory", "Computers");
             values.set("stockType", if i.symbol == "SPY" { "ETF" } else { "COMMON" });
@@ -106,8 +105,14 @@ impl Gateway {
                 && (i.symbol.starts_with(&pattern) || i.long_name.to_ascii_uppercase().contains(&pattern))
         };
         for i in self.instruments.all().iter().filter(hits).take(20) {
-            let mut row = record! { description: &i.long_name };
-            i.describe(&mut row);
+            let mut row = record! {
+                conId: i.con_id,
+                symbol: &i.symbol,
+                secType: i.sec_type,
+                primaryExchange: i.primary,
+                currency: i.currency,
+                description: &i.long_name,
+            };
             if i.sec_type == "STK" {
                 for derivative in ["CFD", "OPT", "IOPT", "WAR", "BAG"] {
                     row.push("derivativeSecTypesCount", record! { derivativeSecType: derivative });

@@ -42,7 +42,7 @@ impl Gateway {
             "reqHeadTimeStamp" => self.head_timestamp(conn, &r),
             "reqHistogramData" => self.histogram(conn, &r),
             "reqHistoricalTicks" => self.historical_ticks(conn, &r),
-            "cancelHeadTimeStamp" | "cancelHistogramData" => {}
+            "cancelHeadTimeStamp" | "cancelHistogramData" | "cancelHistoricalTicks" => {}
             "calculateImpliedVolatility" => self.calculate(conn, &r, true),
             "calculateOptionPrice" => self.calculate(conn, &r, false),
             "cancelCalculateImpliedVolatility" | "cancelCalculateOptionPrice" => {}
@@ -71,6 +71,7 @@ impl Gateway {
             "reqPnLSingle" => self.req_pnl_single(conn, &r),
             "cancelPnLSingle" => self.cancel_quietly(conn, &r, 94),
             "reqContractDetails" => self.contract_details(conn, &r),
+            "cancelContractData" => {}
             "reqMatchingSymbols" => self.matching_symbols(conn, &r),
             "reqSecDefOptParams" => self.option_parameters(conn, &r),
             "reqMarketRule" => self.market_rule(conn, &r),
@@ -103,6 +104,8 @@ impl Gateway {
             "reqCurrentTime" => self.clock(conn, false),
             "reqCurrentTimeInMillis" => self.clock(conn, true),
             "setServerLogLevel" => self.set_log_level(conn, &r),
+            "reqConfig" => self.send_settings(conn, key.1),
+            "updateConfig" => self.update_settings(conn, &r),
             // A request for a kind of answer that has no request id is refused under 0 (LIVE.md 5).
             "requestFA" => self.validation(conn, 0, "FA data operations ignored for non FA customers."),
             "replaceFA" => {
@@ -120,7 +123,7 @@ impl Gateway {
             "startApi" => {}
             _ => {
                 self.stats.malformed += 1;
-                self.stats.last_malformed = format!("{name} is not expected in the text protocol");
+                self.stats.last_malformed = format!("{name} is not expected");
             }
         }
     }

@@ -15,14 +15,13 @@ use super::{
 };
 use crate::{
     limits,
-    protocol::{self, layout, layout::Record},
-    sim::clock,
+    protocol::{self, dialect::Shape, layout::Record, model::Request, model::Role},
+    sim::{LATEST, clock, dialect},
     time::Time,
     wire::{
-        WireError,
         frame::FrameBuffer,
         handshake::{ClientHello, ServerHello},
-        text,
+        text::{self, Form},
     },
 };
 
@@ -157,7 +156,7 @@ impl Gateway {
             self.close(conn, Close::Graceful);
             return false;
         }
-        let version = hello.max.min(self.config.max_version.min(200));
+        let version = hello.max.min(self.config.max_version.min(LATEST));
         if version < hello.min || version < 100 {
             self.stats.handshakes_refused += 1;
             self.close(conn, Close::Graceful);
@@ -207,7 +206,7 @@ impl Gateway {
         if !self.within_rate(conn) {
             return;
         }
-        let request = match known {
+        let request = match dialect(version).request(message.id) {
             Some(request) => request,
             None => {
                 self.malformed(&format!("there is no request {}", message.id));
@@ -219,13 +218,13 @@ impl Gateway {
                 );
             }
         };
-        match layout::read(&request.message, version, message.body) {
+        match request.record(&message, Form::Text) {
             Ok(_) if self.mute => {}
             Ok(values) if phase != Phase::Started => self.start_api(conn, &values),
-            Ok(values) => self.request(conn, request, values),
+            Ok(values) => self.request(conn, request.decl, values),
             Err(e) => {
                 self.malformed(&format!("{} at {version}: {e}", request.message.name));
-                let id = first_id(message.body, request.message.text, version);
+                let id = id_of(request, &message);
                 self.error(conn, id, 320, &format!("Error reading request. {e}"));
             }
         }
@@ -308,19 +307,7 @@ impl Gateway {
 }
 
 /// The id of a request that could not be read as a whole, as far as it can be found; -1 otherwise.
-fn first_id(body: &[u8], layout: Option<protocol::model::Layout>, version: u16) -> i32 {
-    use protocol::model::{Node, Role};
-    let mut index = 0;
-    for node in layout.unwrap_or_default() {
-        let Node::One(field) = node else { break };
-        if !field.versions.has(version) {
-            continue;
-        }
-        index += 1;
-        if matches!(field.role, Role::ReqId | Role::OrderId) {
-            let id: Result<i64, WireError> = text::int(body, index);
-            return id.ok().and_then(|n| i32::try_from(n).ok()).unwrap_or(-1);
-        }
-    }
-    -1
+fn id_of(request: &Shape<Request>, message: &text::Message<'_>) -> i32 {
+    let id = |role| i32::try_from(request.int(message, role).ok()??).ok();
+    id(Role::ReqId).or_else(|| id(Role::OrderId)).unwrap_or(-1)
 }

@@ -156,8 +156,9 @@ impl Gateway {
 
     pub(super) fn late_tick(&mut self, conn: ConnId, req_id: i32, con_id: i64) {
         let Some(instrument) = self.instruments.by_id(con_id) else { return };
-        let size = instrument.quote(self.config.seed, 0).bid_size;
-        self.send(conn, m::TICK_SIZE, &record! { reqId: req_id, tickType: 0, size: size });
+        let (size, subject) = (instrument.quote(self.config.seed, 0).bid_size, instrument.subject());
+        let values = record! { reqId: req_id, tickType: 0, size: size };
+        self.send_about(conn, m::TICK_SIZE, &values, subject);
     }
 }
 

@@ -7,7 +7,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    protocol::model::{Layout, Node},
+    protocol::{
+        self,
+        model::{Layout, Node},
+    },
     sim::client::{order, put_request, stock},
     wire::{
         frame::FrameBuffer,
@@ -153,11 +156,11 @@ proptest! {
 
     #[test]
     fn whatever_is_asked_the_answers_can_be_read(
-        version in 100u16..=200,
+        version in 100u16..=LATEST,
         requests in proptest::collection::vec(
             (0usize..120, proptest::collection::vec(any::<u16>(), 40), 0u64..2_000_000), 1..60),
     ) {
-        let config = SimConfig { messages_per_second: None, max_version: 200, ..SimConfig::default() };
+        let config = SimConfig { messages_per_second: None, max_version: LATEST, ..SimConfig::default() };
         let (mut gateway, conns) = started(config, &[version]);
         let mut now = Time::ZERO;
         let mut buffer = FrameBuffer::default();
@@ -165,7 +168,7 @@ proptest! {
         for (which, picks, pause) in requests {
             let (name, values) = request(which, &picks);
             let known = protocol::requests().iter().find(|r| r.message.name == name).unwrap();
-            if known.message.text.is_some() {
+            if known.message.since <= version {
                 send(&mut gateway, now, conns[0], version, name, &values);
             }
             now = now + Duration::from_micros(pause);
@@ -181,9 +184,11 @@ proptest! {
                     continue;
                 }
                 let message = text::message(&payload, version).unwrap();
-                let response = protocol::response(message.id).expect("a known message");
-                let read = layout::read(&response.message, version, message.body);
+                let response = dialect(version).response(message.id).expect("a known message");
+                prop_assert_eq!(message.form, response.form());
+                let read = response.record(&message, Form::Text);
                 prop_assert!(read.is_ok(), "{} at {version}: {read:?}", response.message.name);
+                prop_assert!(read.unwrap().unknown().is_empty());
             }
         }
     }

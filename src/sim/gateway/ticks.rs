@@ -92,7 +92,8 @@ impl Gateway {
         ticks: &TickByTick,
         step: u64,
     ) -> Option<Duration> {
-        let q = self.instruments.by_id(ticks.con_id)?.quote(self.config.seed, step);
+        let instrument = self.instruments.by_id(ticks.con_id)?;
+        let (q, subject) = (instrument.quote(self.config.seed, step), instrument.subject());
         let mut values = record! { reqId: id, tickType: ticks.kind.number(), time: self.wall(), attrMask: 0 };
         match ticks.kind {
             TickKind::Last | TickKind::AllLast => {
@@ -108,7 +109,7 @@ impl Gateway {
                 values.set("midPoint", number((q.bid + q.ask) / 2.0));
             }
         }
-        self.send(conn, m::TICK_BY_TICK, &values);
+        self.send_about(conn, m::TICK_BY_TICK, &values, subject);
         Some(self.config.tick_interval)
     }
 
@@ -152,7 +153,7 @@ impl Gateway {
             wap: number(bar.wap),
             count: bar.count,
         };
-        self.send(conn, m::REALTIME_BAR, &values);
+        self.send_about(conn, m::REALTIME_BAR, &values, instrument.subject());
         Some(self.config.bar_interval)
     }
 
