@@ -37,6 +37,21 @@ pub const ECHOES: &[&str] = &[
     "lastTradeDateOrContractMonth",
 ];
 
+/// The contract of an order that the Gateway shows. It writes `?` where there is no right (a v200 recording).
+const ORDER_CONTRACT: Layout = &[
+    int("conId"),
+    text("symbol"),
+    text("secType"),
+    text("lastTradeDateOrContractMonth"),
+    double("strike"),
+    text("right").unset("?"),
+    text("multiplier"),
+    text("exchange"),
+    text("currency"),
+    text("localSymbol"),
+    text("tradingClass"),
+];
+
 const IS_PEG_BENCH: Cond = Cond::In("orderType", &["PEG BENCH", "PEGBENCH"]);
 const IS_PEG_BEST: Cond = Cond::In("orderType", &["PEG BEST", "PEGBEST"]);
 
@@ -56,6 +71,18 @@ const DELTA_NEUTRAL_ORDER: Layout = &[
     text("deltaNeutralClearingAccount"),
     text("deltaNeutralClearingIntent"),
     text("deltaNeutralOpenClose"),
+    boolean("deltaNeutralShortSale"),
+    int("deltaNeutralShortSaleSlot"),
+    text("deltaNeutralDesignatedLocation"),
+];
+
+/// The same as the Gateway shows it: `?` where nothing is open or closed (a v200 recording).
+const SHOWN_DELTA_NEUTRAL_ORDER: Layout = &[
+    int("deltaNeutralConId"),
+    text("deltaNeutralSettlingFirm"),
+    text("deltaNeutralClearingAccount"),
+    text("deltaNeutralClearingIntent"),
+    text("deltaNeutralOpenClose").unset("?"),
     boolean("deltaNeutralShortSale"),
     int("deltaNeutralShortSaleSlot"),
     text("deltaNeutralDesignatedLocation"),
@@ -218,7 +245,7 @@ pub const PLACE_ORDER: Layout = &[
 pub const OPEN_ORDER: Layout = &[
     version("34").until(145),
     order_id(),
-    group(SHOWN_CONTRACT),
+    group(ORDER_CONTRACT),
     text("action"),
     decimal("totalQuantity"),
     text("orderType"),
@@ -270,7 +297,7 @@ pub const OPEN_ORDER: Layout = &[
     int("volatilityType"),
     text("deltaNeutralOrderType"),
     double("deltaNeutralAuxPrice").optional(),
-    when(Cond::NotEmpty("deltaNeutralOrderType"), DELTA_NEUTRAL_ORDER),
+    when(Cond::NotEmpty("deltaNeutralOrderType"), SHOWN_DELTA_NEUTRAL_ORDER),
     boolean("continuousUpdate"),
     int("referencePriceType"),
     double("trailStopPrice").optional(),
@@ -428,7 +455,7 @@ pub const AFTER_CONDITIONS: Layout = &[boolean("conditionsIgnoreRth"), boolean("
 
 /// completedOrder. Its text form tells neither order id nor client id; the permanent id is all there is.
 pub const COMPLETED_ORDER: Layout = &[
-    group(SHOWN_CONTRACT),
+    group(ORDER_CONTRACT),
     text("action"),
     decimal("totalQuantity"),
     text("orderType"),

@@ -238,9 +238,14 @@ pub fn mux_for(sim: &SimHandle, more: &[&str]) -> Mux {
 /// that rests, is modified and cancelled. Gives back what the client was sent, line by line, without the two values that
 /// tell the time of day.
 pub fn script(address: SocketAddr, client_id: i32) -> Vec<String> {
+    script_at(address, client_id, 100, 176).iter().map(plain).collect()
+}
+
+/// The script for a client that offers the versions from `min` to `max`. Gives back what the client was sent.
+pub fn script_at(address: SocketAddr, client_id: i32, min: u16, max: u16) -> Vec<Received> {
     let mut c = ApiClient::dial(address).expect("a connection");
     c.patience = PATIENCE;
-    c.greet(100, 176, "").expect("an answer to the greeting");
+    c.greet(min, max, "").expect("an answer to the greeting");
     c.start(client_id).expect("startApi is sent");
     c.expect("managedAccounts").unwrap();
     c.expect("nextValidId").unwrap();
@@ -258,7 +263,8 @@ pub fn script(address: SocketAddr, client_id: i32) -> Vec<String> {
     let mut bars = with(stock("MSFT"), 6);
     bars.set("endDateTime", "20260105-21:00:00").set("barSizeSetting", "30 mins").set("durationStr", "1 D");
     bars.set("useRTH", 1).set("whatToShow", "TRADES").set("formatDate", 1);
-    c.ask("reqHistoricalData", &bars, "historicalData").unwrap();
+    let end = if c.version() >= 196 { "historicalDataEnd" } else { "historicalData" };
+    c.ask("reqHistoricalData", &bars, end).unwrap();
     c.ask("reqPositions", &Record::new(), "positionEnd").unwrap();
     c.send("cancelPositions", &Record::new()).unwrap();
     c.ask("reqMarketRule", &record! { marketRuleId: 26 }, "marketRule").unwrap();
@@ -275,11 +281,11 @@ pub fn script(address: SocketAddr, client_id: i32) -> Vec<String> {
     c.send("cancelOrder", &record! { orderId: 77 }).unwrap();
     c.expect_error(77, 10147).unwrap();
     c.ask("reqExecutions", &record! { reqId: 8 }, "execDetailsEnd").unwrap();
-    c.transcript.iter().map(plain).collect()
+    c.transcript
 }
 
 /// A message in one line.
-fn plain(m: &Received) -> String {
+pub fn plain(m: &Received) -> String {
     let values: Vec<String> = m
         .values
         .iter()

@@ -325,7 +325,6 @@ impl Order {
         ] {
             default(name, "0");
         }
-        default("dontUseAutoPriceForHedge", "1");
         for name in [
             "triggerPrice",
             "lmtPriceOffset",
@@ -341,6 +340,11 @@ impl Order {
         if matches!(values.get("ocaType"), None | Some("0")) {
             values.set("ocaType", 3);
         }
+        if matches!(values.get("displaySize"), None | Some("0")) {
+            values.set("displaySize", "2147483647");
+        }
+        // Whatever was asked for, without a hedge the Gateway shows this.
+        values.set("dontUseAutoPriceForHedge", 1);
         for name in [
             "initMarginBefore",
             "maintMarginBefore",
