@@ -436,14 +436,13 @@ fn quotes(id: u32, subject: &Subject, record: &mut Record, count: Count) -> Verd
     if !subject.us_stock {
         return Verdict::Pass;
     }
-    match (id, record.int("tickType")) {
+    // In protobuf a bid size, type 0, may come without its type.
+    match (id, record.int("tickType").unwrap_or_default()) {
         // Bid, ask and last, live and delayed.
-        (1, Some(1 | 2 | 4 | 66 | 67 | 68)) | (2, Some(0 | 3 | 5 | 69 | 70 | 71)) => {
-            counted(record, &["size"], count)
-        }
+        (1, 1 | 2 | 4 | 66 | 67 | 68) | (2, 0 | 3 | 5 | 69 | 70 | 71) => counted(record, &["size"], count),
         (12 | 13, _) => counted(record, &["size"], count),
         (99, _) => counted(record, &["size", "bidSize", "askSize"], count),
-        (46, Some(48 | 77)) => in_rt_volume(record, 1, count),
+        (46, 48 | 77) => in_rt_volume(record, 1, count),
         _ => {}
     }
     Verdict::Pass

@@ -428,7 +428,8 @@ impl Bound {
                         if set {
                             proto::put_int(number, 1, out);
                         }
-                        set
+                        // All members of a choice have the same mask.
+                        false
                     }
                     How::Conjunction => {
                         proto::put_int(number, i64::from(value == "a"), out);

@@ -7,3 +7,4 @@ mod layouts;
 mod positions;
 mod samples;
 mod tables;
+mod transcode;
