@@ -4,6 +4,7 @@ mod clients;
 mod dialects;
 mod forms;
 mod layouts;
+mod meanings;
 mod positions;
 mod samples;
 mod tables;
