@@ -1,6 +1,10 @@
 //! What the simulated Gateway knows about contracts, history, news and itself; and that all of it can be read at
 //! every version.
 
+#[macro_use]
+#[path = "support/versions.rs"]
+mod versions;
+
 use std::time::Duration;
 
 use twsmux::{
@@ -23,8 +27,8 @@ fn gateway(change: impl FnOnce(&mut SimConfig)) -> SimHandle {
     sim::spawn(config).expect("the simulated Gateway starts")
 }
 
-fn client(gateway: &SimHandle) -> ApiClient {
-    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+fn client(gateway: &SimHandle, version: u16) -> ApiClient {
+    let mut client = ApiClient::open(gateway.address(), version, 1).unwrap();
     client.fence().unwrap();
     client
 }
@@ -40,10 +44,21 @@ fn names(messages: &[Received]) -> Vec<&'static str> {
     messages.iter().map(|m| m.name).collect()
 }
 
-#[test]
-fn contract_details_are_rows_and_an_end_or_a_single_200() {
+at_versions!(
+    contract_details_are_rows_and_an_end_or_a_single_200,
+    bars_of_the_past_are_the_same_every_time,
+    history_errors_have_their_codes,
+    a_pending_query_can_be_cancelled_and_its_id_is_taken_meanwhile,
+    queries_have_a_limit_and_when_paced_a_distance,
+    bars_that_are_kept_up_to_date_go_on_as_updates,
+    a_scanner_gives_rows_and_its_cancel_is_answered,
+    bulletins_are_replayed_and_published,
+    display_groups_are_shared_by_all_clients,
+);
+
+fn contract_details_are_rows_and_an_end_or_a_single_200(version: u16) {
     let gateway = gateway(|_| {});
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, version);
     let one = with(stock("AAPL"), &[("reqId", "1")]);
     let rows = client.ask("reqContractDetails", &one, "contractDetailsEnd").unwrap();
     assert_eq!(names(&rows), ["contractDetails", "contractDetailsEnd"]);
@@ -77,10 +92,9 @@ fn bars(id: i32, more: &[(&'static str, &str)]) -> Record {
     request
 }
 
-#[test]
-fn bars_of_the_past_are_the_same_every_time() {
+fn bars_of_the_past_are_the_same_every_time(version: u16) {
     let gateway = gateway(|_| {});
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, version);
     let first = client.ask("reqHistoricalData", &bars(1, &[]), "historicalData").unwrap().pop().unwrap();
     let rows = first.values.rows("itemCount");
     assert_eq!(rows.len(), 13);
@@ -102,10 +116,9 @@ fn from_196_on_the_end_of_bars_is_a_message_of_its_own() {
     assert_eq!(end.text("endDate"), "20260105 16:00:00 US/Eastern");
 }
 
-#[test]
-fn history_errors_have_their_codes() {
+fn history_errors_have_their_codes(version: u16) {
     let gateway = gateway(|_| {});
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, version);
     for (id, change, code) in [
         (1, ("barSizeSetting", "7 mins"), 321),
         (2, ("durationStr", "soon"), 321),
@@ -120,10 +133,9 @@ fn history_errors_have_their_codes() {
     client.expect_error(9, 366).unwrap();
 }
 
-#[test]
-fn a_pending_query_can_be_cancelled_and_its_id_is_taken_meanwhile() {
+fn a_pending_query_can_be_cancelled_and_its_id_is_taken_meanwhile(version: u16) {
     let gateway = gateway(|c| c.historical_delay = Duration::from_secs(60));
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, version);
     client.send("reqHistoricalData", &bars(1, &[])).unwrap();
     client.send("reqHistoricalData", &bars(1, &[])).unwrap();
     client.expect_error(1, 386).unwrap();
@@ -134,13 +146,12 @@ fn a_pending_query_can_be_cancelled_and_its_id_is_taken_meanwhile() {
     client.ask("reqHistoricalData", &bars(1, &[]), "historicalData").unwrap();
 }
 
-#[test]
-fn queries_have_a_limit_and_when_paced_a_distance() {
+fn queries_have_a_limit_and_when_paced_a_distance(version: u16) {
     let gateway = gateway(|c| {
         c.historical_queries = 2;
         c.historical_pacing = true;
     });
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, version);
     let kept = [("endDateTime", ""), ("keepUpToDate", "1"), ("barSizeSetting", "1 min")];
     for id in 1..=3 {
         client.send("reqHistoricalData", &bars(id, &kept)).unwrap();
@@ -154,10 +165,9 @@ fn queries_have_a_limit_and_when_paced_a_distance() {
     assert!(client.transcript.iter().any(|m| m.name == "historicalData" && m.int("reqId") == 4));
 }
 
-#[test]
-fn bars_that_are_kept_up_to_date_go_on_as_updates() {
+fn bars_that_are_kept_up_to_date_go_on_as_updates(version: u16) {
     let gateway = gateway(|c| c.bar_interval = Duration::from_millis(5));
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, version);
     let request = bars(
         1,
         &[
@@ -182,7 +192,7 @@ fn bars_that_are_kept_up_to_date_go_on_as_updates() {
 #[test]
 fn a_schedule_has_one_session_a_trading_day_and_no_end() {
     let gateway = gateway(|_| {});
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, 176);
     let request = bars(1, &[("whatToShow", "SCHEDULE"), ("barSizeSetting", "1 day"), ("durationStr", "3 D")]);
     let schedule = client.ask("reqHistoricalData", &request, "historicalSchedule").unwrap().pop().unwrap();
     let days: Vec<_> =
@@ -190,10 +200,9 @@ fn a_schedule_has_one_session_a_trading_day_and_no_end() {
     assert_eq!(days, ["20251231", "20260101", "20260102", "20260105"][1..]);
 }
 
-#[test]
-fn a_scanner_gives_rows_and_its_cancel_is_answered() {
+fn a_scanner_gives_rows_and_its_cancel_is_answered(version: u16) {
     let gateway = gateway(|c| c.scanner_interval = Duration::from_millis(20));
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, version);
     let scan = |id: i32, code: &str| {
         record! { reqId: id, numberOfRows: 7, instrument: "STK", locationCode: "STK.US", scanCode: code }
     };
@@ -213,10 +222,9 @@ fn a_scanner_gives_rows_and_its_cancel_is_answered() {
     assert!(xml.text("xml").len() >= 190_000 && xml.text("xml").ends_with("</ScanParameterResponse>\n"));
 }
 
-#[test]
-fn bulletins_are_replayed_and_published() {
+fn bulletins_are_replayed_and_published(version: u16) {
     let gateway = gateway(|_| {});
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, version);
     client.send("reqNewsBulletins", &record! { allMsgs: true }).unwrap();
     assert_eq!(client.expect("updateNewsBulletin").unwrap().int("msgId"), 1);
     assert_eq!(client.expect("updateNewsBulletin").unwrap().int("msgId"), 2);
@@ -228,11 +236,10 @@ fn bulletins_are_replayed_and_published() {
     assert_eq!(names(&client.fence().unwrap()), ["managedAccounts"]);
 }
 
-#[test]
-fn display_groups_are_shared_by_all_clients() {
+fn display_groups_are_shared_by_all_clients(version: u16) {
     let gateway = gateway(|_| {});
-    let mut one = client(&gateway);
-    let mut two = ApiClient::open(gateway.address(), 176, 2).unwrap();
+    let mut one = client(&gateway, version);
+    let mut two = ApiClient::open(gateway.address(), version, 2).unwrap();
     let list = one.ask("queryDisplayGroups", &record! { reqId: 1 }, "displayGroupList").unwrap();
     assert_eq!(list[0].text("groups"), "1|2|3|4|5|6|7");
     for (client, id) in [(&mut one, 2), (&mut two, 3)] {
@@ -247,7 +254,7 @@ fn display_groups_are_shared_by_all_clients() {
 #[test]
 fn what_a_plain_account_may_not_is_refused_as_by_a_real_one() {
     let gateway = gateway(|_| {});
-    let mut client = client(&gateway);
+    let mut client = client(&gateway, 176);
     for (name, request, id, code) in [
         ("requestFA", record! { faDataType: 1 }, 0, 321),
         ("replaceFA", record! { faDataType: 1, xml: "<x/>", reqId: 5 }, 5, 321),

@@ -1,5 +1,9 @@
 //! How a session with the simulated Gateway begins and ends.
 
+#[macro_use]
+#[path = "support/versions.rs"]
+mod versions;
+
 use std::{
     io::{Read, Write},
     net::TcpStream,
@@ -9,20 +13,32 @@ use std::{
 use twsmux::{
     protocol::layout::Record,
     sim::{
-        self, Close, SimConfig, SimHandle,
+        self, Close, LATEST, SimConfig, SimHandle,
         client::{ApiClient, ClientError, PATIENCE, order, stock},
     },
 };
 
 fn gateway(change: impl FnOnce(&mut SimConfig)) -> SimHandle {
-    let mut config = SimConfig::default();
+    let mut config = SimConfig { max_version: LATEST, ..SimConfig::default() };
     change(&mut config);
     sim::spawn(config).expect("the simulated Gateway starts")
 }
 
+at_versions!(
+    accounts_next_id_and_farms_come_in_this_order,
+    next_id_first_puts_a_farm_notice_before_the_accounts,
+    a_client_with_live_orders_is_shown_them_first,
+    a_client_id_in_use_gets_326_and_is_closed,
+    a_message_before_start_api_wedges_a_strict_listener,
+    a_read_only_gateway_refuses_orders_and_what_belongs_to_them,
+    clock_requests_that_come_too_soon_are_not_answered,
+    connections_can_be_dropped_reset_and_refused_and_orders_survive,
+    a_mute_gateway_reads_and_does_not_answer_and_a_stalled_one_does_not_read,
+);
+
 #[test]
 fn the_answer_to_a_greeting_is_one_frame_and_nothing_follows_until_start_api() {
-    let gateway = gateway(|_| {});
+    let gateway = gateway(|c| c.max_version = 176);
     let mut socket = TcpStream::connect(gateway.address()).unwrap();
     socket.set_nodelay(true).unwrap();
     let greeting = b"API\0\0\0\0\x12v100..225 +PACEAPI";
@@ -60,11 +76,10 @@ fn every_version_gets_the_lower_of_both_and_none_gets_less_than_it_can() {
     assert_eq!(gateway.stats().handshakes_refused, 1);
 }
 
-#[test]
-fn accounts_next_id_and_farms_come_in_this_order() {
+fn accounts_next_id_and_farms_come_in_this_order(version: u16) {
     let gateway = gateway(|_| {});
     let mut client = ApiClient::dial(gateway.address()).unwrap();
-    client.greet(100, 176, "").unwrap();
+    client.greet(version, version, "").unwrap();
     client.start(3).unwrap();
     assert_eq!(client.exactly("managedAccounts").unwrap().text("accountsList"), "DU9000001");
     assert_eq!(client.exactly("nextValidId").unwrap().int("orderId"), 1);
@@ -75,43 +90,40 @@ fn accounts_next_id_and_farms_come_in_this_order() {
     );
 }
 
-#[test]
-fn next_id_first_puts_a_farm_notice_before_the_accounts() {
+fn next_id_first_puts_a_farm_notice_before_the_accounts(version: u16) {
     let gateway = gateway(|c| c.next_id_first = true);
     let mut client = ApiClient::dial(gateway.address()).unwrap();
-    client.greet(100, 176, "").unwrap();
+    client.greet(version, version, "").unwrap();
     client.start(3).unwrap();
     let names: Vec<_> = (0..4).map(|_| client.receive().unwrap().name).collect();
     assert_eq!(names, ["nextValidId", "error", "managedAccounts", "error"]);
 }
 
-#[test]
-fn a_client_with_live_orders_is_shown_them_first() {
+fn a_client_with_live_orders_is_shown_them_first(version: u16) {
     let gateway = gateway(|_| {});
-    let mut client = ApiClient::open(gateway.address(), 176, 5).unwrap();
+    let mut client = ApiClient::open(gateway.address(), version, 5).unwrap();
     client.send("placeOrder", &order(1, "AAPL", "BUY", 10, "LMT", "1.0")).unwrap();
     client.expect("orderStatus").unwrap();
     client.fence().unwrap();
     drop(client);
     gateway.wait(PATIENCE, |s| s.open == 0).unwrap();
     let mut again = ApiClient::dial(gateway.address()).unwrap();
-    again.greet(176, 176, "").unwrap();
+    again.greet(version, version, "").unwrap();
     again.start(5).unwrap();
     let names: Vec<_> = (0..5).map(|_| again.receive().unwrap().name).collect();
     assert_eq!(names, ["openOrder", "orderStatus", "openOrderEnd", "managedAccounts", "nextValidId"]);
     assert_eq!(again.transcript[4].int("orderId"), 2, "one above the highest id ever used");
     let mut other = ApiClient::dial(gateway.address()).unwrap();
-    other.greet(176, 176, "").unwrap();
+    other.greet(version, version, "").unwrap();
     other.start(6).unwrap();
     other.exactly("managedAccounts").unwrap();
 }
 
-#[test]
-fn a_client_id_in_use_gets_326_and_is_closed() {
+fn a_client_id_in_use_gets_326_and_is_closed(version: u16) {
     let gateway = gateway(|_| {});
-    let first = ApiClient::open(gateway.address(), 176, 9).unwrap();
+    let first = ApiClient::open(gateway.address(), version, 9).unwrap();
     let mut second = ApiClient::dial(gateway.address()).unwrap();
-    second.greet(176, 176, "").unwrap();
+    second.greet(version, version, "").unwrap();
     second.start(9).unwrap();
     let last = second.expect_closed().unwrap();
     assert_eq!(last.len(), 1);
@@ -119,20 +131,19 @@ fn a_client_id_in_use_gets_326_and_is_closed() {
     assert_eq!(gateway.stats().open, 1);
     drop(first);
     gateway.wait(PATIENCE, |s| s.open == 0).unwrap();
-    ApiClient::open(gateway.address(), 176, 9).unwrap();
+    ApiClient::open(gateway.address(), version, 9).unwrap();
 }
 
-#[test]
-fn a_message_before_start_api_wedges_a_strict_listener() {
+fn a_message_before_start_api_wedges_a_strict_listener(version: u16) {
     let gateway = gateway(|c| c.strict_startapi = true);
-    let mut good = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let mut good = ApiClient::open(gateway.address(), version, 1).unwrap();
     let mut early = ApiClient::dial(gateway.address()).unwrap();
-    early.greet(176, 176, "").unwrap();
+    early.greet(version, version, "").unwrap();
     early.send("reqCurrentTime", &Record::new()).unwrap();
     gateway.wait(PATIENCE, |s| s.wedged).unwrap();
     let mut later = ApiClient::dial(gateway.address()).unwrap();
     later.patience = Duration::from_millis(200);
-    assert!(matches!(later.greet(176, 176, ""), Err(ClientError::Timeout { .. })));
+    assert!(matches!(later.greet(version, version, ""), Err(ClientError::Timeout { .. })));
     good.fence().unwrap();
     assert_eq!(gateway.stats().early_messages, 1);
 }
@@ -184,10 +195,9 @@ fn a_redirect_is_a_negative_version_and_an_address() {
     assert!(error.contains("10.0.0.1:4001"), "{error}");
 }
 
-#[test]
-fn a_read_only_gateway_refuses_orders_and_what_belongs_to_them() {
+fn a_read_only_gateway_refuses_orders_and_what_belongs_to_them(version: u16) {
     let gateway = gateway(|c| c.read_only = true);
-    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let mut client = ApiClient::open(gateway.address(), version, 1).unwrap();
     client.send("placeOrder", &order(1, "AAPL", "BUY", 1, "MKT", "")).unwrap();
     assert!(client.expect_error(1, 321).unwrap().text("errorMsg").contains("Read-Only"));
     for name in ["reqIds", "reqOpenOrders", "reqCompletedOrders"] {
@@ -196,10 +206,9 @@ fn a_read_only_gateway_refuses_orders_and_what_belongs_to_them() {
     }
 }
 
-#[test]
-fn clock_requests_that_come_too_soon_are_not_answered() {
+fn clock_requests_that_come_too_soon_are_not_answered(version: u16) {
     let gateway = gateway(|_| {});
-    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let mut client = ApiClient::open(gateway.address(), version, 1).unwrap();
     client.ask("reqCurrentTime", &Record::new(), "currentTime").unwrap();
     client.send("reqCurrentTime", &Record::new()).unwrap();
     assert!(!client.fence().unwrap().iter().any(|m| m.name == "currentTime"));
@@ -208,15 +217,14 @@ fn clock_requests_that_come_too_soon_are_not_answered() {
     assert!(time.last().unwrap().int("time") >= 1_795_469_258);
 }
 
-#[test]
-fn connections_can_be_dropped_reset_and_refused_and_orders_survive() {
+fn connections_can_be_dropped_reset_and_refused_and_orders_survive(version: u16) {
     let gateway = gateway(|_| {});
-    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let mut client = ApiClient::open(gateway.address(), version, 1).unwrap();
     client.send("placeOrder", &order(1, "AAPL", "BUY", 10, "LMT", "1.0")).unwrap();
     client.expect("orderStatus").unwrap();
     gateway.close_all(Close::Graceful);
     client.expect_closed().unwrap();
-    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let mut client = ApiClient::open(gateway.address(), version, 1).unwrap();
     assert!(gateway.close_client(1, Close::Reset));
     client.expect_closed().unwrap();
     gateway.refuse_connections().unwrap();
@@ -225,16 +233,15 @@ fn connections_can_be_dropped_reset_and_refused_and_orders_survive() {
     gateway.restart().unwrap();
     gateway.set_next_order_id(1, 1);
     let mut client = ApiClient::dial(gateway.address()).unwrap();
-    client.greet(176, 176, "").unwrap();
+    client.greet(version, version, "").unwrap();
     client.start(1).unwrap();
     assert_eq!(client.exactly("openOrder").unwrap().int("orderId"), 1);
     assert_eq!(client.expect("nextValidId").unwrap().int("orderId"), 1, "it went back");
 }
 
-#[test]
-fn a_mute_gateway_reads_and_does_not_answer_and_a_stalled_one_does_not_read() {
+fn a_mute_gateway_reads_and_does_not_answer_and_a_stalled_one_does_not_read(version: u16) {
     let gateway = gateway(|_| {});
-    let mut client = ApiClient::open(gateway.address(), 176, 1).unwrap();
+    let mut client = ApiClient::open(gateway.address(), version, 1).unwrap();
     gateway.mute(true);
     client.send("reqManagedAccts", &Record::new()).unwrap();
     gateway.wait(PATIENCE, |s| s.count(17) == 1).unwrap();
