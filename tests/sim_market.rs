@@ -273,3 +273,34 @@ fn two_runs_of_one_seed_are_equal_and_another_seed_is_not() {
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
 }
+
+/// Sizes of the first image and of a bar, as a client of some version counts them.
+#[test]
+fn sizes_of_us_stocks_are_lots_or_shares_by_the_version_of_the_client() {
+    let gateway = gateway(|_| {});
+    let sizes = |version: u16| {
+        let mut client = ApiClient::open(gateway.address(), version, i32::from(version)).unwrap();
+        client.send("reqMktData", &with(quotes("1", "AAPL"), &[("genericTickList", "233")])).unwrap();
+        let mut size = |name: &str, tick: i64, field: &str| {
+            let found = client.find("a tick", |m| m.name == name && m.int("tickType") == tick).unwrap();
+            found.text(field).to_owned()
+        };
+        let (bid, day) = (size("tickPrice", 1, "size"), size("tickSize", 8, "size"));
+        let trade = size("tickString", 48, "value");
+        let of_trade = trade.split(';').nth(3).unwrap().to_owned();
+        let more = [("whatToShow", "TRADES"), ("endDateTime", "20260105 16:00:00 US/Eastern")];
+        let bars = [("barSizeSetting", "1 day"), ("durationStr", "1 D"), ("formatDate", "1"), ("reqId", "2")];
+        client.send("reqHistoricalData", &with(with(stock("AAPL"), &more), &bars)).unwrap();
+        let bar = client.expect("historicalData").unwrap().values.rows("itemCount")[0].clone();
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        [number(&bid), number(&day), number(&of_trade), bar.float("volume").unwrap()]
+    };
+    let [bid, day, of_trade, bar] = sizes(226);
+    assert_eq!((day, of_trade), (10_000.0, 10_000.0));
+    assert_eq!(sizes(220), [bid, day, of_trade, bar]);
+    for version in [219, 200, 175] {
+        assert_eq!(sizes(version), [bid, day / 100.0, of_trade / 100.0, bar], "{version}");
+    }
+    assert_eq!(sizes(174), [bid, day / 100.0, of_trade / 100.0, bar / 100.0]);
+    assert_eq!(sizes(157), [bid / 100.0, day / 100.0, of_trade / 100.0, bar / 100.0]);
+}

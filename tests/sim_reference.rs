@@ -354,8 +354,8 @@ fn tour(client: &mut ApiClient) {
 fn everything_can_be_asked_and_read_at_every_version() {
     let gateway = gateway(|c| {
         c.market_data_lines = 1000;
-        c.tick_interval = Duration::from_millis(20);
-        c.bar_interval = Duration::from_millis(20);
+        c.tick_interval = Duration::from_millis(50);
+        c.bar_interval = Duration::from_millis(50);
         c.snapshot_time = Duration::from_millis(5);
         c.fill_delay = Duration::ZERO;
         c.scanner_parameters_size = 1000;

@@ -27,7 +27,7 @@ RECORDINGS = {
     "ib_insync": [157, 176],
     "ib_async": [157, 176, 178],
     "ibapi": [157],
-    "ibapi-stable": [157, 176, 200],
+    "ibapi-stable": [157, 176, 200, 201, 213, 226],
     "stoqey": [176, 193],
 }
 

@@ -173,6 +173,12 @@ impl Book {
     }
 }
 
+/// Whether a value that a client sent is neither a zero nor one of the numbers that mean "none".
+fn says_something(value: &str) -> bool {
+    let none = |n: f64| n == 0.0 || n == f64::MAX || n == f64::from(i32::MAX);
+    !value.is_empty() && !value.parse().is_ok_and(none)
+}
+
 impl Order {
     /// An order to which nothing has happened yet.
     pub fn new(key: Key, perm_id: i64, con_id: i64, account: String, fields: Record) -> Self {
@@ -250,7 +256,7 @@ impl Order {
     /// Values of messages 5 and 101: what the client sent, and what a Gateway changes in it (LIVE.md 3).
     pub fn open_record(&self, instrument: Option<&Instrument>) -> Record {
         let mut values = Record::new();
-        for (name, value) in self.fields.iter().filter(|(_, v)| !v.is_empty()) {
+        for (name, value) in self.fields.iter().filter(|(_, v)| says_something(v)) {
             values.set(name, value);
         }
         for rows in [
@@ -301,13 +307,14 @@ impl Order {
                 values.set(name, value);
             }
         };
-        let trail = self.price("lmtPrice").map(|p| number(p + 1.0));
+        let trail = self.price("lmtPrice").filter(|p| *p != 0.0).map(|p| number(p + 1.0));
         default("tif", "DAY");
         default("lmtPrice", "0.0");
         default("auxPrice", "0.0");
         default("clearingIntent", "IB");
         default("exemptCode", "-1");
         default("minQty", "2147483647");
+        default("displaySize", "2147483647");
         default("scaleInitLevelSize", "2147483647");
         default("scaleSubsLevelSize", "2147483647");
         default("scalePriceIncrement", UNSET);
@@ -325,39 +332,17 @@ impl Order {
         ] {
             default(name, "0");
         }
-        for name in [
-            "triggerPrice",
-            "lmtPriceOffset",
-            "adjustedStopPrice",
-            "adjustedStopLimitPrice",
-            "adjustedTrailingAmount",
-        ] {
-            default(name, UNSET);
-        }
+        // The text form of open orders has no place for these.
+        default("routeMarketableToBbo", "0");
+        default("seekPriceImprovement", "0");
         default("trailStopPrice", trail.as_deref().unwrap_or(UNSET));
         let trail = values.get("trailStopPrice").unwrap_or(UNSET).to_owned();
         values.set("trailStopPrice2", trail);
         if matches!(values.get("ocaType"), None | Some("0")) {
             values.set("ocaType", 3);
         }
-        if matches!(values.get("displaySize"), None | Some("0")) {
-            values.set("displaySize", "2147483647");
-        }
         // Whatever was asked for, without a hedge the Gateway shows this.
         values.set("dontUseAutoPriceForHedge", 1);
-        for name in [
-            "initMarginBefore",
-            "maintMarginBefore",
-            "equityWithLoanBefore",
-            "initMarginChange",
-            "maintMarginChange",
-            "equityWithLoanChange",
-            "initMarginAfter",
-            "maintMarginAfter",
-            "equityWithLoanAfter",
-        ] {
-            values.set(name, UNSET);
-        }
         values
     }
 

@@ -172,7 +172,6 @@ impl Gateway {
             evMultiplier: "",
             modelCode: order.text("modelCode"),
             lastLiquidity: 2,
-            submitter: "simulated-user",
             optExerciseOrLapseType: -1,
         };
         i.describe(&mut values);

@@ -105,8 +105,8 @@ enum Timer {
 }
 
 /// Values by which the text form says that there is none, each in its own way. Protobuf has nothing there.
-const NONE_IN_TEXT: [(&str, &str); 4] =
-    [("right", "?"), ("right", "0"), ("deltaNeutralOpenClose", "?"), ("liquidation", "0")];
+const NONE_IN_TEXT: [(&str, &str); 3] =
+    [("right", "0"), ("deltaNeutralOpenClose", "?"), ("liquidation", "0")];
 
 /// The simulated Gateway.
 #[derive(Debug)]
