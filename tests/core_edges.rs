@@ -344,6 +344,27 @@ fn a_client_too_many_is_closed_at_once() {
 }
 
 #[test]
+fn the_status_that_follows_a_changed_order_reaches_its_owner_also_when_it_repeats_the_one_before() {
+    let mut w = ready(176, |_| {});
+    let (one, two) = (started(&mut w, 1), started(&mut w, 2));
+    w.request(one, 3, &[("orderId", "5"), ("lmtPrice", "1")]);
+    let up = went_up(&mut w).iter().find_map(|f| f.request().int("orderId")).expect("placed").to_string();
+    let show = |w: &mut World, price: &str| {
+        w.say(5, &[("orderId", &up), ("lmtPrice", price), ("status", "Submitted")]);
+        w.say(3, &[("orderId", &up), ("status", "Submitted")]);
+    };
+    show(&mut w, "1");
+    got(&mut w, one);
+    w.request(two, 16, &[]);
+    went_up(&mut w);
+    show(&mut w, "1.25"); // a modification, in the middle of the answer to somebody else
+    let ids: Vec<u16> = got(&mut w, one).iter().map(|f| f.id).collect();
+    assert_eq!(ids, [5, 3], "clients take the pair for one event");
+    show(&mut w, "1.25");
+    assert!(got(&mut w, one).is_empty(), "the answer itself repeats what is known");
+}
+
+#[test]
 fn an_answer_that_grows_beyond_what_the_client_reads_is_an_error_on_that_request() {
     let mut w = ready(208, |_| {});
     let (who, _) = w.connect();

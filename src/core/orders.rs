@@ -41,6 +41,8 @@ pub struct Order {
     pub open: Option<Bytes>,
     /// Last orderStatus of the Gateway, upstream ids.
     pub status: Option<Bytes>,
+    /// Whether the owner was shown a change and not yet the status that belongs to it.
+    pub status_due: bool,
 }
 
 /// What an order id turned out to be.
@@ -224,6 +226,7 @@ impl Orders {
                 withdrawn: false,
                 open: None,
                 status: None,
+                status_due: false,
             },
         );
     }

@@ -239,9 +239,12 @@ impl Core {
             if !known.dead {
                 known.open = Some(Bytes::copy_from_slice(payload));
             }
+            known.status_due = changed;
             return changed;
         }
-        let changed = known.status.as_deref() != Some(payload);
+        // Every openOrder is followed by its orderStatus (LIVE.md section 3), and clients take both for one event.
+        let due = std::mem::take(&mut known.status_due);
+        let changed = due || known.status.as_deref() != Some(payload);
         known.status = Some(Bytes::copy_from_slice(payload));
         known.dead = is_final(heard);
         if known.dead {

@@ -305,7 +305,9 @@ pub(super) fn is_unset(field: &Field, value: &str) -> bool {
             }
             Type::Bool => !is_set(value.as_bytes()),
             // Amounts of order states are text that was made from a double.
-            Type::Str => field.unset.is_some_and(|u| u == value) || field.name == "right" && value == "?",
+            Type::Str => {
+                field.unset.is_some_and(|u| u == value) || field.name == "right" && matches!(value, "?" | "0")
+            }
             Type::Tags => false,
         }
 }

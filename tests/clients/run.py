@@ -287,16 +287,38 @@ def four_libraries_at_176(s):
     s.ends_well(mux)
 
 
-@scenario
-def too_old_a_client_is_refused_in_words(s):
-    """9.81 speaks at most 157. In front of an upstream at 176 it is told both numbers."""
-    mux = s.twsmux()
-    t = s.transcript(s.client("ibapi", mux.port, 1, "--tour", "connect"))
-    check(t["exit"] != 0, "9.81 connected to an upstream at 176")
-    texts = [e["text"] for e in t["errors"]]
-    check(any("157" in text and "176" in text for text in texts), f"no error names both versions: {texts}, {t['failure']}")
-    s.tours(mux.port, [("ib_async", 2)], "connect")
-    s.one_upstream(mux)
+# Library -> the server versions that it offers.
+OFFERED = {
+    "ib_async": (157, 178),
+    "ib_insync": (157, 176),
+    "ibapi": (100, 157),
+    "ibapi-stable": (100, 226),
+    "stoqey": (100, 193),
+    "rust-ibapi": (213, 226),
+}
+
+
+def any_client_on_a_gateway_at(version):
+    """All libraries at once on one upstream, each at its own version, with order ids that are all the same."""
+
+    def run(s):
+        mux = s.twsmux(version)
+        clients = [(library, 11 + n) for n, library in enumerate(OFFERED)]
+        found = s.tours(mux.port, clients, "full", "--start-order-id", 500)
+        for (library, _), t in found.items():
+            least, most = OFFERED[library]
+            told = min(max(version, least), most)
+            check(t["server_version"] == told, f"{library} was given version {t['server_version']}, not {told}")
+        check(all(500 in order_ids(t) for t in found.values()), "order id 500 should have been in use by all")
+        s.one_upstream(mux)
+        s.ends_well(mux)
+
+    run.__doc__ = any_client_on_a_gateway_at.__doc__
+    SCENARIOS.append((f"any-client-on-a-gateway-at-{version}", run))
+
+
+for gateway in (157, 176, 200, 213, 226):
+    any_client_on_a_gateway_at(gateway)
 
 
 @scenario
