@@ -100,6 +100,7 @@ impl<'a> Driver<'a> {
         tour.tap(|tap| tap.open());
         let (client, notices) = tour.answer(connected.unwrap_or(Err(Error::Timeout)), what)?;
         let stream = tour.answer(client.order_update_stream(), "the stream of order updates")?;
+        complaints::forget_early_orders();
 
         let accounts = client.handshake_managed_accounts().to_vec();
         tour.check(!accounts.is_empty(), || "no managed account came".into())?;
