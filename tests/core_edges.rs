@@ -393,3 +393,15 @@ fn an_answer_that_grows_beyond_what_the_client_reads_is_an_error_on_that_request
     assert_eq!(told.iter().filter_map(Frame::error).collect::<Vec<_>>(), [(5, 322)]);
     assert_eq!(told.len(), 1);
 }
+
+#[test]
+fn account_summaries_about_the_same_tags_share_one_request_whatever_their_order() {
+    let mut w = ready(176, |_| {});
+    let clients = [started(&mut w, 1), started(&mut w, 2), started(&mut w, 3)];
+    for (who, tags) in
+        clients.into_iter().zip(["NetLiquidation,BuyingPower", "BuyingPower, NetLiquidation", "BuyingPower"])
+    {
+        w.request(who, 62, &[("reqId", "7"), ("groupName", "All"), ("tags", tags)]);
+    }
+    assert_eq!(went_up(&mut w).iter().filter(|f| f.id == 62).count(), 2);
+}

@@ -21,7 +21,7 @@ impl Core {
             return self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
         }
         let field = |name| asked.shape.field(&asked.message, name).ok().flatten().unwrap_or_default();
-        let subject = (field("groupName"), field("tags"));
+        let subject = (field("groupName"), tag_set(&field("tags")));
         if let Some(up) = self.summaries.about(&subject) {
             self.summaries.join(up, key, down);
             let image = self.summaries.get_mut(up).map(|s| s.image()).unwrap_or_default();
@@ -140,4 +140,12 @@ impl Core {
             self.own_unsubscribes += 1;
         }
     }
+}
+
+/// The tags of an account summary in one order: the Gateway answers in its own (LIVE.md section 6).
+fn tag_set(tags: &str) -> String {
+    let mut set: Vec<&str> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
+    set.sort_unstable();
+    set.dedup();
+    set.join(",")
 }

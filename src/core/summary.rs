@@ -9,7 +9,7 @@ use crate::limits;
 
 type Map<K, V> = indexmap::IndexMap<K, V, FxBuildHasher>;
 
-/// Group and tags, as the clients wrote them.
+/// Group, and tags in one order.
 pub type Subject = (String, String);
 
 /// One upstream request and those who share it.
