@@ -258,6 +258,8 @@ def simulator_alone(s):
     """The drivers and the simulated Gateway without anything between: what fails here is not the multiplexer's fault."""
     _, port = s.sim(157)
     s.tours(port, [(library, 1 + n) for n, library in enumerate(ALL)])
+    _, port = s.sim(226)
+    s.tours(port, [(library, 1 + n) for n, library in enumerate(["ibapi-stable", "rust-ibapi"])])
 
 
 @scenario
@@ -343,7 +345,7 @@ def a_client_id_in_use_is_refused_with_326(s):
 @scenario
 def same_answers_as_without_twsmux(s):
     """Every library's tour through twsmux equals its tour at the simulated Gateway itself, but for ids; at each version
-    at which the frames of a library change, up to the newest without protobuf."""
+    at which the frames of a library change."""
     found = []
     for version, libraries in [
         (157, ALL),
@@ -351,6 +353,8 @@ def same_answers_as_without_twsmux(s):
         (178, ["ib_async", "stoqey"]),
         (193, ["ibapi-stable", "stoqey"]),
         (200, ["ibapi-stable", "ibapi-stable"]),
+        (213, ["ibapi-stable", "rust-ibapi"]),
+        (226, ["ibapi-stable", "rust-ibapi"]),
     ]:
         clients = [(library, 31 + n) for n, library in enumerate(libraries)]
         sim, direct = s.sim(version)
