@@ -81,21 +81,29 @@ fn an_outage_ends_what_is_open_and_keeps_the_clients() {
 }
 
 #[test]
-fn a_gateway_that_restarts_with_another_version_loses_the_clients_that_cannot_follow() {
+fn a_client_stays_at_its_version_when_the_gateway_restarts_with_another_one() {
     let gateway = sim(|_| {});
-    let mux = eager(&gateway);
-    let mut c = started(&mux, 1);
-    gateway.configure(|config| config.max_version = 170);
-    gateway.restart().unwrap();
-    let told = c.expect_error(-1, 506).unwrap();
-    assert!(
-        told.text("errorMsg").contains("170") && told.text("errorMsg").contains("176"),
-        "{}",
-        told.line()
-    );
-    c.expect_closed().unwrap();
-    let mut again = ApiClient::dial(mux.listen).unwrap();
-    assert_eq!(again.greet(100, 176, "").unwrap().version, 170, "connecting again helps");
+    let mux = mux_for(&gateway, &["--backoff-min", "0.2", "--max-server-version", "latest"]);
+    let mut c = ApiClient::dial(mux.listen).unwrap();
+    c.patience = PATIENCE;
+    c.greet(100, 176, "").unwrap();
+    c.start(1).unwrap();
+    c.expect("nextValidId").unwrap();
+    for version in [170, 226, 157] {
+        gateway.configure(|config| config.max_version = version);
+        gateway.restart().unwrap();
+        c.expect_error(-1, 1101).expect("back");
+        let mut details = stock("AAPL");
+        details.set("reqId", i64::from(version));
+        let answer = c.ask("reqContractDetails", &details, "contractDetailsEnd").unwrap();
+        assert!(
+            answer.iter().any(|m| m.name == "contractDetails" && m.text("longName") == "APPLE INC"),
+            "{version}"
+        );
+    }
+    let mut new = ApiClient::dial(mux.listen).unwrap();
+    assert_eq!(new.greet(100, 176, "").unwrap().version, 157, "a new one follows the Gateway");
+    assert_eq!(gateway.stats().malformed, 0, "{}", gateway.stats().last_malformed);
 }
 
 #[test]

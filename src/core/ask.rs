@@ -158,7 +158,8 @@ impl Core {
         match (asked.shape.decl.handling, asked.shape.decl.kind) {
             (Handling::PlaceOrder | Handling::Exercise, _) => self.refuse_order(ctx, asked, &why),
             (Handling::CancelOrder | Handling::GlobalCancel, _) => {
-                let words = format!("Order Message: the cancel was not sent to the Gateway: {why}.");
+                let words =
+                    format!("Order Message:\nWarning: the cancel was not sent to the Gateway: {why}.");
                 self.send_error(ctx, asked.key, asked.error_id(), codes::ORDER_MESSAGE, &words);
             }
             // There is no such cancel at the Gateway: the client gets nothing more, which is what it wants.
@@ -199,7 +200,8 @@ impl Core {
         match asked.shape.decl.handling {
             Handling::PlaceOrder | Handling::Exercise => self.refuse_order(ctx, asked, why),
             Handling::CancelOrder | Handling::GlobalCancel => {
-                let words = format!("Order Message: the cancel was not sent to the Gateway: {why}.");
+                let words =
+                    format!("Order Message:\nWarning: the cancel was not sent to the Gateway: {why}.");
                 self.send_error(ctx, asked.key, id, codes::ORDER_MESSAGE, &words);
             }
             _ if self.is_ready() => {

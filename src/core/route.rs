@@ -262,7 +262,7 @@ impl Core {
         } else if let Some((owner, down)) = order.map(|o| (o.owner, o.down))
             && let Some(key) = self.owner_key(owner)
         {
-            let words = "Order Message: the Gateway refused a message about this order because of its message rate. \
+            let words = "Order Message:\nWarning: the Gateway refused a message about this order because of its message rate. \
                          Check the open orders before sending it again.";
             self.send_error(ctx, key, down.0, codes::ORDER_MESSAGE, words);
         } else {

@@ -77,7 +77,7 @@ impl Core {
         let (code, words) = match modifies {
             true => (
                 codes::ORDER_MESSAGE,
-                format!("Order Message: the modification was not sent to the Gateway: {why}."),
+                format!("Order Message:\nWarning: the modification was not sent to the Gateway: {why}."),
             ),
             false => {
                 (codes::ORDER_REJECTED, format!("Order rejected - reason: not sent to the Gateway: {why}."))
@@ -109,7 +109,7 @@ impl Core {
             }
             false => (
                 codes::ORDER_MESSAGE,
-                format!("Order Message: the modification was not sent to the Gateway: {why}."),
+                format!("Order Message:\nWarning: the modification was not sent to the Gateway: {why}."),
             ),
         };
         if is_new {
@@ -130,7 +130,7 @@ impl Core {
     ) {
         let Some(key) = client else { return };
         let id = up.and_then(|up| self.orders.get(up)).map_or(-1, |o| o.down.0);
-        let words = format!("Order Message: the cancel was not sent to the Gateway: {why}.");
+        let words = format!("Order Message:\nWarning: the cancel was not sent to the Gateway: {why}.");
         self.send_error(ctx, key, id, codes::ORDER_MESSAGE, &words);
     }
 
@@ -140,7 +140,7 @@ impl Core {
         let (owner, down) = (order.owner, order.down);
         if let Some(key) = self.owner_key(owner) {
             let words = format!(
-                "Order Message: the connection to the Gateway was lost right after this order was sent; whether it \
+                "Order Message:\nWarning: the connection to the Gateway was lost right after this order was sent; whether it \
                  arrived is unknown. {CHECK}."
             );
             self.send_error(ctx, key, down.0, codes::ORDER_MESSAGE, &words);
