@@ -11,7 +11,7 @@ use twsmux::{
     record,
     sim::{
         self, LATEST, SimConfig, SimHandle,
-        client::{ApiClient, PATIENCE, stock},
+        client::{ApiClient, PATIENCE, Received, stock},
     },
 };
 
@@ -303,4 +303,21 @@ fn sizes_of_us_stocks_are_lots_or_shares_by_the_version_of_the_client() {
     }
     assert_eq!(sizes(174), [bid, day / 100.0, of_trade / 100.0, bar / 100.0]);
     assert_eq!(sizes(157), [bid / 100.0, day / 100.0, of_trade / 100.0, bar / 100.0]);
+}
+
+#[test]
+fn fractions_of_a_share_and_odd_lots_are_for_clients_that_know_them() {
+    let gateway = gateway(|_| {});
+    let seen = |version: u16| {
+        let mut client = ApiClient::open(gateway.address(), version, i32::from(version)).unwrap();
+        client.send("reqMktData", &quotes("1", "AAPL")).unwrap();
+        // The image has one trade, the third update a whole one, the sixth one with a fraction.
+        let trade = |m: &Received| m.name == "tickPrice" && m.int("tickType") == 4;
+        let sizes: Vec<_> = (0..3).map(|_| client.find("a trade", trade).unwrap().float("size")).collect();
+        (sizes[2].fract(), client.transcript.iter().any(|m| m.int("tickType") == 105))
+    };
+    assert_eq!(seen(226), (0.5, true));
+    assert_eq!(seen(224), (0.5, false));
+    assert_eq!(seen(221), (0.0, false));
+    assert_eq!(seen(176), (0.0, false));
 }

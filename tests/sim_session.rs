@@ -10,11 +10,22 @@ use std::{
     time::Duration,
 };
 
+use bytes::BytesMut;
 use twsmux::{
-    protocol::layout::Record,
+    protocol::{
+        self,
+        layout::{self, Record},
+        model::Direction,
+        plan::plan,
+    },
+    record,
     sim::{
         self, Close, LATEST, SimConfig, SimHandle,
         client::{ApiClient, ClientError, PATIENCE, order, stock},
+    },
+    wire::{
+        frame,
+        text::{self, Form},
     },
 };
 
@@ -283,4 +294,68 @@ fn notices_and_errors_can_be_sent_from_outside() {
     assert!(!gateway.send_error(5, 77, 2137, "words"));
     gateway.send_raw(b"\0\0\0\x07\x35\x33\0\x31\0\x30\0");
     assert!(client.expect("openOrderEnd").is_err(), "a raw frame with a field too many is seen as such");
+}
+
+/// A request in a form of one's choice, which the version need not have.
+fn put_as(name: &str, form: Form, version: u16, values: &Record, out: &mut BytesMut) {
+    let request = protocol::requests().iter().find(|r| r.message.name == name).unwrap();
+    frame::put_with(out, |out| {
+        text::put_id(u32::from(request.message.id), form, version, out);
+        match form {
+            Form::Text => layout::encode(request.message.text.unwrap(), version, values, out),
+            Form::Proto => plan(Direction::Request, request.message.id).unwrap().encode(values, version, out),
+        }
+    });
+}
+
+#[test]
+fn both_forms_of_a_request_are_read_whatever_the_version_says() {
+    let gateway = gateway(|_| {});
+    for version in [201, 226] {
+        let mut client = ApiClient::open(gateway.address(), version, 1).unwrap();
+        for form in [Form::Text, Form::Proto] {
+            let mut bytes = BytesMut::new();
+            let mut apple = stock("AAPL");
+            apple.set("reqId", 5);
+            put_as("reqContractDetails", form, version, &apple, &mut bytes);
+            put_as("reqPositions", form, version, &Record::new(), &mut bytes);
+            client.send_raw(&bytes).unwrap();
+            client
+                .find("the contract", |m| m.name == "contractDetails" && m.int("conId") == 265_598)
+                .unwrap();
+            client.expect("contractDetailsEnd").unwrap();
+            client.expect("positionEnd").unwrap();
+        }
+    }
+    assert_eq!(gateway.stats().malformed, 0);
+}
+
+#[test]
+fn a_broken_protobuf_request_draws_320() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 226, 1).unwrap();
+    // cancelMktData with the request id 42 and a string that is longer than the rest.
+    client.send_raw(b"\0\0\0\x08\0\0\0\xca\x08\x2a\x12\x09").unwrap();
+    client.expect_error(-1, 320).unwrap();
+    assert_eq!(gateway.stats().malformed, 1);
+    client.fence().unwrap();
+}
+
+#[test]
+fn a_few_settings_can_be_read_and_changed() {
+    let gateway = gateway(|_| {});
+    let mut client = ApiClient::open(gateway.address(), 221, 1).unwrap();
+    let read = |client: &mut ApiClient, id: i32| {
+        client.ask("reqConfig", &record! { reqId: id }, "configResponse").unwrap().pop().unwrap()
+    };
+    let before = read(&mut client, 1);
+    assert_eq!((before.int("reqId"), before.text("settings.readOnlyApi")), (1, "0"));
+    assert_eq!(before.text("autoLogoffTime"), "11:45");
+    let mut change = record! { reqId: 2 };
+    change.set("settings.readOnlyApi", true);
+    let answer = client.ask("updateConfig", &change, "updateConfigResponse").unwrap().pop().unwrap();
+    assert_eq!(answer.values.rows("changedFields").len(), 1);
+    assert!(read(&mut client, 3).values.flag("settings.readOnlyApi"));
+    client.send("placeOrder", &order(1, "AAPL", "BUY", 1, "MKT", "")).unwrap();
+    client.expect_error(1, 321).unwrap();
 }

@@ -29,6 +29,7 @@ RECORDINGS = {
     "ibapi": [157],
     "ibapi-stable": [157, 176, 200, 201, 213, 226],
     "stoqey": [176, 193],
+    "rust-ibapi": [226],
 }
 
 

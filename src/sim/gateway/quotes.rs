@@ -1,9 +1,11 @@
 //! The ticks of a quote subscription: the first image, the updates, the computations of options.
 
+use std::fmt::Display;
+
 use super::{ConnId, Gateway, m, market::Quotes, subscriptions::req_id};
 use crate::{
     protocol::{layout::Record, meaning::Subject},
-    sim::instruments::{Instrument, number},
+    sim::instruments::{Instrument, number, quantity},
 };
 
 /// The delayed twin of a tick type.
@@ -38,7 +40,7 @@ impl Ticks<'_> {
         if self.delayed { delayed(tick) } else { tick }
     }
 
-    fn price(&mut self, tick: i32, price: f64, size: u64) {
+    fn price(&mut self, tick: i32, price: f64, size: impl Display) {
         let values = record! {
             reqId: self.id,
             tickType: self.kind(tick),
@@ -49,7 +51,7 @@ impl Ticks<'_> {
         self.gateway.send_about(self.conn, m::TICK_PRICE, &values, self.subject);
     }
 
-    fn size(&mut self, tick: i32, size: u64) {
+    fn size(&mut self, tick: i32, size: impl Display) {
         let values = record! { reqId: self.id, tickType: self.kind(tick), size: size };
         self.gateway.send_about(self.conn, m::TICK_SIZE, &values, self.subject);
     }
@@ -93,6 +95,15 @@ impl Gateway {
         if !quotes.snapshot {
             t.generic(49, 0.0);
         }
+        if instrument.subject().us_stock && !t.delayed {
+            // Better than the best quotes of round lots.
+            t.price(105, q.last, 0);
+            t.size(107, 7);
+            t.text(109, "Q".into());
+            t.price(106, q.last, 0);
+            t.size(108, 3);
+            t.text(110, "P".into());
+        }
         if instrument.sec_type == "OPT" {
             for tick in [10, 11, 12, 13] {
                 self.send_computation(conn, id, instrument, delayed_if(quotes, tick), None);
@@ -118,9 +129,12 @@ impl Gateway {
         t.price(2, q.ask, q.ask_size);
         t.size(3, q.ask_size);
         if instrument.sec_type != "CASH" && step.is_multiple_of(3) {
+            // Some trades are of a fraction of a share.
+            let fraction = if instrument.sec_type == "STK" && step.is_multiple_of(2) { 0.5 } else { 0.0 };
+            let shares = q.last_size as f64 + fraction;
             t.text(45, wall.to_string());
-            t.price(4, q.last, q.last_size);
-            t.size(5, q.last_size);
+            t.price(4, q.last, quantity(shares));
+            t.size(5, quantity(shares));
             t.size(8, q.volume);
         }
         if instrument.sec_type == "OPT" && step.is_multiple_of(4) {
