@@ -95,17 +95,10 @@ impl World {
         self.up.clear();
     }
 
-    /// managedAccounts and nextValidId, in the form of the link's version.
+    /// managedAccounts and nextValidId.
     pub fn say_start(&mut self, next: i32) {
-        let v = self.version;
-        match v {
-            0..207 => drop(self.say(15, &[("accountsList", "DU1")])),
-            _ => drop(self.gateway_sends(&proto_payload(15, v, |out| proto::put_bytes(1, b"DU1", out)))),
-        }
-        match v {
-            0..213 => drop(self.say(9, &[("orderId", &next.to_string())])),
-            _ => drop(self.gateway_sends(&proto_payload(9, v, |out| proto::put_int(1, next.into(), out)))),
-        }
+        self.say(15, &[("accountsList", "DU1")]);
+        self.say(9, &[("orderId", &next.to_string())]);
         self.flush();
     }
 
@@ -123,13 +116,9 @@ impl World {
         who
     }
 
-    /// A client starts, in the form of its version.
+    /// A client starts.
     pub fn start(&mut self, who: Who, id: i32) {
-        let v = self.version_of(who);
-        match v {
-            0..213 => drop(self.request(who, 71, &[("clientId", &id.to_string())])),
-            _ => drop(self.frame(who, &proto_payload(71, v, |out| proto::put_int(1, id.into(), out)))),
-        }
+        self.request(who, 71, &[("clientId", &id.to_string())]);
         self.flush();
     }
 

@@ -9,16 +9,16 @@
 pub mod ease;
 pub mod kinds;
 pub mod shadow;
+pub mod speech;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use twsmux::core::io::{Action, Actions, Gone, Input};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
-use twsmux::protocol::layout::{self, Record, put_text};
-use twsmux::protocol::{request, response};
+use twsmux::protocol::layout::Record;
 use twsmux::time::Time;
 use twsmux::wire::frame::{self, FrameBuffer};
 use twsmux::wire::handshake::{ClientHello, ServerHello};
@@ -73,41 +73,26 @@ impl Frame {
         text::message(&self.payload, self.version).expect("a message id").body
     }
 
-    /// The values of a text response.
+    /// The values of a response, under the names of the text form.
     pub fn response(&self) -> Record {
-        let decl = response(self.id.into()).expect("a declared response");
-        layout::read(&decl.message, self.version, self.body()).expect("the declared layout")
+        speech::read(speech::dialect(self.version).response(self.id.into()), self)
     }
 
-    /// The values of a text request.
+    /// The values of a request, under the names of the text form.
     pub fn request(&self) -> Record {
-        let decl = request(self.id.into()).expect("a declared request");
-        layout::read(&decl.message, self.version, self.body()).expect("the declared layout")
+        speech::read(speech::dialect(self.version).request(self.id.into()), self)
     }
 
     /// For an error (4): its id and code.
     pub fn error(&self) -> Option<(i32, u16)> {
-        if self.id != 4 {
-            return None;
-        }
-        if self.form == Form::Proto {
-            let int = |n| twsmux::wire::proto::get_int(self.body(), &[n]).unwrap();
-            return Some((int(1).unwrap_or(0) as i32, int(3).unwrap_or(0) as u16));
-        }
-        let at = usize::from(self.version < 194);
-        let field = |n: usize| text::int(self.body(), n + at).expect("a number");
-        Some((field(1) as i32, field(2) as u16))
+        let error = (self.id == 4).then(|| self.response())?;
+        let int = |name| error.int(name);
+        Some((int("id").unwrap_or(-1) as i32, int("errorCode").unwrap_or(0) as u16))
     }
 
     /// The words of an error.
     pub fn words(&self) -> String {
-        match self.form {
-            Form::Text => self.response().get("errorMsg").unwrap_or_default().to_owned(),
-            Form::Proto => {
-                let words = twsmux::wire::proto::get_str(self.body(), &[4]).unwrap().unwrap_or_default();
-                String::from_utf8_lossy(words).into_owned()
-            }
-        }
+        self.response().get("errorMsg").unwrap_or_default().to_owned()
     }
 }
 
@@ -120,18 +105,16 @@ pub fn record(values: &[(&'static str, &str)]) -> Record {
     r
 }
 
-/// The payload of a client's request in text; what is not given has its default.
+/// The payload of a client's request in the form of its version; what is not given has its default.
 pub fn request_payload(version: u16, id: u16, values: &Record) -> Bytes {
-    let mut out = BytesMut::new();
-    put_text(&request(id.into()).expect("declared").message, version, values, &mut out);
-    out.freeze().slice(frame::PREFIX..)
+    let shape = speech::dialect(version).request(id.into());
+    speech::write(shape.expect("a request of this version"), values)
 }
 
-/// The payload of a Gateway's message in text.
+/// The payload of a Gateway's message in the form of its version.
 pub fn response_payload(version: u16, id: u16, values: &Record) -> Bytes {
-    let mut out = BytesMut::new();
-    put_text(&response(id.into()).expect("declared").message, version, values, &mut out);
-    out.freeze().slice(frame::PREFIX..)
+    let shape = speech::dialect(version).response(id.into());
+    speech::write(shape.expect("a response of this version"), values)
 }
 
 /// A scripted client's end of its connection.
@@ -345,12 +328,7 @@ impl World {
                 outcome.hellos.push((who, peer.hello.clone().expect("just read")));
             }
             for f in new {
-                let decl = response(f.id.into()).expect("a declared response");
-                if f.form == Form::Text {
-                    layout::check(&decl.message, f.version, f.body()).unwrap_or_else(|e| {
-                        panic!("frame {} for client {who} does not parse: {e}: {:?}", f.id, f.payload)
-                    });
-                }
+                speech::check_response(&f, who);
                 self.hash(&[who as u8]);
                 let payload = f.payload.clone();
                 self.hash(&payload);
@@ -386,10 +364,7 @@ impl World {
             } else {
                 assert_ne!(f.id, 71, "one startApi");
             }
-            let decl = request(f.id.into()).expect("a declared request");
-            if f.form == Form::Text {
-                layout::check(&decl.message, f.version, f.body()).expect("upstream sees only what parses");
-            }
+            speech::check_request(&f);
             self.count_send();
             self.hash(payload);
             self.up.push(f.clone());
@@ -451,7 +426,7 @@ impl World {
         self.peers[who].hello.as_ref().map_or(0, |h| h.version)
     }
 
-    /// A client sends a text request at its version.
+    /// A client sends a request at its version.
     pub fn request(&mut self, who: Who, id: u16, values: &[(&'static str, &str)]) -> Outcome {
         let payload = request_payload(self.version_of(who), id, &record(values));
         self.frame(who, &payload)
@@ -547,7 +522,7 @@ impl World {
         self.handle(Input::UpstreamFrame { link, payload })
     }
 
-    /// The Gateway sends a text message.
+    /// The Gateway sends a message.
     pub fn say(&mut self, id: u16, values: &[(&'static str, &str)]) -> Outcome {
         let payload = response_payload(self.version, id, &record(values));
         self.gateway_sends(&payload)
