@@ -64,7 +64,7 @@ pub static RESPONSES: [Response; 86] = [
     response(4, "error", Error)
         .text(&[
             version("2").until(194),
-            int("id").role(Role::ReqId),
+            int("id").role(Role::ReqId).unset("-1"),
             int("errorCode").role(Role::Code),
             text("errorMsg"),
             text("advancedOrderRejectJson").since(166),

@@ -10,3 +10,4 @@ mod orders;
 mod protobuf;
 mod requests;
 mod streams;
+mod versions;
