@@ -88,7 +88,10 @@ pub static ROWS: [Row; 17] = [
         direction: Direction::Response,
         messages: &[1, 2, 12, 13, 46, 99],
         what: "Sizes of quotes of US stocks are shares, before they were lots of 100. Converted.",
-        older: |id, s, r| quotes(id, s, r, Count::Lots),
+        older: |id, s, r| {
+            quotes(id, s, r, Count::Lots);
+            whole_sizes(id, r)
+        },
         newer: |id, s, r| quotes(id, s, r, Count::Shares),
     },
     Row {
