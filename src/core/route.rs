@@ -295,8 +295,10 @@ impl Core {
                 // What a cancel draws (162, 300, 366) goes to whoever cancelled, unless the id has a new use.
                 let Some(retired) = self.requests.retired(up) else { return self.drop_unrouted(up) };
                 let name = (retired.message, retired.down);
-                let free =
-                    |key: &ClientKey| self.clients.get(*key).is_some_and(|c| !c.requests.contains_key(&name));
+                let free = |key: &ClientKey| {
+                    let client = self.clients.get(*key);
+                    client.is_some_and(|c| c.phase == Phase::Ready && !c.requests.contains_key(&name))
+                };
                 let Some(key) = retired.client.filter(free) else { return self.drop_unrouted(up) };
                 return self.tell(ctx, key, heard, &[(Role::ReqId, retired.down.0.into())], false);
             }

@@ -66,3 +66,15 @@ fn a_client_from_before_fractions_gets_whole_lots() {
         assert_eq!(values(&mut w, who, &[(2, "size")]), [size]);
     }
 }
+
+#[test]
+fn what_comes_for_a_closing_client_is_late() {
+    let mut w = gateway(176);
+    let who = client(&mut w, 1, 176);
+    let up = w.asks_id(who, 20, &about_stock("7"));
+    w.request(who, 25, &[("reqId", "7")]);
+    let fault = twsmux::wire::WireError::FrameTooLong { length: 1 << 30, limit: 1 << 20 };
+    w.handle(twsmux::core::io::Input::ClientBroken { client: w.peers[who].key, fault });
+    w.say_error(up.parse().unwrap(), 162, "query cancelled");
+    assert_eq!((dropped(&w, Drop::Late), dropped(&w, Drop::NotAtVersion)), (1, 0));
+}
