@@ -8,12 +8,15 @@ impl Sim {
             Job::Clock => {
                 self.jobs.remove(job);
                 let now = self.now();
-                let seconds = self.epoch + (now / SECOND) as i64;
+                let millis = self.epoch * 1000 + (now / 1000) as i64;
                 let mut r = Record::new();
-                r.set("time", seconds);
-                self.m.hear_clock(seconds, now);
-                let payload = self.up_payload(49, &r);
-                self.says(&payload);
+                r.set("time", millis / 1000).set("timeInMillis", millis);
+                let (message, millis) = match self.w.version < 197 {
+                    true => (49, millis / 1000 * 1000),
+                    false => (109, millis),
+                };
+                self.m.hear_clock(millis, now);
+                self.says(message, &r);
             }
             Job::Unsubscribed => {
                 self.jobs.remove(job);
@@ -48,7 +51,6 @@ impl Sim {
     pub(super) fn answer(&mut self, job: usize) {
         let Job::Answer { at, up, rows, cancelled } = &mut self.jobs[job] else { return };
         let (at, up, n, cancelled) = (*at, *up, *rows, *cancelled);
-        *rows += 1;
         let kind = self.m.insts[at].kind();
         let one_shot = self.m.insts[at].one_shot;
         if cancelled && self.rng.one_in(3) {
@@ -67,12 +69,17 @@ impl Sim {
             };
             let mut values = self.error_values(code);
             values.set("id", up);
-            let payload = self.up_payload(4, &values);
-            self.m.hear_request_error(at, values, warning);
+            self.m.hear_request_error(at, values.clone(), warning);
             if !warning && one_shot {
                 self.jobs.remove(job);
             }
-            return self.says(&payload);
+            return self.says(4, &values);
+        }
+        if let Job::Answer { rows, .. } = &mut self.jobs[job] {
+            *rows += 1;
+        }
+        if kind.req == 20 {
+            return self.history(job, at, up, n);
         }
         let own_end = kind.rows.iter().any(|r| r.0 == kind.end);
         let end = match kind.end {
@@ -86,15 +93,15 @@ impl Sim {
         let mut ends = end;
         let message = if end && !own_end {
             kind.end
-        } else if kind.req == 20 && n > 0 && !one_shot {
-            values.set("date", self.m.token());
-            ends = false;
-            90
         } else if kind.req == 1 && self.w.version >= 125 && self.rng.one_in(30) {
             values.set("exchange", self.m.token());
             91
         } else {
-            kinds::mark(&mut values, marker, self.m.token());
+            let (value, size) = (self.m.token(), self.m.token());
+            kinds::mark(&mut values, marker, value);
+            if let Some(field) = kinds::size(message) {
+                kinds::mark(&mut values, field, size);
+            }
             message
         };
         if message == 99 {
@@ -107,13 +114,40 @@ impl Sim {
         if response(message.into()).expect("declared").message.since > self.w.version {
             return;
         }
-        let payload = self.up_payload(message, &values);
         let reroutes = message == 91;
-        self.m.hear_answer(at, message, values, ends && !reroutes, reroutes);
+        self.m.hear_answer(at, message, values.clone(), ends && !reroutes, reroutes);
         if ends && !reroutes && one_shot && !self.rng.one_in(5) {
             self.jobs.remove(job);
         }
-        self.says(&payload);
+        self.says(message, &values);
+    }
+
+    /// Historical data: at once, or its end in a message of its own; then updates.
+    fn history(&mut self, job: usize, at: usize, up: i32, n: usize) {
+        let one_shot = self.m.insts[at].one_shot;
+        let last = usize::from(self.w.version >= 196);
+        let message = if n == 0 {
+            17
+        } else if n == last {
+            108
+        } else {
+            90
+        };
+        let (token, size) = (self.m.token(), self.m.token());
+        let mut values = Record::new();
+        values.set("reqId", up).set("startDate", token).set("date", token).set("volume", size);
+        if message == 17 {
+            kinds::mark(&mut values, "itemCount/date", token);
+            kinds::mark(&mut values, "itemCount/volume", size);
+        }
+        if response(message.into()).expect("declared").message.since > self.w.version {
+            return;
+        }
+        self.m.hear_answer(at, message, values.clone(), n == last, false);
+        if n >= last && one_shot && !self.rng.one_in(5) {
+            self.jobs.remove(job);
+        }
+        self.says(message, &values);
     }
 
     pub(super) fn answer_query(&mut self, job: usize) {
@@ -125,18 +159,16 @@ impl Sim {
             Some(QueryStage::Exec(exec)) => {
                 let mut values = self.exec_values(exec);
                 values.set("reqId", up);
-                let payload = self.up_payload(11, &values);
-                self.m.hear_execution(exec, Some(at), values);
-                self.says(&payload);
+                self.m.hear_execution(exec, Some(at), values.clone());
+                self.says(11, &values);
             }
             Some(QueryStage::Commission(exec)) => self.commission(exec, Some(at)),
             None => {
                 self.jobs.remove(job);
                 let mut r = Record::new();
                 r.set("reqId", up);
-                let payload = self.up_payload(55, &r);
-                self.m.hear_answer(at, 55, r, true, false);
-                self.says(&payload);
+                self.m.hear_answer(at, 55, r.clone(), true, false);
+                self.says(55, &r);
             }
         }
     }
@@ -152,17 +184,17 @@ impl Sim {
     pub(super) fn commission(&mut self, exec: usize, query: Option<usize>) {
         let mut r = Record::new();
         r.set("execId", &self.m.execs[exec].id).set("commission", self.m.token());
-        let payload = self.up_payload(59, &r);
         let repeated = query.is_none() && !self.m.execs[exec].live;
         self.m.hear_commission(exec, query, &r);
         let owner = self.m.orders[self.m.execs[exec].order].owner;
         if let Some(who) = self.m.holder(owner).filter(|_| repeated || query.is_some()) {
             // A repetition: to its owner or to nobody.
             if !self.m.out.iter().any(|e| e.who == who) {
-                self.m.out.push(Expect { who, what: What::Exact(payload.clone()), must: false });
+                let what = self.m.told(who, 59, &r).expect("every version has it");
+                self.m.out.push(Expect { who, what, must: false });
             }
         }
-        self.says(&payload);
+        self.says(59, &r);
     }
 
     pub(super) fn answer_lane(&mut self, job: usize) {
@@ -181,18 +213,15 @@ impl Sim {
                     _ => self.m.orders[at].status.clone(),
                 };
                 if let Some(values) = image {
-                    let payload = self.m.order_payload(at, message, &values, false);
-                    self.m.hear_order(at, message, values);
-                    self.says(&payload);
+                    self.order_says(at, message, values);
                 }
                 return;
             }
             LaneStage::Foreign(client, order) => {
                 let mut r = Record::new();
                 r.set("orderId", order).set("clientId", client).set("ocaGroup", self.m.token());
-                let payload = self.up_payload(5, &r);
-                self.m.hear_foreign(client, payload.clone());
-                return self.says(&payload);
+                self.m.hear_foreign(client, &r);
+                return self.says(5, &r);
             }
             LaneStage::Row(message) => (message, false),
             LaneStage::End(message) => (message, true),
@@ -200,15 +229,14 @@ impl Sim {
         let mut r = Record::new();
         r.set("faDataType", lane.1).set("marketRuleId", lane.1);
         r.set("ocaGroup", self.m.token()).set("xml", self.m.token());
-        let payload = self.up_payload(message, &r);
         if let Some(who) = asker {
-            self.m.exact(who, payload.clone());
+            self.m.tells(who, message, &r);
         }
         if end {
             self.jobs.remove(job);
             self.m.lane_done(lane, self.w.now.0);
         }
-        self.says(&payload);
+        self.says(message, &r);
     }
 
     pub(super) fn summary_row(&mut self, job: usize) {
@@ -227,9 +255,8 @@ impl Sim {
             if over {
                 self.jobs.remove(job);
             }
-            let payload = self.up_payload(4, &values);
             self.m.hear_summary(at, 4, String::new(), &values, over);
-            return self.says(&payload);
+            return self.says(4, &values);
         }
         let mut values = Record::new();
         values.set("reqId", up);
@@ -241,9 +268,8 @@ impl Sim {
             values.set("account", account).set("tag", tag).set("value", self.m.token());
             key = format!("{account}/{tag}");
         }
-        let payload = self.up_payload(message, &values);
         self.m.hear_summary(at, message, key, &values, false);
-        self.says(&payload);
+        self.says(message, &values);
     }
 
     pub(super) fn shared_row(&mut self, job: usize) {
@@ -271,9 +297,8 @@ impl Sim {
             _ => (14, Some(String::new())),
         };
         let named = (stream == ACCOUNTS && message != 8).then_some(&account[..]);
-        let payload = self.up_payload(message, &r);
-        self.m.hear_shared(stream, key, named, &payload);
-        self.says(&payload);
+        self.m.hear_shared(stream, key, named, (message, r.clone()));
+        self.says(message, &r);
     }
 
     pub(super) fn order_event(&mut self, at: usize, status: &str) {
@@ -283,17 +308,20 @@ impl Sim {
         if let Some(parent) = parent {
             open.set("parentId", parent);
         }
-        let payload = self.m.order_payload(at, 5, &open, false);
-        self.m.hear_order(at, 5, open);
-        self.says(&payload);
+        self.order_says(at, 5, open);
         let mut values = Record::new();
         values.set("status", status).set("whyHeld", self.m.token());
         if let Some(parent) = parent {
             values.set("parentId", parent);
         }
-        let payload = self.m.order_payload(at, 3, &values, false);
-        self.m.hear_order(at, 3, values);
-        self.says(&payload);
+        self.order_says(at, 3, values);
+    }
+
+    /// openOrder or orderStatus of an order of ours.
+    fn order_says(&mut self, at: usize, message: u16, values: Record) {
+        let r = self.m.order_values(at, &values, false);
+        self.m.hear_order(at, message, values);
+        self.says(message, &r);
     }
 
     pub(super) fn order_work(&mut self, job: usize, at: usize, n: usize) {
@@ -301,9 +329,7 @@ impl Sim {
             self.jobs.remove(job);
             let mut open = Record::new();
             open.set("status", "PreSubmitted").set("whatIf", 1).set("ocaGroup", self.m.token());
-            let payload = self.m.order_payload(at, 5, &open, false);
-            self.m.hear_order(at, 5, open);
-            return self.says(&payload);
+            return self.order_says(at, 5, open);
         }
         match self.rng.below(12) {
             0 if n == 1 => {
@@ -316,9 +342,7 @@ impl Sim {
             6 => {
                 // The same once more, as the Gateway likes to do.
                 if let Some(values) = self.m.orders[at].status.clone() {
-                    let payload = self.m.order_payload(at, 3, &values, false);
-                    self.m.hear_order(at, 3, values);
-                    self.says(&payload);
+                    self.order_says(at, 3, values);
                 }
             }
             7..9 => self.fill(at),
@@ -338,10 +362,9 @@ impl Sim {
     pub(super) fn order_error(&mut self, at: usize, code: u16) {
         let mut values = self.error_values(code);
         values.set("id", self.m.orders[at].up.expect("it left"));
-        let payload = self.up_payload(4, &values);
         let over = !matches!(code, 399);
-        self.m.hear_order_error(at, values, over);
-        self.says(&payload);
+        self.m.hear_order_error(at, values.clone(), over);
+        self.says(4, &values);
     }
 
     pub(super) fn fill(&mut self, at: usize) {
@@ -354,19 +377,20 @@ impl Sim {
         let early = self.rng.one_in(4);
         let mut report = Record::new();
         report.set("execId", &id).set("commission", self.m.token());
-        let report = self.up_payload(59, &report);
         if early {
-            self.says(&report);
+            self.says(59, &report);
         }
-        let values = self.exec_values(exec);
-        let payload = self.up_payload(11, &values);
-        self.m.hear_execution(exec, None, values);
+        let mut values = self.exec_values(exec);
+        if self.nameless() {
+            values.remove("reqId");
+        }
+        self.m.hear_execution(exec, None, values.clone());
         if early && let Some(who) = self.m.holder(self.m.orders[at].owner) {
-            self.m.exact(who, report);
+            self.m.tells(who, 59, &report);
             self.m.execs[exec].live = false;
         } else if !early {
             self.jobs.push(Job::Commission(exec));
         }
-        self.says(&payload);
+        self.says(11, &values);
     }
 }

@@ -45,11 +45,22 @@ impl Sim {
         match self.m.clients[who].stage {
             Stage::Connected => {
                 let v = self.version;
-                let ranges = [(100, v), (100, 225), (100, v + 3), (v, v)];
+                let ranges = [
+                    (100, 157),
+                    (157, 176),
+                    (157, 178),
+                    (100, 193),
+                    (213, 226),
+                    (203, 203),
+                    (100, 226),
+                    (100, v),
+                    (v, v),
+                    (v + 1, 300),
+                    (100, 150),
+                ];
                 let (min, max) = match self.rng.below(60) {
-                    0 => (60, 90),
-                    1..10 => *self.rng.pick(&ranges),
-                    _ => (100, 225),
+                    0 => *self.rng.pick(&[(60, 90), (227, 300)]),
+                    _ => *self.rng.pick(&ranges),
                 };
                 let told = self.m.greet(who, min, max, self.w.now.0);
                 let outcome = self.w.greet(who, min, max);
@@ -94,9 +105,7 @@ impl Sim {
 
     pub(super) fn request(&mut self, who: Who) {
         let now = self.now();
-        // The Gateway comes back with another version: what needs it is refused; the client is closed soon.
-        let other = self.m.version.is_some_and(|v| v != self.w.version_of(who));
-        match self.rng.below(if other { 74 } else { 100 }) {
+        match self.rng.below(100) {
             0..4 => self.summary(who),
             4..35 => self.by_id(who),
             35..45 => self.cancel(who),
@@ -104,8 +113,10 @@ impl Sim {
             48..66 => self.place(who),
             66..74 => self.cancel_order(who),
             74 => {
-                self.m.global_cancel(who);
-                self.send(who, 58, &Record::new());
+                let mut r = Record::new();
+                self.late(58, &mut r);
+                self.m.global_cancel(who, &r);
+                self.send(who, 58, &r);
             }
             75..81 => self.lane(who),
             81..84 => {
@@ -136,8 +147,9 @@ impl Sim {
             }
             91..93 => self.local(who),
             93..95 => {
-                self.m.clock_asked(who, now);
-                self.send(who, 49, &Record::new());
+                let message = if self.w.version_of(who) >= 197 { *self.rng.pick(&[49, 105]) } else { 49 };
+                self.m.clock_asked(who, message, now);
+                self.send(who, message, &Record::new());
             }
             95..97 => {
                 let kind = 1 + self.rng.below(4) as i32;
@@ -170,8 +182,7 @@ impl Sim {
             1 => {
                 let mut accounts = Record::new();
                 accounts.set("accountsList", self.m.accounts.clone().unwrap_or_default());
-                let v = self.w.version_of(who);
-                self.m.exact(who, response_payload(v, 15, &accounts));
+                self.m.own(who, 15, &accounts);
                 self.send(who, 17, &Record::new());
             }
             2 => {
@@ -192,38 +203,74 @@ impl Sim {
     pub(super) fn malformed(&mut self, who: Who) {
         let v = self.w.version_of(who);
         let whole = request_payload(v, 1, &record(&[("reqId", "3"), ("symbol", "X")]));
-        let payload = match self.rng.below(5) {
+        let text = Frame::new(&whole, v).form == Form::Text;
+        let payload = match self.rng.below(6) {
             0 => Bytes::from_static(b"garbage"),
-            1 => whole.slice(..self.rng.below(whole.len() - 1) + 1),
-            2 => [&whole[..], b"more\0"].concat().into(),
+            // A protobuf body may end behind any field.
+            1 => whole.slice(..self.rng.below(if text { whole.len() - 1 } else { 3 }) + 1),
+            2 => [&whole[..], if text { b"more\0" } else { &[0xFF; 12] }].concat().into(),
             3 => Bytes::from_static(b"250\0"),
-            _ => Bytes::from_static(b"4\0x\0y\0z\0"),
+            4 => Bytes::from_static(b"4\0x\0y\0z\0"),
+            _ => return self.of_other_versions(who),
         };
         self.m.out.push(Expect { who, what: What::Code(320), must: true });
         let outcome = self.w.frame(who, &payload);
         self.feed(outcome, true);
     }
 
+    /// A request that the client's own version does not have.
+    fn of_other_versions(&mut self, who: Who) {
+        let v = self.w.version_of(who);
+        let id = *self.rng.pick(&[74u16, 91, 97, 99, 102, 105, 106, 109]);
+        if request(id.into()).expect("declared").message.since <= v {
+            return;
+        }
+        self.m.error(who, -1, &[503]);
+        let mut payload = BytesMut::new();
+        text::put_id(id.into(), Form::Text, v, &mut payload);
+        let outcome = self.w.frame(who, &payload);
+        self.feed(outcome, true);
+    }
+
+    /// Now and then a field that not every version has.
+    fn late(&mut self, message: u16, values: &mut Record) {
+        let fields = kinds::LATE.iter().find(|l| l.0 == message).map_or(&[][..], |l| l.1);
+        if !fields.is_empty() && self.rng.one_in(3) {
+            let (name, value) = *self.rng.pick(fields);
+            values.set(name, value);
+        }
+    }
+
+    /// Mostly a contract that says whether it is a US stock.
+    fn contract(&mut self, values: &mut Record) {
+        let (kind, currency) = match self.rng.below(12) {
+            0 => return,
+            1..7 => ("STK", "USD"),
+            7..10 => ("STK", "EUR"),
+            _ => ("FUT", "USD"),
+        };
+        values.set("secType", kind).set("currency", currency).set("exchange", "SMART");
+    }
+
     pub(super) fn by_id(&mut self, who: Who) {
         let kind = self.rng.below(KINDS.len());
         let k = &KINDS[kind];
-        let since = request(k.req.into()).expect("declared").message.since.max(k.since);
-        if since > self.w.version_of(who) {
+        let version = self.w.version_of(who);
+        if request(k.req.into()).expect("declared").message.since.max(k.since) > version {
             return;
         }
         let down = 1 + self.rng.below(20) as i32;
-        let flag = self.rng.one_in(2);
+        // Historical data has its flag from 124 on.
+        let flag = self.rng.one_in(2) && (k.req != 20 || version >= 124);
         let one_shot = k.flag.map_or(k.one_shot, |(_, when)| flag == when);
-        let Some(at) = self.m.ask(who, kind, down, one_shot) else {
-            let mut r = Record::new();
-            r.set("reqId", down).set(k.token, 1);
-            return self.send(who, k.req, &r);
-        };
         let mut r = Record::new();
-        r.set("reqId", down).set(k.token, at);
+        self.contract(&mut r);
+        self.late(k.req, &mut r);
+        r.set("reqId", down).set(k.token, self.m.insts.len());
         if let Some((name, _)) = k.flag {
             r.set(name, u8::from(flag));
         }
+        self.m.ask(who, kind, down, one_shot, &r);
         self.send(who, k.req, &r);
     }
 
@@ -236,8 +283,8 @@ impl Sim {
             return self.send(who, 63, &r);
         }
         let tags = *self.rng.pick(&["NetLiquidation", "BuyingPower", "NetLiquidation,BuyingPower"]);
-        self.m.join_summary(who, down, tags);
         r.set("groupName", "All").set("tags", tags);
+        self.m.join_summary(who, down, tags);
         self.send(who, 62, &r);
     }
 
@@ -267,10 +314,10 @@ impl Sim {
     pub(super) fn query(&mut self, who: Who) {
         let down = 1 + self.rng.below(20) as i32;
         let filter = *self.rng.pick(&[0, 0, self.m.clients[who].id, 1, 2]);
-        let at = self.m.ask(who, QUERY, down, true);
         let mut r = Record::new();
-        r.set("reqId", down).set("clientId", filter).set("symbol", at.unwrap_or(0));
-        if let Some(at) = at {
+        r.set("reqId", down).set("clientId", filter).set("symbol", self.m.insts.len());
+        self.late(7, &mut r);
+        if let Some(at) = self.m.ask(who, QUERY, down, true, &r) {
             self.m.insts[at].query = Some((filter, Vec::new()));
         }
         self.send(who, 7, &r);
@@ -293,16 +340,17 @@ impl Sim {
         let exercise = self.rng.one_in(12);
         let what_if = !exercise && self.rng.one_in(10);
         let parent = if exercise { 0 } else { parent };
-        let call = self.m.place(who, down, parent, what_if);
-        let token = call.map_or(0, |c| c.0);
+        let token = self.m.token();
+        let message = if exercise { 21 } else { 3 };
         let mut r = Record::new();
-        if exercise {
-            r.set("id", down).set("account", token);
-            return self.send(who, 21, &r);
-        }
-        r.set("orderId", down).set("orderRef", token).set("parentId", parent);
-        r.set("whatIf", u8::from(what_if));
-        self.send(who, 3, &r);
+        self.late(message, &mut r);
+        r.set(kinds::order_id(message), down);
+        match exercise {
+            true => r.set("account", token),
+            false => r.set("orderRef", token).set("parentId", parent).set("whatIf", u8::from(what_if)),
+        };
+        self.m.place(who, token, message, &r);
+        self.send(who, message, &r);
     }
 
     pub(super) fn cancel_order(&mut self, who: Who) {
@@ -312,9 +360,10 @@ impl Sim {
             true => 1 + self.rng.below(25) as i32,
             false => *self.rng.pick(&mine),
         };
-        self.m.cancel_order(who, down);
         let mut r = Record::new();
         r.set("orderId", down);
+        self.late(4, &mut r);
+        self.m.cancel_order(who, down, &r);
         self.send(who, 4, &r);
     }
 
@@ -331,7 +380,7 @@ impl Sim {
         };
         r.set("faDataType", key).set("marketRuleId", key);
         let lane = (if message == 16 { 5 } else { message }, key);
-        self.m.ask_lane(who, lane, message, self.w.now.0);
+        self.m.ask_lane(who, lane, message, &r, self.w.now.0);
         self.send(who, message, &r);
     }
 }

@@ -16,7 +16,7 @@ impl Sim {
         let int = |name: &str| r.int(name).unwrap_or(0) as i32;
         match f.id {
             71 => self.up = Up::Starting { accounts: false, next: false },
-            49 => {
+            49 | 105 => {
                 if !self.rng.one_in(8) {
                     self.jobs.push(Job::Clock);
                 }
@@ -134,10 +134,11 @@ impl Sim {
         }
     }
 
-    /// Hands a payload to the core; the shadow has been told.
-    pub(super) fn says(&mut self, payload: &Bytes) {
+    /// Says something to the core; the shadow has been told.
+    pub(super) fn says(&mut self, message: u16, values: &Record) {
         self.m.last_heard = self.now();
-        let outcome = self.w.gateway_sends(payload);
+        let payload = self.up_payload(message, values);
+        let outcome = self.w.gateway_sends(&payload);
         self.feed(outcome, true);
     }
 
@@ -145,9 +146,19 @@ impl Sim {
         response_payload(self.w.version, id, values)
     }
 
+    /// Whether a Gateway leaves an id away that says that there is none, as only protobuf can.
+    pub(super) fn nameless(&mut self) -> bool {
+        self.w.version >= 203 && self.rng.one_in(2)
+    }
+
+    /// An error without id.
     pub(super) fn error_values(&mut self, code: u16) -> Record {
         let mut r = Record::new();
-        r.set("id", -1).set("errorCode", code).set("errorMsg", format!("marker {}", self.m.token()));
+        if !self.nameless() {
+            r.set("id", -1);
+        }
+        r.set("errorCode", code).set("errorMsg", format!("marker {}", self.m.token()));
+        r.set("errorTime", self.now() / 1000);
         r
     }
 
@@ -204,7 +215,7 @@ impl Sim {
                 self.feed(outcome, false);
             }
             1 => {
-                let version = *self.rng.pick(&[99, self.version + 1]);
+                let version = *self.rng.pick(&[99, self.m.max_version + 1]);
                 let outcome = self.w.gateway_hello(version);
                 self.link_is_gone();
                 self.feed(outcome, false);
@@ -217,6 +228,10 @@ impl Sim {
             }
             3 => self.advance(20 * SECOND), // slow
             _ => {
+                if self.rng.one_in(3) {
+                    let known = VERSIONS.iter().filter(|v| **v <= self.m.max_version);
+                    self.version = *self.rng.pick(&known.copied().collect::<Vec<_>>());
+                }
                 let version = self.version;
                 self.m.link_hello(version);
                 self.up = Up::Started;
@@ -261,15 +276,13 @@ impl Sim {
             r.set("accountsList", list);
             self.up = Up::Starting { accounts: true, next };
             self.maybe_ready();
-            let payload = self.up_payload(15, &r);
-            self.says(&payload);
+            self.says(15, &r);
         } else if !next {
             let id = if self.rng.one_in(4) { 1 } else { self.m.max_up_order.max(49) + 1 };
             r.set("orderId", id);
             self.up = Up::Starting { accounts, next: true };
             self.maybe_ready();
-            let payload = self.up_payload(9, &r);
-            self.says(&payload);
+            self.says(9, &r);
         }
     }
 
@@ -295,11 +308,10 @@ impl Sim {
             (2158, 2, "Sec-def data farm connection is OK:"),
         ]);
         let farm = *self.rng.pick(&["usfarm", "usfarm.nj", "eufarm"]);
-        let mut r = Record::new();
-        r.set("id", -1).set("errorCode", code).set("errorMsg", format!("{words}{farm}"));
-        let payload = self.up_payload(4, &r);
-        self.m.hear_farm(kind, farm, &payload);
-        self.says(&payload);
+        let mut values = self.error_values(code);
+        values.set("errorMsg", format!("{words}{farm}"));
+        self.m.hear_farm(kind, farm, &values);
+        self.says(4, &values);
     }
 
     pub(super) fn ready_step(&mut self) {
@@ -321,14 +333,12 @@ impl Sim {
             4..6 => {
                 let code = *self.rng.pick(&[1100, 1102, 2110, 1101]);
                 let values = self.error_values(code);
-                let payload = self.up_payload(4, &values);
-                self.m.broadcast(&payload);
-                return self.says(&payload);
+                self.m.broadcast(&values);
+                return self.says(4, &values);
             }
             10 if self.rng.one_in(4) => {
                 let values = self.error_values(100);
-                let payload = self.up_payload(4, &values);
-                return self.says(&payload); // for nobody
+                return self.says(4, &values); // for nobody
             }
             11..13 => return self.nameless_error(),
             // Nothing tells it from the notice that an unsubscription of our own draws.
@@ -344,8 +354,7 @@ impl Sim {
                 // An answer that nobody asked for.
                 let mut r = Record::new();
                 r.set("reqId", (1 << 30) + 1_000_000 + self.rng.below(1000) as i32).set("price", 1);
-                let payload = self.up_payload(1, &r);
-                return self.says(&payload);
+                return self.says(1, &r);
             }
             20 => {
                 let payload = Bytes::from_static(b"no message id");
@@ -365,14 +374,13 @@ impl Sim {
     pub(super) fn nameless_error(&mut self) {
         let code = *self.rng.pick(&[321, 321, 162, 2120]);
         let values = self.error_values(code);
-        let payload = self.up_payload(4, &values);
         match self.m.lanes_sent.first().copied() {
             Some(lane) => {
                 // Only what the Gateway has read can have failed.
                 let at = self.jobs.iter().position(|j| matches!(j, Job::Lane { lane: l, .. } if *l == lane));
                 let Some(at) = at else { return };
                 if let Some(who) = self.m.asker(lane).and_then(|a| a.who) {
-                    self.m.exact(who, payload.clone());
+                    self.m.tells(who, 4, &values);
                 }
                 if code != 2120 {
                     self.jobs.remove(at);
@@ -381,23 +389,23 @@ impl Sim {
             }
             None => {
                 for who in self.m.ready_clients() {
-                    self.m.out.push(Expect { who, what: What::Exact(payload.clone()), must: false });
+                    let what = self.m.told(who, 4, &values).expect("every version has it");
+                    self.m.out.push(Expect { who, what, must: false });
                 }
             }
         }
-        self.says(&payload);
+        self.says(4, &values);
     }
 
     pub(super) fn unsubscribed(&mut self, values: &Record) {
-        let payload = self.up_payload(4, values);
         if self.m.own_unsubscribes > 0 {
             self.m.own_unsubscribes -= 1;
         } else {
             let stream = std::mem::take(&mut self.m.streams[ACCOUNTS]);
             for who in stream.subscribers {
-                self.m.exact(who, payload.clone());
+                self.m.tells(who, 4, values);
             }
         }
-        self.says(&payload);
+        self.says(4, values);
     }
 }

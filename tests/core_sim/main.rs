@@ -14,20 +14,23 @@ mod gateway;
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use support::kinds::{self, KINDS};
 use support::shadow::{
     ACCOUNTS, BULLETINS, Exec, Expect, LaneKey, POSITIONS, QUERY, SECOND, Shadow, Stage, State, UP_CLIENT,
     What,
 };
+use support::speech;
 use support::{Frame, Outcome, Rng, Who, World, record, request_payload, response_payload};
 use twsmux::core::Config;
 use twsmux::core::io::{Action, Gone, Input};
+use twsmux::core::stats::Drop;
 use twsmux::ids::ClientId;
 use twsmux::protocol::layout::Record;
 use twsmux::protocol::{request, response};
 use twsmux::time::Time;
 use twsmux::wire::WireError;
+use twsmux::wire::text::{self, Form};
 
 /// Work that the Gateway has taken on.
 enum Job {
@@ -81,6 +84,7 @@ struct Sim {
     rng: Rng,
     up: Up,
     jobs: Vec<Job>,
+    /// The version that the Gateway speaks, or will speak when it comes back.
     version: u16,
     /// The rarity of trouble.
     calm: usize,
@@ -89,12 +93,15 @@ struct Sim {
     epoch: i64,
 }
 
+/// The Gateway's versions: before and after what changes most.
+const VERSIONS: [u16; 11] = [101, 130, 157, 165, 176, 193, 200, 203, 208, 213, 226];
+
 const FOREIGN: [i32; 2] = [3, 7777];
 
 impl Sim {
     fn new(seed: u64) -> Sim {
         let mut rng = Rng(seed ^ 0x5EED);
-        let version = *rng.pick(&[157, 165, 176, 193]);
+        let version = *rng.pick(&VERSIONS);
         let calm = *rng.pick(&[2, 5, 20, 100]);
         let config = Config {
             upstream_client_id: ClientId(UP_CLIENT),
@@ -159,6 +166,8 @@ impl Sim {
                 assert_eq!(self.m.clients[who].stage, Stage::Over, "client {who} is closed without a reason");
             }
         }
+        let unseen = self.w.core.stats.dropped[Drop::NotAtVersion as usize];
+        assert_eq!(unseen, self.m.unseen, "what a client's version does not have is counted");
         for (who, peer) in self.w.peers.iter().enumerate() {
             let over = self.m.clients[who].stage == Stage::Over;
             assert_eq!(over && peer.open, peer.open && peer.closing.is_some(), "client {who} closes");
@@ -370,6 +379,7 @@ impl Sim {
 fn matches(what: &What, f: &Frame) -> bool {
     match what {
         What::Exact(bytes) => f.payload == *bytes,
+        What::Says(id, said) => f.id == *id && speech::told(f) == *said,
         What::Error(id, codes) => f.error().is_some_and(|(i, c)| i == *id && codes.contains(&c)),
         What::Code(code) => f.error().is_some_and(|e| e.1 == *code),
         What::Message(id) => f.id == *id,

@@ -1,5 +1,6 @@
 //! What is said at a server version: frames of every version in either form, under the names of the text form.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
@@ -8,7 +9,7 @@ use twsmux::protocol::layout::{self, Record};
 use twsmux::protocol::transcode::Declared;
 use twsmux::wire::text::{self, Form};
 
-use super::{Frame, Who};
+use super::{Frame, Who, request_payload, response_payload};
 
 /// All messages as a version has them. They are not cheap to make, so all worlds share them.
 pub fn dialect(version: u16) -> &'static Dialect {
@@ -63,4 +64,92 @@ fn check<T: Declared>(shape: Option<&Shape<T>>, frame: &Frame, whom: &str) {
 
 fn all_known(values: &Record) -> bool {
     values.unknown().is_empty() && values.repeats().all(|(_, rows)| rows.iter().all(all_known))
+}
+
+/// What a message says, by the names of its values; `count[row].name` in rows. A value that says no more than its
+/// absence is left out, so that the same is the same at every version.
+pub type Said = BTreeMap<String, String>;
+
+fn said(values: &Record) -> Said {
+    let mut all = Said::new();
+    collect(values, "", &mut all);
+    all
+}
+
+fn collect(values: &Record, row: &str, all: &mut Said) {
+    for (name, value) in values.iter() {
+        if !says_nothing(name, value) {
+            all.insert(format!("{row}{name}"), value.to_owned());
+        }
+    }
+    for (count, rows) in values.repeats() {
+        for (at, values) in rows.iter().enumerate() {
+            collect(values, &format!("{row}{count}[{at}]."), all);
+        }
+    }
+}
+
+fn says_nothing(name: &str, value: &str) -> bool {
+    let unset = ["", "0", "false", "2147483647", "9223372036854775807", "1.7976931348623157E308"];
+    let of_its_own = [("exemptCode", "-1"), ("mdSizeMultiplier", "1"), ("right", "?")];
+    unset.contains(&value) || of_its_own.contains(&(name, value)) || name == "version"
+}
+
+/// What a request says.
+pub fn asked(frame: &Frame) -> Said {
+    said(&frame.request())
+}
+
+/// The field of the id without which a message is one under -1, which no client may take for another number.
+fn id_field(message: u16) -> Option<&'static str> {
+    match message {
+        4 => Some("id"),
+        11 => Some("reqId"),
+        _ => None,
+    }
+}
+
+/// What a response says.
+pub fn told(frame: &Frame) -> Said {
+    let values = frame.response();
+    let mut all = said(&values);
+    if let Some(name) = id_field(frame.id) {
+        all.insert(name.into(), values.get(name).unwrap_or("-1").into());
+    }
+    if let Some(again) = all.remove("order.orderId") {
+        assert_eq!(Some(&again), all.get("orderId"), "protobuf has the order id twice");
+    }
+    all
+}
+
+/// What a request with these values says at a version; `None` where that does not have it.
+fn asked_at(version: u16, id: u16, values: &Record) -> Option<Said> {
+    dialect(version).request(id.into())?;
+    Some(asked(&Frame::new(&request_payload(version, id, values), version)))
+}
+
+fn told_at(version: u16, id: u16, values: &Record) -> Option<Said> {
+    dialect(version).response(id.into())?;
+    let mut values = values.clone();
+    if let Some(name) = id_field(id).filter(|name| values.get(name).is_none()) {
+        values.set(name, -1);
+    }
+    Some(told(&Frame::new(&response_payload(version, id, &values), version)))
+}
+
+/// What must go upstream at version `to` where a client at `from` asks with these values. `None`: the version has no
+/// such request, or no place for all that it says.
+pub fn carried(id: u16, values: &Record, from: u16, to: u16) -> Option<Said> {
+    let own = asked_at(from, id, values).expect("the client's version has what it asks");
+    let there = asked_at(to, id, values)?;
+    own.iter().all(|(name, value)| there.get(name) == Some(value)).then_some(own)
+}
+
+/// What a client at version `to` must see where the Gateway says these values at `from`. `None`: its version has no
+/// such message. Older Gateways do not say when an error came.
+pub fn seen(id: u16, values: &Record, from: u16, to: u16) -> Option<Said> {
+    let mut there = told_at(to, id, values)?;
+    let own = told_at(from, id, values).expect("the Gateway's version has what it says");
+    there.retain(|name, _| own.contains_key(name) || name == "errorTime");
+    Some(there)
 }

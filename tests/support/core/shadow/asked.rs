@@ -13,12 +13,17 @@ impl Shadow {
     }
 
     /// A request by id. `None`: it is refused.
-    pub fn ask(&mut self, who: Who, kind: usize, down: i32, one_shot: bool) -> Option<usize> {
-        if !self.available() {
-            self.refuse(who, down);
-            return None;
-        }
+    pub fn ask(
+        &mut self,
+        who: Who,
+        kind: usize,
+        down: i32,
+        one_shot: bool,
+        values: &Record,
+    ) -> Option<usize> {
         let message = if kind == QUERY { 7 } else { KINDS[kind].req };
+        let mut said = self.fits(who, down, message, values)?;
+        said.remove("reqId");
         if let Some(old) = self.latest.get(&(who, message, down)).copied() {
             match self.insts[old].state {
                 State::Spent => self.insts[old].state = State::Ended,
@@ -29,6 +34,12 @@ impl Shadow {
                 }
                 _ => {}
             }
+        }
+        let (own, gateway) = (self.clients[who].version, self.version.expect("ready"));
+        let us_stock = kinds::us_stock(values);
+        if kinds::counts_differ(message, own, gateway) && us_stock.is_none() {
+            self.error(who, down, TOO_OLD);
+            return None;
         }
         let at = self.insts.len();
         self.insts.push(Inst {
@@ -43,11 +54,28 @@ impl Shadow {
             cancels: 0,
             cancelled_up: false,
             query: None,
+            said,
+            us_stock: us_stock == Some(true),
+            held: None,
         });
         self.latest.insert((who, message, down), at);
         Some(at)
     }
 
+    /// What a request says upstream. `None`: it is refused, because of the link or of the Gateway's version.
+    pub fn fits(&mut self, who: Who, down: i32, message: u16, values: &Record) -> Option<Said> {
+        if !self.available() {
+            self.refuse(who, down);
+            return None;
+        }
+        let said = self.carried(who, message, values);
+        if said.is_none() {
+            self.error(who, down, TOO_OLD);
+        }
+        said
+    }
+
+    /// A cancel that the Gateway's version does not have ends the request all the same.
     pub fn cancel(&mut self, who: Who, kind: usize, down: i32) {
         if !self.available() {
             return self.refuse(who, down);
@@ -70,42 +98,39 @@ impl Shadow {
         (0..self.insts.len()).filter(|i| self.insts[*i].who == who && self.insts[*i].live()).collect()
     }
 
-    /// Whether a call is taken in; then its token and order.
-    pub fn place(&mut self, who: Who, down: i32, parent: i32, what_if: bool) -> Option<(u64, usize)> {
+    /// A call of placeOrder or exerciseOptions under a token that nobody has used.
+    pub fn place(&mut self, who: Who, token: u64, message: u16, values: &Record) {
+        let int = |name| values.int(name).unwrap_or(0) as i32;
+        let (down, parent) = (int(kinds::order_id(message)), int("parentId"));
         let owner = self.clients[who].id;
         let known = self.by_down.get(&(owner, down)).copied().filter(|at| !self.orders[*at].withdrawn);
         let modifies = known.is_some_and(|at| !self.orders[at].dead);
         let refused = if modifies { REMARK } else { REFUSED_ORDER };
         if !self.available() {
-            self.error(who, down, refused);
-            return None;
+            return self.error(who, down, refused);
         }
+        let Some(said) = self.carried(who, message, values) else { return self.error(who, down, refused) };
         if down <= 0 {
-            self.error(who, down, &[321]);
-            return None;
+            return self.error(who, down, &[321]);
         }
         let find = |d: i32| self.by_down.get(&(owner, d)).copied().filter(|at| !self.orders[*at].withdrawn);
         let parent_at = find(parent);
         if parent != 0 && parent_at.is_none() {
-            self.error(who, down, refused);
-            return None;
+            return self.error(who, down, refused);
         }
         let at = match known {
             Some(at) => at,
             None => {
                 let again = self.by_down.contains_key(&(owner, down));
                 if !again && down <= *self.placed.get(&owner).unwrap_or(&0) {
-                    self.error(who, down, &[103]);
-                    return None;
+                    return self.error(who, down, &[103]);
                 }
                 self.new_order(owner, down)
             }
         };
-        let token = self.token();
-        self.orders[at].what_if = what_if;
+        self.orders[at].what_if = values.flag("whatIf");
         self.orders[at].ops.push_back(Op::Place(token));
-        self.calls.insert(token, (at, parent_at));
-        Some((token, at))
+        self.calls.insert(token, Call { order: at, parent: parent_at, said: without_ids(said) });
     }
 
     pub fn new_order(&mut self, owner: i32, down: i32) -> usize {
@@ -130,8 +155,8 @@ impl Shadow {
         at
     }
 
-    pub fn cancel_order(&mut self, who: Who, down: i32) {
-        if !self.available() {
+    pub fn cancel_order(&mut self, who: Who, down: i32, values: &Record) {
+        if !self.available() || self.carried(who, 4, values).is_none() {
             return self.error(who, down, REMARK);
         }
         let owner = self.clients[who].id;
@@ -141,16 +166,16 @@ impl Shadow {
         }
     }
 
-    pub fn global_cancel(&mut self, who: Who) {
-        match self.available() {
+    pub fn global_cancel(&mut self, who: Who, values: &Record) {
+        match self.available() && self.carried(who, 58, values).is_some() {
             true => self.global_cancels.push_back(who),
             false => self.error(who, -1, REMARK),
         }
     }
 
-    pub fn ask_lane(&mut self, who: Who, lane: LaneKey, message: u16, now: u64) {
-        if !self.available() {
-            return self.refuse(who, -1);
+    pub fn ask_lane(&mut self, who: Who, lane: LaneKey, message: u16, values: &Record, now: u64) {
+        if self.fits(who, -1, message, values).is_none() {
+            return;
         }
         let state = self.lanes.entry(lane).or_default();
         let ask = Ask { who: Some(who), message };

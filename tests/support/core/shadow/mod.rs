@@ -14,7 +14,8 @@ use twsmux::protocol::layout::Record;
 use twsmux::protocol::request;
 use twsmux::time::Time;
 
-use super::kinds::{KINDS, Kind};
+use super::kinds::{self, KINDS, Kind};
+use super::speech::{self, Said};
 use super::{Frame, Who, response_payload};
 
 pub const UP_CLIENT: i32 = 0;
@@ -25,6 +26,8 @@ pub const SECOND: u64 = 1_000_000;
 pub enum What {
     /// These bytes.
     Exact(Bytes),
+    /// A message that says this.
+    Says(u16, Said),
     /// An error with this id and one of these codes.
     Error(i32, &'static [u16]),
     /// An error with this code under any id.
@@ -88,6 +91,12 @@ pub struct Inst {
     pub cancelled_up: bool,
     /// An execution query: its client filter, and the executions that it got.
     pub query: Option<(i32, Vec<usize>)>,
+    /// What it says upstream but for its id.
+    said: Said,
+    /// It is about a US stock.
+    us_stock: bool,
+    /// Historical data that waits for its end.
+    held: Option<Record>,
 }
 
 /// The kind of an execution query.
@@ -133,6 +142,14 @@ pub struct Order {
     pub status: Option<Record>,
 }
 
+/// A call of placeOrder.
+struct Call {
+    order: usize,
+    parent: Option<usize>,
+    /// What it says upstream but for the ids.
+    said: Said,
+}
+
 pub struct Exec {
     pub order: usize,
     pub id: String,
@@ -160,9 +177,12 @@ pub struct Stream {
     pub subscribers: Vec<Who>,
     /// Those who have not had an end marker yet.
     pub waiting_end: BTreeSet<Who>,
-    rows: Vec<(String, Bytes)>,
-    end: Option<Bytes>,
+    rows: Vec<(String, Message)>,
+    end: Option<Message>,
 }
+
+/// A message of the Gateway and its values.
+pub type Message = (u16, Record);
 
 /// An account summary: one upstream request, any number of askers under ids of their own.
 pub struct Summary {
@@ -186,14 +206,13 @@ pub struct Shadow {
     pub orders: Vec<Order>,
     pub by_down: BTreeMap<(i32, i32), usize>,
     pub by_up_order: BTreeMap<i32, usize>,
-    /// Calls of placeOrder by token: the order and its parent.
-    pub calls: BTreeMap<u64, (usize, Option<usize>)>,
+    /// Calls of placeOrder by token.
+    calls: BTreeMap<u64, Call>,
     placed: BTreeMap<i32, i32>,
     told_next: BTreeMap<i32, i32>,
     pub max_up_order: i32,
     pub global_cancels: VecDeque<Who>,
     pub execs: Vec<Exec>,
-    pub early: BTreeMap<String, Bytes>,
     pub lanes: BTreeMap<LaneKey, Lane>,
     /// Lanes whose request left, in that order.
     pub lanes_sent: Vec<LaneKey>,
@@ -201,9 +220,10 @@ pub struct Shadow {
     pub streams: [Stream; 3],
     pub summaries: Vec<Summary>,
     pub own_unsubscribes: u32,
-    farms: Vec<((u8, String), Bytes)>,
+    farms: Vec<((u8, String), Record)>,
+    /// When the Gateway told its time, and which, in milliseconds.
     clock: Option<(u64, i64)>,
-    clock_waiters: Vec<Who>,
+    clock_waiters: Vec<(Who, u16)>,
     pub last_clock_request: Option<u64>,
     pub ready: bool,
     pub starting: bool,
@@ -217,6 +237,8 @@ pub struct Shadow {
     pub data_type: i32,
     pub next_token: u64,
     pub out: Vec<Expect>,
+    /// Messages that their client's version does not have.
+    pub unseen: u64,
 }
 
 pub const ACCOUNTS: usize = 0;
@@ -226,6 +248,13 @@ pub const BULLETINS: usize = 2;
 const NOT_CONNECTED: &[u16] = &[504];
 const REFUSED_ORDER: &[u16] = &[201];
 const REMARK: &[u16] = &[399];
+const TOO_OLD: &[u16] = &[503];
+
+/// What a call of placeOrder says but for the ids, which are other ones upstream.
+fn without_ids(mut said: Said) -> Said {
+    said.retain(|name, _| !matches!(&name[..], "orderId" | "id" | "parentId"));
+    said
+}
 
 impl Shadow {
     pub fn new(max_version: u16) -> Shadow {
@@ -243,7 +272,6 @@ impl Shadow {
             max_up_order: 0,
             global_cancels: VecDeque::new(),
             execs: Vec::new(),
-            early: BTreeMap::new(),
             lanes: BTreeMap::new(),
             lanes_sent: Vec::new(),
             streams: Default::default(),
@@ -265,6 +293,7 @@ impl Shadow {
             data_type: 1,
             next_token: 1000,
             out: Vec::new(),
+            unseen: 0,
         }
     }
 
@@ -281,8 +310,32 @@ impl Shadow {
         self.out.push(Expect { who, what: What::Error(id, codes), must: true });
     }
 
-    pub fn payload(&self, id: u16, values: &Record) -> Bytes {
-        response_payload(self.version.expect("a version"), id, values)
+    /// twsmux says this to a client itself.
+    pub fn own(&mut self, who: Who, id: u16, values: &Record) {
+        self.exact(who, response_payload(self.clients[who].version, id, values));
+    }
+
+    /// The Gateway says this, and a client must get it as its version has it: unchanged where both speak the same one.
+    pub fn tells(&mut self, who: Who, id: u16, values: &Record) {
+        match self.told(who, id, values) {
+            Some(what) => self.out.push(Expect { who, what, must: true }),
+            None => self.unseen += 1,
+        }
+    }
+
+    /// What a client sees of what the Gateway says; `None` where its version does not have the message.
+    pub fn told(&self, who: Who, id: u16, values: &Record) -> Option<What> {
+        let (from, to) = (self.version.expect("a version"), self.clients[who].version);
+        match from == to {
+            true => Some(What::Exact(response_payload(from, id, values))),
+            false => speech::seen(id, values, from, to).map(|said| What::Says(id, said)),
+        }
+    }
+
+    /// What goes upstream for a request; `None` where the Gateway's version has no place for it.
+    pub fn carried(&self, who: Who, id: u16, values: &Record) -> Option<Said> {
+        let gateway = self.version.expect("ready");
+        speech::carried(id, values, self.clients[who].version, gateway)
     }
 
     pub fn is_ready(&self, who: Who) -> bool {
@@ -321,7 +374,7 @@ impl Shadow {
     pub fn greet(&mut self, who: Who, min: u16, max: u16, now: u64) -> Option<u16> {
         let wanted = self.version.unwrap_or(self.max_version);
         let client = &mut self.clients[who];
-        if max < 100 {
+        if max < 100 || min > 226 {
             client.stage = Stage::Over;
             return None;
         }
@@ -348,17 +401,11 @@ impl Shadow {
         client.stage = Stage::Held;
         client.deadline = now + 3 * SECOND / 2;
         if self.ready {
-            self.first_messages(who);
+            self.first_messages(who, now);
         }
     }
 
-    fn first_messages(&mut self, who: Who) {
-        let version = self.version.expect("ready");
-        if self.clients[who].version != version {
-            self.error(who, -1, &[506]);
-            self.clients[who].stage = Stage::Over;
-            return;
-        }
+    fn first_messages(&mut self, who: Who, now: u64) {
         let id = self.clients[who].id;
         self.clients[who].stage = Stage::Ready;
         let live: Vec<usize> = self.order_of_placing(id);
@@ -370,22 +417,23 @@ impl Shadow {
                 continue;
             }
             for (message, values) in images.into_iter().flatten() {
-                let payload = self.order_payload(at, message, &values, true);
-                self.exact(who, payload);
+                let values = self.order_values(at, &values, true);
+                self.tells(who, message, &values);
                 pushed = true;
             }
         }
         if pushed {
-            let end = self.payload(53, &Record::new());
-            self.exact(who, end);
+            self.own(who, 53, &Record::new());
         }
         let mut accounts = Record::new();
         accounts.set("accountsList", self.accounts.clone().unwrap_or_default());
-        let accounts = self.payload(15, &accounts);
-        self.exact(who, accounts);
+        self.own(who, 15, &accounts);
         self.out.push(Expect { who, what: What::Message(9), must: true });
-        for (_, notice) in self.farms.clone() {
-            self.exact(who, notice);
+        for (_, mut notice) in self.farms.clone() {
+            if self.version < Some(194) {
+                notice.set("errorTime", now / 1000);
+            }
+            self.tells(who, 4, &notice);
         }
     }
 
@@ -444,10 +492,7 @@ impl Shadow {
         let moved = self.accounts.is_some() && self.accounts != self.new_accounts;
         self.accounts = self.new_accounts.clone();
         for who in self.ready_clients() {
-            if self.clients[who].version != self.version.expect("ready") {
-                self.error(who, -1, &[506]);
-                self.clients[who].stage = Stage::Over;
-            } else if moved {
+            if moved {
                 self.error(who, -1, NOT_CONNECTED);
                 self.clients[who].stage = Stage::Over;
             } else {
@@ -456,7 +501,7 @@ impl Shadow {
         }
         for who in 0..self.clients.len() {
             if self.clients[who].stage == Stage::Held {
-                self.first_messages(who);
+                self.first_messages(who, now);
             }
         }
     }
@@ -519,7 +564,6 @@ impl Shadow {
         for stream in &mut self.streams {
             *stream = Stream::default();
         }
-        self.early.clear();
         self.clock_waiters.clear();
     }
 

@@ -32,9 +32,9 @@ impl Shadow {
             s.waiting_end.remove(&who);
         }
         if stream != BULLETINS || all {
-            let image: Vec<Bytes> = s.rows.iter().map(|r| r.1.clone()).chain(s.end.clone()).collect();
-            for row in image {
-                self.exact(who, row);
+            let image: Vec<Message> = s.rows.iter().map(|r| r.1.clone()).chain(s.end.clone()).collect();
+            for (message, values) in image {
+                self.tells(who, message, &values);
             }
         }
     }
@@ -66,7 +66,7 @@ impl Shadow {
         stream: usize,
         key: Option<String>,
         account: Option<&str>,
-        payload: &Bytes,
+        message: Message,
     ) {
         let s = &mut self.streams[stream];
         if s.subscribers.is_empty() || account.is_some_and(|a| !s.account.is_empty() && a != s.account) {
@@ -74,16 +74,16 @@ impl Shadow {
         }
         match key {
             None => {
-                s.end = Some(payload.clone());
+                s.end = Some(message.clone());
                 s.waiting_end.clear();
             }
             Some(key) => match s.rows.iter_mut().find(|(k, _)| *k == key && !key.is_empty()) {
-                Some(row) => row.1 = payload.clone(),
-                None => s.rows.push((key, payload.clone())),
+                Some(row) => row.1 = message.clone(),
+                None => s.rows.push((key, message.clone())),
             },
         }
         for who in s.subscribers.clone() {
-            self.exact(who, payload.clone());
+            self.tells(who, message.0, &message.1);
         }
     }
 
@@ -103,8 +103,7 @@ impl Shadow {
                 let image: Vec<_> = rows.chain(summary.end.clone().map(|e| (64, e))).collect();
                 for (message, mut values) in image {
                     values.set("reqId", down);
-                    let payload = self.payload(message, &values);
-                    self.exact(who, payload);
+                    self.tells(who, message, &values);
                 }
             }
             None => self.summaries.push(Summary {
@@ -146,31 +145,31 @@ impl Shadow {
         for (who, down) in members {
             let mut values = values.clone();
             values.set(if message == 4 { "id" } else { "reqId" }, down);
-            let payload = self.payload(message, &values);
-            self.exact(who, payload);
+            self.tells(who, message, &values);
         }
     }
 
-    pub fn clock_asked(&mut self, who: Who, now: u64) {
+    /// reqCurrentTime or reqCurrentTimeInMillis.
+    pub fn clock_asked(&mut self, who: Who, message: u16, now: u64) {
         if !self.available() {
             return self.refuse(who, -1);
         }
         match self.clock {
-            Some((at, seconds)) => {
+            Some((at, millis)) => {
+                let millis = millis + (now - at) as i64 / 1000;
                 let mut r = Record::new();
-                r.set("time", (seconds * 1000 + (now - at) as i64 / 1000) / 1000);
-                let payload = self.payload(49, &r);
-                self.exact(who, payload);
+                r.set("time", millis / 1000).set("timeInMillis", millis);
+                self.own(who, if message == 49 { 49 } else { 109 }, &r);
             }
-            None => self.clock_waiters.push(who),
+            None => self.clock_waiters.push((who, message)),
         }
     }
 
-    pub fn hear_clock(&mut self, seconds: i64, now: u64) {
-        self.clock = Some((now, seconds));
-        for who in std::mem::take(&mut self.clock_waiters) {
+    pub fn hear_clock(&mut self, millis: i64, now: u64) {
+        self.clock = Some((now, millis));
+        for (who, message) in std::mem::take(&mut self.clock_waiters) {
             if self.is_ready(who) {
-                self.clock_asked(who, now);
+                self.clock_asked(who, message, now);
             }
         }
     }

@@ -9,7 +9,7 @@ impl Shadow {
         let int = |name: &str| r.int(name).map(|n| n as i32);
         match f.id {
             71 => {}
-            49 => {
+            49 | 105 => {
                 if let Some(last) = self.last_clock_request {
                     assert!(now - last >= 5 * SECOND, "clock requests closer than 5 s");
                 }
@@ -20,7 +20,7 @@ impl Shadow {
                 assert_ne!(wanted, self.data_type, "the market data type is switched only when needed");
                 self.data_type = wanted;
             }
-            3 | 21 => self.order_left(f.id, &r),
+            3 | 21 => self.order_left(f, &r),
             4 => {
                 let up = int("orderId").expect("an id");
                 let at = *self.by_up_order.get(&up).expect("a cancel of an order that left");
@@ -51,13 +51,13 @@ impl Shadow {
             }
             7 => {
                 let token = r.get("symbol").and_then(|t| t.parse().ok()).expect("a token");
-                assert_eq!(int("clientId"), Some(0), "the client filter is applied here");
-                self.request_left(token, int("reqId").expect("an id"));
+                assert_eq!(int("clientId").unwrap_or(0), 0, "the client filter is applied here");
+                self.request_left(token, f);
             }
             id => {
                 if let Some(kind) = KINDS.iter().find(|k| k.req == id) {
                     let token = r.get(kind.token).and_then(|t| t.parse().ok()).expect("a token");
-                    let at = self.request_left(token, int("reqId").expect("an id"));
+                    let at = self.request_left(token, f);
                     if id == 1 {
                         let wanted = self.insts[at].data_type;
                         assert_eq!(self.data_type, wanted, "a quote request under another market data type");
@@ -85,9 +85,15 @@ impl Shadow {
         }
     }
 
-    pub(super) fn request_left(&mut self, token: usize, up: i32) -> usize {
+    pub(super) fn request_left(&mut self, token: usize, f: &Frame) -> usize {
+        let mut said = speech::asked(f);
+        let up: i32 = said.remove("reqId").expect("an id").parse().expect("a number");
         assert!(up >= 1 << 30, "request ids and order ids are disjoint");
         let inst = &mut self.insts[token];
+        if inst.kind == QUERY {
+            inst.said.remove("clientId");
+        }
+        assert_eq!(said, inst.said, "I12: what is asked upstream is what the client asked");
         assert!(inst.up.is_none(), "a request leaves once");
         assert!(!inst.orphan, "a request of a client that was gone before it left, or of a link before");
         inst.up = Some(up);
@@ -96,11 +102,13 @@ impl Shadow {
         token
     }
 
-    pub(super) fn order_left(&mut self, message: u16, r: &Record) {
-        let token = r.get(if message == 3 { "orderRef" } else { "account" });
+    pub(super) fn order_left(&mut self, f: &Frame, r: &Record) {
+        let token = r.get(if f.id == 3 { "orderRef" } else { "account" });
         let token: u64 = token.and_then(|t| t.parse().ok()).expect("a token");
-        let up = r.int(if message == 3 { "orderId" } else { "id" }).expect("an id") as i32;
-        let (at, parent) = *self.calls.get(&token).expect("a call that was made");
+        let up = r.int(kinds::order_id(f.id)).expect("an id") as i32;
+        let call = self.calls.get(&token).expect("a call that was made");
+        assert_eq!(without_ids(speech::asked(f)), call.said, "I12: the order is as it was placed");
+        let (at, parent) = (call.order, call.parent);
         let op = self.orders[at].ops.pop_front();
         assert_eq!(op, Some(Op::Place(token)), "I5, I7: each call leaves once and in the order of calls");
         match self.orders[at].up {
@@ -115,7 +123,7 @@ impl Shadow {
             }
         }
         self.orders[at].parent = parent;
-        if message == 3 {
+        if f.id == 3 {
             let parent =
                 self.orders[at].parent.map(|p| self.orders[p].up.expect("I7: a parent leaves first"));
             assert_eq!(r.int("parentId").unwrap_or(0) as i32, parent.unwrap_or(0), "the parent's id");
@@ -148,9 +156,27 @@ impl Shadow {
             inst.state = State::Ended;
         }
         values.set("reqId", inst.down);
-        let who = inst.who;
-        let payload = self.payload(message, &values);
-        self.exact(who, payload);
+        let (who, us_stock, from) = (inst.who, inst.us_stock, self.version.expect("ready"));
+        let to = self.clients[who].version;
+        if us_stock {
+            kinds::recount(message, from, to, &mut values);
+        }
+        match (message, from < 196, to < 196) {
+            (17, false, true) => self.insts[at].held = Some(values),
+            (108, false, true) => {
+                if let Some(mut data) = self.insts[at].held.take() {
+                    data.set("startDate", values.get("startDate").unwrap_or_default());
+                    let said = speech::seen(17, &data, to, to).expect("every version has it");
+                    self.out.push(Expect { who, what: What::Says(17, said), must: true });
+                }
+            }
+            (17, true, false) => {
+                self.tells(who, 17, &values);
+                let said = speech::seen(108, &values, to, to).expect("the version has it");
+                self.out.push(Expect { who, what: What::Says(108, said), must: true });
+            }
+            _ => self.tells(who, message, &values),
+        }
     }
 
     /// An error under an upstream request id.
@@ -171,8 +197,7 @@ impl Shadow {
             State::Ended => return,
         }
         values.set("id", down);
-        let payload = self.payload(4, &values);
-        self.exact(who, payload);
+        self.tells(who, 4, &values);
     }
 
     /// An error under an upstream order id.
@@ -183,13 +208,12 @@ impl Shadow {
         order.dead |= refused && order.open.is_none() && order.status.is_none();
         values.set("id", self.orders[at].down);
         if let Some(who) = self.holder(self.orders[at].owner) {
-            let payload = self.payload(4, &values);
-            self.exact(who, payload);
+            self.tells(who, 4, &values);
         }
     }
 
     /// openOrder or orderStatus in the owner's terms, or in the Gateway's.
-    pub fn order_payload(&self, at: usize, message: u16, values: &Record, owners: bool) -> Bytes {
+    pub fn order_values(&self, at: usize, values: &Record, owners: bool) -> Record {
         let order = &self.orders[at];
         // An image names the parent of its time, by the shadow's own number.
         let parent = values.int("parentId").map(|p| &self.orders[p as usize]);
@@ -204,7 +228,7 @@ impl Shadow {
                 r.set("parentId", parent.map_or(0, |p| p.up.expect("it left")));
             }
         }
-        self.payload(message, &r)
+        r
     }
 
     /// openOrder or orderStatus of an order of ours.
@@ -230,14 +254,14 @@ impl Shadow {
             return;
         }
         let owner = self.holder(self.orders[at].owner);
-        let payload = self.order_payload(at, message, &values, true);
+        let values = self.order_values(at, &values, true);
         if let Some(ask) = self.asker((5, 0)) {
             let in_scope = ask.message == 16 || ask.who.is_some() && ask.who == owner;
             if let Some(who) = ask.who.filter(|_| in_scope) {
-                self.exact(who, payload.clone());
+                self.tells(who, message, &values);
             }
             if let Some(who) = owner.filter(|w| Some(*w) != ask.who && changed) {
-                self.exact(who, payload);
+                self.tells(who, message, &values);
             }
             return;
         }
@@ -248,16 +272,16 @@ impl Shadow {
             return;
         }
         if let Some(who) = owner {
-            self.exact(who, payload);
+            self.tells(who, message, &values);
         }
     }
 
     /// An order of another program: seen by whoever asked for all, and as its own by its namesake that asked.
-    pub fn hear_foreign(&mut self, client: i32, payload: Bytes) {
+    pub fn hear_foreign(&mut self, client: i32, values: &Record) {
         let Some(ask) = self.asker((5, 0)) else { return };
         let namesake = self.holder(client);
         if let Some(who) = ask.who.filter(|w| ask.message == 16 || Some(*w) == namesake) {
-            self.exact(who, payload);
+            self.tells(who, 5, values);
         }
     }
 
@@ -270,7 +294,6 @@ impl Shadow {
             None => {
                 self.orders[order].unconfirmed = false;
                 self.execs[exec].live = true;
-                values.set("reqId", -1);
                 self.holder(owner)
             }
             Some(at) => {
@@ -285,13 +308,11 @@ impl Shadow {
             }
         };
         let Some(who) = to else { return };
-        let payload = self.payload(11, &values);
-        self.exact(who, payload);
+        self.tells(who, 11, &values);
     }
 
     /// A commission report: `query` when it is part of the answer to one.
     pub fn hear_commission(&mut self, exec: usize, query: Option<usize>, values: &Record) {
-        let payload = self.payload(59, values);
         let owner = self.holder(self.orders[self.execs[exec].order].owner);
         let live = std::mem::take(&mut self.execs[exec].live);
         let mut to = Vec::new();
@@ -309,24 +330,23 @@ impl Shadow {
             to.push(who);
         }
         for who in to {
-            self.exact(who, payload.clone());
+            self.tells(who, 59, values);
         }
     }
 
-    pub fn hear_farm(&mut self, kind: u8, farm: &str, payload: &Bytes) {
+    pub fn hear_farm(&mut self, kind: u8, farm: &str, values: &Record) {
         let key = (kind, farm.to_owned());
         match self.farms.iter_mut().find(|f| f.0 == key) {
-            Some(known) => known.1 = payload.clone(),
-            None => self.farms.push((key, payload.clone())),
+            Some(known) => known.1 = values.clone(),
+            None => self.farms.push((key, values.clone())),
         }
-        self.broadcast(payload);
+        self.broadcast(values);
     }
 
-    pub fn broadcast(&mut self, payload: &Bytes) {
+    /// An error for everybody.
+    pub fn broadcast(&mut self, values: &Record) {
         for who in self.ready_clients() {
-            if Some(self.clients[who].version) == self.version {
-                self.exact(who, payload.clone());
-            }
+            self.tells(who, 4, values);
         }
     }
 
