@@ -9,6 +9,9 @@ use twsmux::core::stats::Drop;
 /// A client's version and the Gateway's.
 const PAIRS: [(u16, u16); 4] = [(157, 226), (213, 176), (176, 226), (226, 176)];
 
+/// Values of a request.
+type Fields = &'static [(&'static str, &'static str)];
+
 /// A world whose Gateway speaks `version`.
 fn gateway(version: u16) -> World {
     let mut w = world(|c| c.max_server_version = version.max(226));
@@ -122,7 +125,7 @@ fn what_is_shared_comes_in_the_version_of_each() {
         let mut w = gateway(theirs);
         let (first, late) = (client(&mut w, 1, theirs), client(&mut w, 2, own));
         let summary = |id| [("reqId", id), ("groupName", "All"), ("tags", "NetLiquidation")];
-        let requests: [(u16, &[(&str, &str)]); 3] =
+        let requests: [(u16, Fields); 3] =
             [(61, &[]), (6, &[("subscribe", "1"), ("acctCode", "DU1")]), (12, &[("allMsgs", "1")])];
         for (request, fields) in requests {
             w.asks(first, request, fields);
@@ -188,7 +191,7 @@ fn a_fill_and_its_early_commission_come_in_the_clients_own_version() {
 
 #[test]
 fn what_the_gateways_version_lacks_is_refused_under_the_requests_id() {
-    let cases: [(u16, u16, u16, &[(&str, &str)]); 5] = [
+    let cases: [(u16, u16, u16, Fields); 5] = [
         (176, 157, 100, &[]),
         (213, 176, 7, &[("lastNDays", "3")]),
         (226, 176, 108, &[]),
