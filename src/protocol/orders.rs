@@ -384,7 +384,7 @@ pub const OPEN_ORDER: Layout = &[
     boolean("dontUseAutoPriceForHedge").since(141),
     boolean("isOmsContainer").since(145),
     boolean("discretionaryUpToLimitPrice").since(148),
-    boolean("usePriceMgmtAlgo").since(151),
+    int("usePriceMgmtAlgo").since(151),
     int("duration").optional().since(158),
     int("postToAts").optional().since(160),
     boolean("autoCancelParent").since(162),
