@@ -329,6 +329,7 @@ impl Order {
             "origin",
             "shortSaleSlot",
             "adjustableTrailingUnit",
+            "usePriceMgmtAlgo",
         ] {
             default(name, "0");
         }
