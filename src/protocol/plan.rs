@@ -5,7 +5,7 @@
 //! those is taken, or stands deeper than the messages directly inside, the name of its message goes before it.
 //! May not know: versions, but for the fields that a later one brought; what values mean.
 
-use std::sync::LazyLock;
+use std::{borrow::Cow, sync::LazyLock};
 
 use bytes::{BufMut, BytesMut};
 
@@ -338,7 +338,7 @@ impl Bound {
                             record.set(twice, Number(f64::from_bits(v)));
                         }
                     }
-                    (_, Kind::Str, Value::Bytes(v)) => record.put(name, String::from_utf8_lossy(v), again),
+                    (_, Kind::Str, Value::Bytes(v)) => record.put(name, text_of(v), again),
                     _ => return Err(self.wrong()),
                 }
             }
@@ -397,7 +397,7 @@ impl Bound {
             record.push(count, row);
         };
         match (self.decl.kind, value) {
-            (Kind::Str, Value::Bytes(v)) => push(&String::from_utf8_lossy(v)),
+            (Kind::Str, Value::Bytes(v)) => push(&text_of(v)),
             (Kind::Double, Value::Fixed64(v)) => push(&Number(f64::from_bits(v))),
             (Kind::Double, Value::Bytes(packed)) => {
                 let (whole, rest) = packed.as_chunks();
@@ -532,6 +532,14 @@ impl Bound {
     }
 }
 
+/// The text of a string, without NUL bytes: the text form cannot have them.
+fn text_of(string: &[u8]) -> Cow<'_, str> {
+    match String::from_utf8_lossy(string) {
+        text if text.contains('\0') => text.replace('\0', "").into(),
+        text => text,
+    }
+}
+
 fn put_packed(number: u32, packed: &[u8], out: &mut BytesMut) {
     if !packed.is_empty() {
         proto::put_bytes(number, packed, out);
@@ -547,7 +555,7 @@ fn put_pair(number: u32, key: &str, value: &str, out: &mut BytesMut) {
 
 fn pair(entry: &[u8]) -> Result<(String, String), LayoutError> {
     let part = |number| -> Result<String, LayoutError> {
-        Ok(String::from_utf8_lossy(proto::get_str(entry, &[number])?.unwrap_or_default()).into_owned())
+        Ok(text_of(proto::get_str(entry, &[number])?.unwrap_or_default()).into_owned())
     };
     Ok((part(1)?, part(2)?))
 }

@@ -166,6 +166,19 @@ fn a_bid_size_is_one_also_where_protobuf_leaves_its_type_out() {
     assert_eq!(&text[..], b"2\x006\x007\x000\x003\0");
 }
 
+/// Text has no place for a NUL, and whether a group follows is judged by the values.
+#[test]
+fn a_nul_in_protobuf_cannot_shift_the_fields_of_text() {
+    let Pair { there, .. } = pair(226, 176);
+    let mut proto = BytesMut::new();
+    text::put_id(5, Form::Proto, 226, &mut proto);
+    proto::put_int(1, 7, &mut proto);
+    proto::put_bytes(3, b"\x42\x0aPEG\0 BENCH", &mut proto);
+    let text = translated(&there, &proto, &Subject::default()).unwrap();
+    let shape = there.to().response(5).unwrap();
+    assert_eq!(shape.record(&wire(&text, 176), Form::Text).unwrap().get("orderType"), Some("PEG BENCH"));
+}
+
 /// A pair of versions and what leads from one to the other.
 struct Pair {
     there: Translation,
