@@ -9,8 +9,9 @@ use crate::{
     protocol::{
         dialect::Dialect,
         layout::Record,
-        meaning::{ROWS, Subject},
+        meaning::{ROWS, Row, Subject},
         model::Direction::{self, *},
+        request, response,
         transcode::Translation,
     },
     record,
@@ -374,4 +375,28 @@ fn an_unknown_protobuf_field_goes_to_no_other_version_but_a_newer_one() {
     let mut same = BytesMut::new();
     translation(220, 226).request(&m, &[], &mut same).unwrap();
     assert_eq!(same, order);
+}
+
+/// The table of docs/versions.md, made from the rows.
+fn table() -> String {
+    let names = |direction, ids: &[u32]| -> String {
+        let name = |id: &u32| match direction {
+            Request => request(*id).unwrap().message.name,
+            Response => response(*id).unwrap().message.name,
+        };
+        match ids {
+            [] => format!("all {}s", if direction == Request { "request" } else { "response" }),
+            ids => ids.iter().map(name).collect::<Vec<_>>().join(", "),
+        }
+    };
+    let row =
+        |row: &Row| format!("| {} | {} | {} |\n", row.since, names(row.direction, row.messages), row.what);
+    "| since | messages | what changed, and what is done |\n|---|---|---|\n".to_owned()
+        + &ROWS.iter().map(row).collect::<String>()
+}
+
+#[test]
+fn the_documentation_has_every_row() {
+    let page = include_str!("../../../docs/versions.md");
+    assert!(page.contains(&table()), "docs/versions.md needs this table:\n\n{}", table());
 }
