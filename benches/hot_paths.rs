@@ -3,14 +3,18 @@
 use bytes::BytesMut;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
+use std::sync::Arc;
 
 use twsmux::core::io::{Action, Actions, Input};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
 use twsmux::protocol::dialect::Dialect;
 use twsmux::protocol::layout::{Record, put_text};
+use twsmux::protocol::meaning::Subject;
 use twsmux::protocol::model::Role;
+use twsmux::protocol::transcode::Translation;
 use twsmux::protocol::{request, response};
+use twsmux::record;
 use twsmux::time::Time;
 use twsmux::wire::handshake::{ClientHello, ServerHello};
 use twsmux::wire::{frame, text};
@@ -148,5 +152,51 @@ fn hot_paths(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, hot_paths);
+/// A tick and a stock order, as the Gateway shows them.
+fn shown() -> [(&'static str, u32, Record); 2] {
+    let tick = record! { reqId: FIRST_UP, tickType: 1, price: "227.31", size: "400", attrMask: 1 };
+    let order = record! {
+        orderId: 7, conId: 265598, symbol: "AAPL", secType: "STK", exchange: "SMART", currency: "USD",
+        localSymbol: "AAPL", tradingClass: "NMS", action: "BUY", totalQuantity: 100, orderType: "LMT",
+        lmtPrice: "227.31", auxPrice: "0.0", tif: "GTC", account: "DU9000001", orderRef: "strategy-1",
+        clientId: 1, permId: 900_000_506, ocaType: 3, trailStopPrice: "228.31", clearingIntent: "IB",
+        status: "PreSubmitted", usePriceMgmtAlgo: 1, submitter: "user-1",
+    };
+    [("tick", 1, tick), ("open order", 5, order)]
+}
+
+/// What a frame of the Gateway costs on its way to a client of another version, its ids replaced.
+fn translate(c: &mut Criterion) {
+    let mut group = c.benchmark_group("translate");
+    group.throughput(Throughput::Elements(1));
+    let ways = [
+        ("ids only", 176, 176),
+        ("text to text", 176, 157),
+        ("protobuf to text", 226, 176),
+        ("text to protobuf", 176, 226),
+    ];
+    for (way, from, to) in ways {
+        let (from, to) = (Arc::new(Dialect::new(from)), Arc::new(Dialect::new(to)));
+        let translation = Translation::new(from.clone(), to);
+        for (what, id, values) in shown() {
+            let mut given = BytesMut::new();
+            from.response(id).expect("a declared message").compose(&values, &mut given);
+            let subject = Subject::default();
+            let edits = [(Role::ReqId, 7), (Role::OrderId, 7), (Role::ClientId, 1)];
+            group.bench_function(format!("{what}, {way}"), |b| {
+                let mut out = BytesMut::with_capacity(4096);
+                b.iter(|| {
+                    let message = text::message(black_box(&given), from.version()).expect("well formed");
+                    out.clear();
+                    let there = translation.response(&message, &edits, &subject, &mut out);
+                    assert_eq!(there, Ok(true));
+                    black_box(&out);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, hot_paths, translate);
 criterion_main!(benches);

@@ -2,6 +2,10 @@
 //! tests (`tests/fuzz_replay.rs`) share it.
 #![allow(dead_code)] // each target uses one of them
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -10,7 +14,9 @@ use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
 use twsmux::protocol::dialect::Dialect;
 use twsmux::protocol::layout;
+use twsmux::protocol::meaning::Subject;
 use twsmux::protocol::model::Role;
+use twsmux::protocol::transcode::Translation;
 use twsmux::time::Time;
 use twsmux::wire::frame::{self, FrameBuffer};
 use twsmux::wire::handshake::{ClientHello, ServerHello};
@@ -20,11 +26,12 @@ use twsmux::wire::{proto, text};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 5] = [
+pub const ALL: [(&str, Target); 6] = [
     ("frames", frames),
     ("handshake", handshake),
     ("fields", fields),
     ("protobuf", protobuf),
+    ("transcode", transcode),
     ("core_ops", core_ops),
 ];
 
@@ -136,6 +143,55 @@ pub fn protobuf(data: &[u8]) {
             assert_eq!(proto::get_int(&out, path), Ok(Some(-7)));
         }
     }
+}
+
+/// The versions between which [`transcode`] translates: both sides of what matters most.
+pub const TRANSLATED: [u16; 12] = [100, 101, 130, 145, 157, 163, 176, 200, 203, 213, 222, 226];
+
+/// From which version to which one (indices of [`TRANSLATED`]), whether it is a client's, then a payload. What can be
+/// read can be shown; what the other version gets can be read there and translated back.
+pub fn transcode(data: &[u8]) {
+    let Some(([from, to, from_client], payload)) = data.split_first_chunk::<3>() else { return };
+    let version = |n: &u8| TRANSLATED[usize::from(*n) % TRANSLATED.len()];
+    let (there, back) = (translation(version(from), version(to)), translation(version(to), version(from)));
+    let Ok(m) = text::message(payload, there.from().version()) else { return };
+    let mut out = BytesMut::new();
+    if from_client % 2 == 1 {
+        let Some(shape) = there.from().request(m.id) else { return };
+        let (_, fault) = shape.read_partly(&m);
+        if shape.check(&m).is_err() || there.request(&m, &[], &mut out).is_err() {
+            return;
+        }
+        assert_eq!(fault, None, "what is accepted can be read");
+        let there = text::message(&out, back.from().version()).expect("a message id");
+        let shape = back.from().request(there.id).expect("it was translated");
+        assert_eq!(shape.read_partly(&there).1, None, "what the Gateway gets can be read");
+        // It may be refused: what twsmux does not know goes to a newer version and not back.
+        let _ = back.request(&there, &[], &mut BytesMut::new());
+    } else {
+        let Some(shape) = there.from().response(m.id) else { return };
+        let _ = shape.read_partly(&m);
+        let subject = Subject { us_stock: from_client % 4 == 0, now_ms: 1_795_000_000_000 };
+        if there.response(&m, &[], &subject, &mut out) != Ok(true) {
+            return;
+        }
+        let there = text::message(&out, back.from().version()).expect("a message id");
+        let whole = shape.read_partly(&m).1.is_none();
+        let again = back.response(&there, &[], &subject, &mut BytesMut::new());
+        assert!(again.is_ok() || !whole, "what a client gets can be read: {again:?}");
+    }
+}
+
+/// Made once each: making one takes longer than using it.
+fn translation(from: u16, to: u16) -> Rc<Translation> {
+    thread_local! {
+        static MADE: RefCell<BTreeMap<(u16, u16), Rc<Translation>>> = RefCell::default();
+    }
+    let make = || {
+        let [from, to] = [from, to].map(|version| Arc::new(Dialect::new(version)));
+        Rc::new(Translation::new(from, to))
+    };
+    MADE.with_borrow_mut(|made| made.entry((from, to)).or_insert_with(make).clone())
 }
 
 fn split_version(data: &[u8]) -> Option<(u16, &[u8])> {

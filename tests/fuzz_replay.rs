@@ -7,15 +7,19 @@
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use twsmux::limits;
+use twsmux::protocol::dialect::Dialect;
+use twsmux::protocol::meaning::Subject;
+use twsmux::protocol::transcode::Translation;
 use twsmux::wire::frame::FrameBuffer;
 use twsmux::wire::handshake::ClientHello;
-use twsmux::wire::proto;
+use twsmux::wire::{proto, text};
 
 /// One recorded session.
 struct Recording {
@@ -84,12 +88,45 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         for payload in asked.iter().chain(&answered) {
             add("fields", [&version[..], payload].concat());
         }
+        for (payloads, from_client) in [(&asked, true), (&answered, false)] {
+            translations(r.version, payloads, from_client)
+                .into_iter()
+                .for_each(|seed| add("transcode", seed));
+        }
         add("core_ops", script(r.version, &asked, &answered));
     }
     for body in protobuf_bodies() {
         add("protobuf", body);
     }
     out
+}
+
+/// One frame of every message, to every version; and what it is there, on its way back.
+fn translations(version: u16, payloads: &[Vec<u8>], from_client: bool) -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    let Some(from) = targets::TRANSLATED.iter().position(|v| *v == version) else { return seeds };
+    for (to, other) in targets::TRANSLATED.into_iter().enumerate() {
+        let [a, b] = [version, other].map(|version| Arc::new(Dialect::new(version)));
+        let translation = Translation::new(a, b);
+        let mut seen = BTreeSet::new();
+        for payload in payloads {
+            let message = text::message(payload, version).expect("a message id");
+            if !seen.insert(message.id) {
+                continue;
+            }
+            let mut there = BytesMut::new();
+            let translated = match from_client {
+                true => translation.request(&message, &[], &mut there).is_ok(),
+                false => translation.response(&message, &[], &Subject::default(), &mut there) == Ok(true),
+            };
+            let [from, to, side] = [from as u8, to as u8, u8::from(from_client)];
+            seeds.push([&[from, to, side], &payload[..]].concat());
+            if translated {
+                seeds.push([&[to, from, side], &there[..]].concat());
+            }
+        }
+    }
+    seeds
 }
 
 /// A session as a script for the core: handshakes of both sides, then both directions in turn.
