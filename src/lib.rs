@@ -8,6 +8,7 @@ pub mod config;
 pub mod core;
 pub mod ids;
 pub mod limits;
+#[macro_use]
 pub mod protocol;
 pub mod shell;
 pub mod sim;

@@ -114,6 +114,8 @@ fn a_script_that_places_and_closes_at_once_has_placed() {
     c.send("placeOrder", &order(1, "AAPL", "BUY", 5, "LMT", "1.0")).unwrap();
     drop(c);
     gateway.wait(PATIENCE, |s| s.orders_placed == 1).expect("the order arrives");
+    // The Gateway answers in order: after this, twsmux has heard of the order.
+    started(&mux, 2).ask("reqAllOpenOrders", &Record::new(), "openOrderEnd").unwrap();
     let mut again = ApiClient::dial(mux.listen).unwrap();
     again.patience = PATIENCE;
     again.greet(100, 176, "").unwrap();

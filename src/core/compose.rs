@@ -1,19 +1,16 @@
 //! The few messages that twsmux writes itself, each in the form that the given server version has.
-//!
-//! Text comes from the declared layouts. Protobuf field numbers are those of the official schema
-//! (proto-fields.tsv): ErrorMessage, NextValidId, ManagedAccounts, CurrentTime, the cancels and StartApiRequest.
 
 use bytes::BytesMut;
 
 use crate::protocol::{
-    layout::{Record, put_text},
-    model::Message,
+    layout::Record,
+    meaning,
+    model::Direction,
+    transcode::compose,
     {request, response},
 };
-use crate::wire::{
-    frame, proto,
-    text::{self, Form},
-};
+use crate::record;
+use crate::wire::{frame, text::Form};
 
 /// Message ids that the core speaks of by name.
 pub mod id {
@@ -73,184 +70,78 @@ pub mod id {
     pub const MILLIS_SINCE: u16 = 197;
 }
 
-/// One message: its values for the text form and, by field number, for the protobuf form.
-struct Writer<'a> {
-    message: &'a Message,
-    version: u16,
-}
-
-impl Writer<'_> {
-    fn write(
-        &self,
-        out: &mut BytesMut,
-        values: impl FnOnce(&mut Record),
-        protobuf: impl FnOnce(&mut BytesMut),
-    ) {
-        match self.message.proto {
-            Some(p) if self.version >= p.since => frame::put_with(out, |out| {
-                text::put_id(u32::from(self.message.id), Form::Proto, self.version, out);
-                protobuf(out);
-            }),
-            _ => {
-                let mut record = Record::new();
-                values(&mut record);
-                put_text(self.message, self.version, &record, out);
-            }
-        }
-    }
-}
-
-fn to_client(id: u16, version: u16) -> Writer<'static> {
+fn to_client(id: u16, version: u16, mut values: Record, out: &mut BytesMut) {
     let message =
         &response(u32::from(id)).expect("the table declares every message that the core writes").message;
-    Writer { message, version }
+    if message.form(version) == Form::Text && version >= meaning::ESCAPED_SINCE {
+        meaning::escape(&mut values);
+    }
+    frame::put_with(out, |out| compose(Direction::Response, message, version, &values, out));
 }
 
-fn to_gateway(id: u16, version: u16) -> Writer<'static> {
+fn to_gateway(id: u16, version: u16, values: &Record, out: &mut BytesMut) {
     let message =
         &request(u32::from(id)).expect("the table declares every message that the core writes").message;
-    Writer { message, version }
-}
-
-/// Text as servers from v153 escape it: printable ASCII stays, the rest becomes `\uXXXX`.
-fn ascii7(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\x20'..='\x7e' => out.push(c),
-            _ => {
-                let mut units = [0u16; 2];
-                for u in c.encode_utf16(&mut units) {
-                    out.push_str(&format!("\\u{u:04x}"));
-                }
-            }
-        }
-    }
-    out
+    frame::put_with(out, |out| compose(Direction::Request, message, version, values, out));
 }
 
 /// error (4). `time_ms`: milliseconds since the epoch, for the versions that carry it.
 pub fn error(version: u16, id: i32, code: u16, words: &str, time_ms: u64, out: &mut BytesMut) {
-    to_client(id::ERROR, version).write(
-        out,
-        |r| {
-            r.set("id", id).set("errorCode", code).set("errorMsg", ascii7(words)).set("errorTime", time_ms);
-        },
-        |out| {
-            // The id is always set: clients default an absent one differently.
-            proto::put_int(1, id.into(), out);
-            proto::put_int(2, time_ms as i64, out);
-            proto::put_int(3, code.into(), out);
-            proto::put_bytes(4, words.as_bytes(), out);
-        },
-    );
+    let values = record! { id: id, errorCode: code, errorMsg: words, errorTime: time_ms };
+    to_client(id::ERROR, version, values, out);
 }
 
 /// nextValidId (9).
 pub fn next_valid_id(version: u16, order_id: i32, out: &mut BytesMut) {
-    to_client(id::NEXT_VALID_ID, version).write(
-        out,
-        |r| {
-            r.set("orderId", order_id);
-        },
-        |out| proto::put_int(1, order_id.into(), out),
-    );
+    to_client(id::NEXT_VALID_ID, version, record! { orderId: order_id }, out);
 }
 
 /// managedAccounts (15). `accounts`: as the Gateway wrote them.
 pub fn managed_accounts(version: u16, accounts: &str, out: &mut BytesMut) {
-    to_client(id::MANAGED_ACCOUNTS, version).write(
-        out,
-        |r| {
-            r.set("accountsList", accounts);
-        },
-        |out| proto::put_bytes(1, accounts.as_bytes(), out),
-    );
+    to_client(id::MANAGED_ACCOUNTS, version, record! { accountsList: accounts }, out);
 }
 
 /// openOrderEnd (53).
 pub fn open_order_end(version: u16, out: &mut BytesMut) {
-    to_client(id::OPEN_ORDER_END, version).write(out, |_| {}, |_| {});
+    to_client(id::OPEN_ORDER_END, version, Record::new(), out);
 }
 
 /// currentTime (49). `seconds` since the epoch.
 pub fn current_time(version: u16, seconds: i64, out: &mut BytesMut) {
-    to_client(id::CURRENT_TIME, version).write(
-        out,
-        |r| {
-            r.set("time", seconds);
-        },
-        |out| proto::put_int(1, seconds, out),
-    );
+    to_client(id::CURRENT_TIME, version, record! { time: seconds }, out);
 }
 
 /// currentTimeInMillis (109). `millis` since the epoch.
 pub fn current_time_millis(version: u16, millis: i64, out: &mut BytesMut) {
-    to_client(id::CURRENT_TIME_MILLIS, version).write(
-        out,
-        |r| {
-            r.set("timeInMillis", millis);
-        },
-        |out| proto::put_int(1, millis, out),
-    );
+    to_client(id::CURRENT_TIME_MILLIS, version, record! { timeInMillis: millis }, out);
 }
 
 /// startApi (71).
 pub fn start_api(version: u16, client_id: i32, capabilities: &str, out: &mut BytesMut) {
-    to_gateway(id::START_API, version).write(
-        out,
-        |r| {
-            r.set("clientId", client_id).set("optionalCapabilities", capabilities);
-        },
-        |out| {
-            proto::put_int(1, client_id.into(), out);
-            if !capabilities.is_empty() {
-                proto::put_bytes(2, capabilities.as_bytes(), out);
-            }
-        },
-    );
+    let values = record! { clientId: client_id, optionalCapabilities: capabilities };
+    to_gateway(id::START_API, version, &values, out);
 }
 
 /// reqMarketDataType (59).
 pub fn market_data_type(version: u16, kind: i32, out: &mut BytesMut) {
-    to_gateway(id::REQ_MARKET_DATA_TYPE, version).write(
-        out,
-        |r| {
-            r.set("marketDataType", kind);
-        },
-        |out| proto::put_int(1, kind.into(), out),
-    );
+    to_gateway(id::REQ_MARKET_DATA_TYPE, version, &record! { marketDataType: kind }, out);
 }
 
 /// A request without any field of its own: reqCurrentTime, reqAllOpenOrders, cancelPositions and their like.
 pub fn bare_request(id: u16, version: u16, out: &mut BytesMut) {
-    to_gateway(id, version).write(out, |_| {}, |_| {});
+    to_gateway(id, version, &Record::new(), out);
 }
 
 /// The end of account updates for `account`.
 pub fn leave_account_updates(version: u16, account: &str, out: &mut BytesMut) {
-    to_gateway(id::REQ_ACCOUNT_UPDATES, version).write(
-        out,
-        |r| {
-            r.set("subscribe", 0).set("acctCode", account);
-        },
-        // A false flag is absent (LIVE.md section 2).
-        |out| proto::put_bytes(2, account.as_bytes(), out),
-    );
+    to_gateway(id::REQ_ACCOUNT_UPDATES, version, &record! { subscribe: 0, acctCode: account }, out);
 }
 
 /// A cancel by request id. `smart_depth`: what the depth subscription was made with; a cancel must say the same.
 pub fn cancel(id: u16, version: u16, req_id: i32, smart_depth: bool, out: &mut BytesMut) {
-    to_gateway(id, version).write(
-        out,
-        |r| {
-            r.set("reqId", req_id).set("isSmartDepth", u8::from(smart_depth));
-        },
-        |out| {
-            proto::put_int(1, req_id.into(), out);
-            if id == id::CANCEL_MKT_DEPTH && smart_depth {
-                proto::put_int(2, 1, out);
-            }
-        },
-    );
+    let values = match id {
+        id::CANCEL_MKT_DEPTH => record! { reqId: req_id, isSmartDepth: u8::from(smart_depth) },
+        _ => record! { reqId: req_id },
+    };
+    to_gateway(id, version, &values, out);
 }

@@ -62,6 +62,17 @@ fn flatten(layout: Layout, version: u16, flat: &mut Vec<Option<&'static Field>>)
     }
 }
 
+impl Message {
+    /// The form in which official clients and the Gateway write this message at a version.
+    pub fn form(&self, version: u16) -> Form {
+        match (self.proto, self.text) {
+            (Some(p), _) if p.since <= version => Form::Proto,
+            (Some(_), None) => Form::Proto,
+            _ => Form::Text,
+        }
+    }
+}
+
 /// The most fields that one patch of a text body can replace; there are fewer roles that hold numbers.
 const MOST_EDITS: usize = 16;
 
@@ -99,11 +110,7 @@ impl<T> Shape<T> {
 
     /// The form in which official clients and the Gateway write this message at this version.
     pub fn form(&self) -> Form {
-        match (self.msg.proto, self.msg.text) {
-            (Some(p), _) if p.since <= self.version => Form::Proto,
-            (Some(_), None) => Form::Proto,
-            _ => Form::Text,
-        }
+        self.msg.form(self.version)
     }
 
     /// Makes sure that a client's message has its declared form: a text body every field, a protobuf body the wire

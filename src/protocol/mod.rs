@@ -24,6 +24,7 @@ pub mod meaning;
 pub mod model;
 mod orders;
 pub mod plan;
+#[macro_use]
 mod record;
 pub mod requests;
 pub mod responses;

@@ -2,6 +2,17 @@
 
 use std::ops::Range;
 
+/// Builds a [`Record`](crate::protocol::layout::Record): `record! { reqId: 7, price: "1.5" }`.
+#[macro_export]
+macro_rules! record {
+    ($($name:ident : $value:expr),* $(,)?) => {{
+        #[allow(unused_mut)]
+        let mut record = $crate::protocol::layout::Record::new();
+        $( record.set(stringify!($name), $value); )*
+        record
+    }};
+}
+
 /// A message's values by field name, in the order in which they were set or read; rows of repeats stand under the
 /// name of their count field. For building and reading whole messages, not for the path of every frame.
 #[derive(Clone, Debug, Default)]

@@ -422,17 +422,7 @@ impl<T: Declared> Shape<T> {
 
     /// Appends the body of a record in this version's form.
     pub fn write(&self, record: &Record, out: &mut BytesMut) {
-        let message = self.decl.message();
-        match (self.form(), self.plan()) {
-            (Form::Proto, Some(plan)) => {
-                let version = match T::DIRECTION {
-                    Direction::Request => self.version(),
-                    Direction::Response => u16::MAX,
-                };
-                plan.encode(record, version, out);
-            }
-            _ => layout::encode(message.text.unwrap_or_default(), self.version(), record, out),
-        }
+        write(T::DIRECTION, self.decl.message(), self.version(), record, out);
     }
 
     /// Appends id and body of a record in this version's form.
@@ -443,10 +433,7 @@ impl<T: Declared> Shape<T> {
 
     /// Appends id and body of values that are spelled as in the text form: in protobuf those that mean "none" are absent.
     pub fn compose(&self, values: &Record, out: &mut BytesMut) {
-        match self.form() {
-            Form::Text => self.put(values, out),
-            Form::Proto => self.put(&without_unset(self.decl.message(), values), out),
-        }
+        compose(T::DIRECTION, self.decl.message(), self.version(), values, out);
     }
 
     /// Replaces the values of some roles: those that are there, and ids that must be there.
@@ -469,6 +456,28 @@ impl<T: Declared> Shape<T> {
                 }
             }
         }
+    }
+}
+
+fn write(direction: Direction, message: &Message, version: u16, record: &Record, out: &mut BytesMut) {
+    match (message.form(version), plan::plan(direction, message.id)) {
+        (Form::Proto, Some(plan)) => {
+            // The Gateway sends what it has to every version.
+            let version = if direction == Direction::Request { version } else { u16::MAX };
+            plan.encode(record, version, out);
+        }
+        _ => layout::encode(message.text.unwrap_or_default(), version, record, out),
+    }
+}
+
+/// Appends id and body of values that are spelled as in the text form, in the form of `version`: in protobuf those that
+/// mean "none" are absent.
+pub fn compose(direction: Direction, message: &Message, version: u16, values: &Record, out: &mut BytesMut) {
+    let form = message.form(version);
+    text::put_id(u32::from(message.id), form, version, out);
+    match form {
+        Form::Text => write(direction, message, version, values, out),
+        Form::Proto => write(direction, message, version, &without_unset(message, values), out),
     }
 }
 

@@ -4,17 +4,6 @@
 //! do from outside; `client`, a scripted client for tests. May not know: `core`, `shell`.
 //! Driven by: `twsmux sim`, `run --upstream sim`, tests and fuzzers.
 
-/// Builds a [`Record`](crate::protocol::layout::Record): `record! { reqId: 7, price: "1.5" }`.
-#[macro_export]
-macro_rules! record {
-    ($($name:ident : $value:expr),* $(,)?) => {{
-        #[allow(unused_mut)]
-        let mut record = $crate::protocol::layout::Record::new();
-        $( record.set(stringify!($name), $value); )*
-        record
-    }};
-}
-
 pub mod client;
 mod clock;
 mod config;

@@ -14,7 +14,6 @@ use crate::{
         request, response,
         transcode::Translation,
     },
-    record,
     wire::{
         proto,
         text::{self, Form},
