@@ -135,9 +135,9 @@ pub const CONTRACT_DETAILS: Layout = &[
     text("realExpirationDate").since(134),
     text("stockType").since(152),
     decimal("sizeMinTick").since(163).until(164).text_only(),
-    decimal("minSize").since(164),
-    decimal("sizeIncrement").since(164),
-    decimal("suggestedSizeIncrement").since(164),
+    decimal("minSize").optional().since(164),
+    decimal("sizeIncrement").optional().since(164),
+    decimal("suggestedSizeIncrement").optional().since(164),
     when(
         Cond::In("secType", &["FUND"]),
         &[
@@ -205,7 +205,7 @@ pub const BOND_DETAILS: Layout = &[
     repeat("secIdListCount", PAIR).at("secIdList"),
     int("aggGroup").since(121),
     text("marketRuleIds").since(126),
-    decimal("minSize").since(164),
-    decimal("sizeIncrement").since(164),
-    decimal("suggestedSizeIncrement").since(164),
+    decimal("minSize").optional().since(164),
+    decimal("sizeIncrement").optional().since(164),
+    decimal("suggestedSizeIncrement").optional().since(164),
 ];

@@ -35,6 +35,11 @@ pub const ECHOES: &[&str] = &[
     "right",
     "strike",
     "lastTradeDateOrContractMonth",
+    // Of legs: they mean something to orders alone, whose text has them.
+    "openClose",
+    "shortSalesSlot",
+    "designatedLocation",
+    "exemptCode",
 ];
 
 /// The contract of an order that the Gateway shows. It writes `?` where there is no right (a v200 recording).
@@ -348,7 +353,7 @@ pub const OPEN_ORDER: Layout = &[
     double("initMarginAfterOutsideRTH").optional().unset(UNSET_DOUBLE).since(195),
     double("maintMarginAfterOutsideRTH").optional().unset(UNSET_DOUBLE).since(195),
     double("equityWithLoanAfterOutsideRTH").optional().unset(UNSET_DOUBLE).since(195),
-    decimal("suggestedSize").since(195),
+    decimal("suggestedSize").optional().since(195),
     text("rejectReason").since(195),
     repeat(
         "orderAllocationsCount",

@@ -633,7 +633,7 @@ pub static REQUESTS: [Request; 85] = [
         .since(161)
         .text(&[
             req_id(),
-            int("conId"),
+            int("conId").unset(UNSET_INT),
             text("filter").since(171),
             boolean("fillWatchlist").since(171),
             boolean("fillPortfolio").since(171),

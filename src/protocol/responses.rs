@@ -263,14 +263,15 @@ pub static RESPONSES: [Response; 86] = [
             req_id(),
             int("tickType"),
             int("tickAttrib").since(156),
-            double("impliedVol"),
-            double("delta"),
-            double("optPrice"),
-            double("pvDividend"),
-            double("gamma"),
-            double("vega"),
-            double("theta"),
-            double("undPrice"),
+            // What was not computed is -1 or -2 in text, as 0 is a value.
+            double("impliedVol").unset("-1"),
+            double("delta").unset("-2"),
+            double("optPrice").unset("-1"),
+            double("pvDividend").unset("-1"),
+            double("gamma").unset("-2"),
+            double("vega").unset("-2"),
+            double("theta").unset("-2"),
+            double("undPrice").unset("-1"),
         ])
         .proto_by_id(&schema::TICK_OPTION_COMPUTATION, 206),
     response(45, "tickGeneric", Route::ReqId)

@@ -9,3 +9,4 @@ mod positions;
 mod samples;
 mod tables;
 mod transcode;
+mod translations;
