@@ -158,14 +158,14 @@ pub fn transcode(data: &[u8]) {
     let mut out = BytesMut::new();
     if from_client % 2 == 1 {
         let Some(shape) = there.from().request(m.id) else { return };
-        let (_, fault) = shape.read_partly(&m);
+        let whole = shape.read_partly(&m).1.is_none();
         if shape.check(&m).is_err() || there.request(&m, &[], &mut out).is_err() {
             return;
         }
-        assert_eq!(fault, None, "what is accepted can be read");
         let there = text::message(&out, back.from().version()).expect("a message id");
         let shape = back.from().request(there.id).expect("it was translated");
-        assert_eq!(shape.read_partly(&there).1, None, "what the Gateway gets can be read");
+        let again = shape.read_partly(&there).1;
+        assert!(again.is_none() || !whole, "what the Gateway gets can be read: {again:?}");
         // It may be refused: what twsmux does not know goes to a newer version and not back.
         let _ = back.request(&there, &[], &mut BytesMut::new());
     } else {
