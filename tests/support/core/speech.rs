@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use bytes::{Bytes, BytesMut};
+use twsmux::protocol;
 use twsmux::protocol::dialect::{Dialect, Shape};
 use twsmux::protocol::layout::{self, Record};
+use twsmux::protocol::model::{Layout, Message, Node};
 use twsmux::protocol::transcode::Declared;
 use twsmux::wire::text::{self, Form};
 
@@ -70,34 +72,38 @@ fn all_known(values: &Record) -> bool {
 /// absence is left out, so that the same is the same at every version.
 pub type Said = BTreeMap<String, String>;
 
-fn said(values: &Record) -> Said {
+fn said(values: &Record, message: &Message) -> Said {
     let mut all = Said::new();
-    collect(values, "", &mut all);
+    collect(values, message.text.unwrap_or_default(), "", &mut all);
     all
 }
 
-fn collect(values: &Record, row: &str, all: &mut Said) {
+fn collect(values: &Record, layout: Layout, row: &str, all: &mut Said) {
+    let nothing = ["", "0", "false", "2147483647", "9223372036854775807", "1.7976931348623157E308", "?"];
     for (name, value) in values.iter() {
-        if !says_nothing(name, value) {
+        if !nothing.contains(&value) && name != "version" && unset(layout, name) != Some(value) {
             all.insert(format!("{row}{name}"), value.to_owned());
         }
     }
     for (count, rows) in values.repeats() {
         for (at, values) in rows.iter().enumerate() {
-            collect(values, &format!("{row}{count}[{at}]."), all);
+            collect(values, layout, &format!("{row}{count}[{at}]."), all);
         }
     }
 }
 
-fn says_nothing(name: &str, value: &str) -> bool {
-    let unset = ["", "0", "false", "2147483647", "9223372036854775807", "1.7976931348623157E308"];
-    let of_its_own = [("exemptCode", "-1"), ("mdSizeMultiplier", "1"), ("right", "?")];
-    unset.contains(&value) || of_its_own.contains(&(name, value)) || name == "version"
+/// What a field holds where there is nothing to say, if the protocol has a value of its own for that.
+fn unset(layout: Layout, name: &str) -> Option<&'static str> {
+    layout.iter().find_map(|node| match node {
+        Node::One(f) if f.name == name => f.unset,
+        Node::Group(body) | Node::If { body, .. } | Node::Repeat { body, .. } => unset(body, name),
+        Node::One(_) | Node::Conditions { .. } => None,
+    })
 }
 
 /// What a request says.
 pub fn asked(frame: &Frame) -> Said {
-    said(&frame.request())
+    said(&frame.request(), &protocol::request(frame.id.into()).expect("declared").message)
 }
 
 /// The field of the id without which a message is one under -1, which no client may take for another number.
@@ -112,7 +118,7 @@ fn id_field(message: u16) -> Option<&'static str> {
 /// What a response says.
 pub fn told(frame: &Frame) -> Said {
     let values = frame.response();
-    let mut all = said(&values);
+    let mut all = said(&values, &protocol::response(frame.id.into()).expect("declared").message);
     if let Some(name) = id_field(frame.id) {
         all.insert(name.into(), values.get(name).unwrap_or("-1").into());
     }
