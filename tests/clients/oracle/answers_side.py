@@ -2,6 +2,7 @@
 
 import differences
 import frames
+import samples
 from requests_side import pairs
 
 NEWEST = 226
@@ -44,6 +45,15 @@ class Answers:
             for where, payload in made:
                 for older in self.transcoder.answer("response", NEWEST, version, payload).get("payloads", []):
                     self.sources.append((where, version, older))
+        plain = [(name, text.replace("|", "\0").encode().hex()) for name, text in samples.TEXT.items()]
+        plain = [one for one in plain if self.wanted(frames.answer_name(one[1], samples.TEXT_VERSION))]
+        self.sources += [(where, samples.TEXT_VERSION, payload) for where, payload in plain]
+        others = [version for version in [*versions, NEWEST] if version != samples.TEXT_VERSION]
+        self.transcoder.transcode("response", [(samples.TEXT_VERSION, version, payload) for version in others for _, payload in plain])
+        for version in others:
+            for where, payload in plain:
+                found = self.transcoder.answer("response", samples.TEXT_VERSION, version, payload).get("payloads", [])
+                self.sources += [(where, version, one) for one in found]
         seen = {}
         for where, version, payload in [*frames.recordings(), *frames.captures()]:
             name = frames.answer_name(payload, version)

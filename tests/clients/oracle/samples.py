@@ -27,6 +27,14 @@ NAMES = {
     111: "UpdateConfigResponse",
 }
 
+# Answers that the official client's protobuf classes do not have, as text of the version before protobuf.
+TEXT_VERSION = 200
+TEXT = {
+    "tickEFP": "47|1|7|38|1.5|1.5 bp|2.25|30|20261218|0.5|0.75|",
+    "fundamentalData": "51|1|7|<ReportSnapshot/>|",
+    "deltaNeutralValidation": "56|1|7|756733|0.5|501.25|",
+}
+
 DECIMALS = {
     "size", "filled", "remaining", "position", "volume", "WAP", "shares", "cumQty", "totalQuantity", "filledQuantity", "sizeBid",
     "sizeAsk", "minSize", "sizeIncrement", "suggestedSizeIncrement", "minAlgoSize", "lastPricePrecision", "lastSizePrecision",
