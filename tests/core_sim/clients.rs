@@ -268,7 +268,7 @@ impl Sim {
         let mut r = Record::new();
         self.contract(&mut r);
         self.late(k.req, &mut r);
-        r.set("reqId", down).set(k.token, self.m.insts.len());
+        r.set("reqId", down).set(k.token, self.m.request_token());
         if let Some((name, _)) = k.flag {
             r.set(name, u8::from(flag));
         }
@@ -317,7 +317,7 @@ impl Sim {
         let down = 1 + self.rng.below(20) as i32;
         let filter = *self.rng.pick(&[0, 0, self.m.clients[who].id, 1, 2]);
         let mut r = Record::new();
-        r.set("reqId", down).set("clientId", filter).set("symbol", self.m.insts.len());
+        r.set("reqId", down).set("clientId", filter).set("symbol", self.m.request_token());
         self.late(7, &mut r);
         if let Some(at) = self.m.ask(who, QUERY, down, true, &r) {
             self.m.insts[at].query = Some((filter, Vec::new()));

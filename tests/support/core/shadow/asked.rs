@@ -12,6 +12,11 @@ impl Shadow {
         self.error(who, id, codes);
     }
 
+    /// What tells the next request from all others: a number that says something, which 0 need not.
+    pub fn request_token(&self) -> usize {
+        self.insts.len() + 1
+    }
+
     /// A request by id. `None`: it is refused.
     pub fn ask(
         &mut self,

@@ -89,7 +89,8 @@ impl Shadow {
         let mut said = speech::asked(f);
         let up: i32 = said.remove("reqId").expect("an id").parse().expect("a number");
         assert!(up >= 1 << 30, "request ids and order ids are disjoint");
-        let inst = &mut self.insts[token];
+        let at = token - 1;
+        let inst = &mut self.insts[at];
         if inst.kind == QUERY {
             inst.said.remove("clientId");
         }
@@ -97,9 +98,9 @@ impl Shadow {
         assert!(inst.up.is_none(), "a request leaves once");
         assert!(!inst.orphan, "a request of a client that was gone before it left, or of a link before");
         inst.up = Some(up);
-        let before = self.by_up.insert(up, token);
+        let before = self.by_up.insert(up, at);
         assert!(before.is_none(), "an upstream request id is given out once");
-        token
+        at
     }
 
     pub(super) fn order_left(&mut self, f: &Frame, r: &Record) {
