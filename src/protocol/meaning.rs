@@ -50,7 +50,7 @@ pub struct Row {
 const COUNTED: [(u16, &[u16]); 3] = [(159, &[1, 10, 97]), (175, &[20, 50, 88, 96]), (220, &[1])];
 
 /// All of them, by rising version.
-pub static ROWS: [Row; 17] = [
+pub static ROWS: [Row; 19] = [
     Row {
         since: 101,
         direction: Direction::Response,
@@ -58,6 +58,28 @@ pub static ROWS: [Row; 17] = [
         what: "Quantities of orders, executions and positions may have fractions. Older clients get the whole part.",
         older: |_, _, r| whole(r, &["filled", "remaining", "totalQuantity", "position", "shares", "cumQty"]),
         newer: pass,
+    },
+    Row {
+        since: 101,
+        direction: Direction::Request,
+        messages: &[3],
+        what: "Orders may be about fractions. Refused at older versions.",
+        older: |_, _, r| match r.float("totalQuantity").is_some_and(|n| n.fract() != 0.0) {
+            true => Verdict::Refuse("quantities are whole numbers below server version 101".into()),
+            false => Verdict::Pass,
+        },
+        newer: pass,
+    },
+    Row {
+        since: 102,
+        direction: Direction::Response,
+        messages: &[5],
+        what: "openOrder has the stop price of trailing orders twice, and the second one counts. It is written twice.",
+        older: pass,
+        newer: |_, _, r| match r.get("trailStopPrice") {
+            None | Some("") => Verdict::Pass,
+            Some(_) => copy(r, "trailStopPrice", "trailStopPrice2"),
+        },
     },
     Row {
         since: 109,
