@@ -400,6 +400,22 @@ fn sizes_are_never_passed_on_in_another_unit() {
     assert_eq!(values(&mut w, who, &[(2, "size"), (2, "size")]), ["12.5", "1250"]);
 }
 
+/// Ticks one by one begin with past ones where they are asked for, and those are counted like historical data.
+#[test]
+fn past_ticks_before_live_ones_are_never_passed_on_in_another_unit() {
+    let mut w = gateway(226);
+    let who = client(&mut w, 1, 170);
+    w.request(who, 97, &[("reqId", "7"), ("conId", "265598"), ("tickType", "Last"), ("numberOfTicks", "5")]);
+    assert_eq!(errors(&w.got(who)), [(7, 503)]);
+    let up = w.asks_id(who, 97, &about_stock("7"));
+    let tick = twsmux::record! { price: "1.5", size: "1250" };
+    let mut ticks = twsmux::record! { reqId: up, done: 1 };
+    ticks.push("tickCount", tick);
+    w.gateway_sends(&crate::support::response_payload(226, 98, &ticks));
+    let got = w.got(who);
+    assert_eq!(got[0].response().rows("tickCount")[0].get("size"), Some("12.5"));
+}
+
 #[test]
 fn a_message_of_later_versions_is_dropped_and_counted() {
     let mut w = gateway(226);

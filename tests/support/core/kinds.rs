@@ -153,7 +153,7 @@ pub fn order_id(message: u16) -> &'static str {
 }
 
 /// Requests whose answers count US stocks in lots before a version and in shares from it on.
-const COUNTED: &[(u16, &[u16])] = &[(159, &[1, 10, 97]), (175, &[20, 50, 88, 96]), (220, &[1])];
+const COUNTED: &[(u16, &[u16])] = &[(159, &[1, 10, 97]), (175, &[20, 50, 88, 96, 97]), (220, &[1])];
 
 /// Whether two versions count the answers to a request differently.
 pub fn counts_differ(request: u16, a: u16, b: u16) -> bool {
