@@ -73,6 +73,14 @@ pub enum LayoutError {
         /// What it holds, shortened.
         value: String,
     },
+    /// A list of pairs is too long.
+    #[error("{field} is longer than {most} bytes")]
+    TooLong {
+        /// Name of the field.
+        field: &'static str,
+        /// The most bytes that it may have.
+        most: usize,
+    },
     /// The message does not exist at the version, or not in the form.
     #[error("{message} does not exist at server version {version} in this form")]
     NotThere {

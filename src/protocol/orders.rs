@@ -42,6 +42,10 @@ pub const ECHOES: &[&str] = &[
     "exemptCode",
 ];
 
+/// Flags that clients leave out, set or clear, where 0 is not the same as nothing: without the first two the settings of
+/// the account decide, and the third is what is reported about who entered the order.
+pub const NO_IS_SAID: &[&str] = &["seekPriceImprovement", "routeMarketableToBbo", "manualOrderIndicator"];
+
 /// The contract of an order that the Gateway shows. It writes `?` where there is no right (a v200 recording).
 const ORDER_CONTRACT: Layout = &[
     int("conId"),

@@ -5,7 +5,7 @@
 //! those is taken, or stands deeper than the messages directly inside, the name of its message goes before it.
 //! May not know: versions, but for the fields that a later one brought; what values mean.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
 
 use bytes::{BufMut, BytesMut};
 
@@ -19,6 +19,9 @@ use super::{
     schema::{Kind, ProtoField, Schema},
 };
 use crate::wire::proto::{self, Value};
+
+/// The most bytes of pairs in one field; the longest ones in use, filters of scanners, have a few hundred.
+const MAX_TAGS: usize = 8192;
 
 /// A schema whose fields know where their values are in a record.
 #[derive(Debug)]
@@ -278,6 +281,30 @@ impl Plan {
         paths
     }
 
+    /// Pairs of `record` with the same key, where this form has a map: the last of them would be the only one.
+    pub fn same_keys(&self, record: &Record, found: &mut Vec<String>) {
+        for field in &self.fields {
+            let (name, keys): (_, Vec<&str>) = match &field.what {
+                What::Pairs { count, key, .. } => {
+                    (*count, record.rows(count).iter().filter_map(|row| row.get(key)).collect())
+                }
+                What::Tags(name) => {
+                    (*name, tags_of(record.get(name).unwrap_or_default()).map(|t| t.0).collect())
+                }
+                What::Inside { plan, .. } => {
+                    plan.same_keys(record, found);
+                    continue;
+                }
+                _ => continue,
+            };
+            let mut known = BTreeSet::new();
+            found.extend(keys.iter().filter(|k| !known.insert(**k)).map(|k| {
+                let key: String = k.chars().take(32).collect();
+                format!("{key} of {name} twice")
+            }));
+        }
+    }
+
     /// Reads a body into `record`. Fields that the schema does not have are noted there.
     ///
     /// # Errors
@@ -377,6 +404,10 @@ impl Bound {
             (What::Tags(name), Value::Bytes(body)) => {
                 let (k, v) = pair(body)?;
                 let so_far = record.get(name).unwrap_or_default().to_owned();
+                // Every pair copies those before it.
+                if so_far.len() + k.len() + v.len() > MAX_TAGS {
+                    return Err(LayoutError::TooLong { field: name, most: MAX_TAGS });
+                }
                 record.set(name, format_args!("{so_far}{k}={v};"));
             }
             _ => return Err(self.wrong()),

@@ -30,6 +30,9 @@ enum Way {
     Absent,
 }
 
+/// How many of the values that would be lost a refusal names.
+const NAMED_LOSSES: usize = 8;
+
 /// Why a request cannot go to the other version. The words end no sentence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -141,6 +144,14 @@ impl Translation {
             to.record(&back, Form::Text).map_err(|e| Refusal(format!("it cannot be converted: {e}")))?;
         let mut lost = Vec::new();
         losses(&from.message, record, &back, &mut lost);
+        if let (Form::Proto, Some(plan)) = (to.form(), to.plan()) {
+            plan.same_keys(record, &mut lost);
+        }
+        let more = lost.len().saturating_sub(NAMED_LOSSES);
+        lost.truncate(NAMED_LOSSES);
+        if more > 0 {
+            lost.push(format!("and {more} more"));
+        }
         match lost.is_empty() {
             true => Ok(()),
             false => Err(Refusal(format!(
@@ -249,8 +260,8 @@ fn losses(message: &Message, before: &Record, after: &Record, lost: &mut Vec<Str
     for (name, value) in before.iter() {
         let field = declared(message.text.iter().chain(message.variants), name);
         let harmless = field.map_or(orders::ECHOES.contains(&name), |f| f.harmless);
-        if !harmless && !is_default(field, value) && !after.get(name).is_some_and(|v| equal(field, value, v))
-        {
+        let default = is_default(field, value) && !(value == "0" && orders::NO_IS_SAID.contains(&name));
+        if !harmless && !default && !after.get(name).is_some_and(|v| equal(field, value, v)) {
             lost.push(format!("{name} ({})", value.chars().take(32).collect::<String>()));
         }
     }

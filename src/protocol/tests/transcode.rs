@@ -12,8 +12,8 @@ use crate::{
         layout::{Entry, Record, entries},
         meaning::Subject,
         model::*,
-        orders::ECHOES,
-        requests, responses,
+        orders::{self, ECHOES},
+        plan, requests, responses,
         transcode::{Declared, Translation},
     },
     wire::{
@@ -177,6 +177,85 @@ fn a_nul_in_protobuf_cannot_shift_the_fields_of_text() {
     let text = translated(&there, &proto, &Subject::default()).unwrap();
     let shape = there.to().response(5).unwrap();
     assert_eq!(shape.record(&wire(&text, 176), Form::Text).unwrap().get("orderType"), Some("PEG BENCH"));
+}
+
+/// A client's order with `order` in the message of the order; the version is the one of protobuf.
+fn order(order: &[u8]) -> BytesMut {
+    let mut proto = BytesMut::new();
+    text::put_id(3, Form::Proto, 226, &mut proto);
+    proto::put_int(1, 7, &mut proto);
+    proto::put_bytes(3, order, &mut proto);
+    proto
+}
+
+fn refused(t: &Translation, payload: &[u8]) -> String {
+    let mut out = BytesMut::new();
+    let words = t.request(&wire(payload, t.from().version()), &[], &mut out).map_err(|refusal| refusal.0);
+    words.expect_err("it is refused")
+}
+
+/// Clients that say no mean something else than those that say nothing.
+#[test]
+fn a_no_that_differs_from_silence_is_not_lost() {
+    let Pair { there, .. } = pair(226, 176);
+    let plan = plan::plan(Direction::Request, 3).unwrap();
+    for name in orders::NO_IS_SAID {
+        let mut body = BytesMut::new();
+        plan.encode(&Record::new().set(name, 0), 226, &mut body);
+        assert_ne!(body.len(), 0, "{name}");
+        let mut payload = BytesMut::new();
+        text::put_id(3, Form::Proto, 226, &mut payload);
+        payload.extend_from_slice(&body);
+        assert_eq!(refused(&there, &payload), format!("server version 176 has no place for {name} (0)"));
+    }
+}
+
+/// Protobuf has maps where text has lists: the last pair with a key would be the only one.
+#[test]
+fn pairs_with_the_same_key_are_refused_where_one_of_them_would_be_lost() {
+    let Pair { there, .. } = pair(176, 226);
+    let from = there.from().request(3).unwrap();
+    let order = |change: &dyn Fn(&mut Record)| {
+        let mut record = crate::record! { orderId: 7, algoStrategy: "Vwap" };
+        change(&mut record);
+        let mut payload = BytesMut::new();
+        from.put(&record, &mut payload);
+        payload
+    };
+    let twice = order(&|r| {
+        for value in ["1", "2"] {
+            r.push("algoParamsCount", crate::record! { tag: "maxPctVol", value: value });
+        }
+    });
+    assert_eq!(
+        refused(&there, &twice),
+        "server version 226 has no place for maxPctVol of algoParamsCount twice"
+    );
+    let twice = order(&|r| _ = r.set("orderMiscOptions", "a=1;b=1;a=2;"));
+    assert_eq!(refused(&there, &twice), "server version 226 has no place for a of orderMiscOptions twice");
+    let once = order(&|r| _ = r.set("orderMiscOptions", "a=1;b=1;"));
+    assert!(asked(&there, &once).is_some());
+}
+
+/// An empty pair takes two bytes. What it becomes must not take memory by the square of their number.
+#[test]
+fn pairs_without_end_are_refused() {
+    let Pair { there, .. } = pair(226, 176);
+    let options = plan::plan(Direction::Request, 3).unwrap();
+    let mut one = BytesMut::new();
+    options.encode(Record::new().set("orderMiscOptions", "a=1;"), 226, &mut one);
+    let inner = proto::get_str(&one, &[3]).unwrap().unwrap();
+    let words = refused(&there, &order(&inner.repeat(20_000)));
+    assert!(words.ends_with("orderMiscOptions is longer than 8192 bytes"), "{words}");
+}
+
+#[test]
+fn a_refusal_of_many_values_names_a_few_of_them() {
+    let Pair { there, .. } = pair(226, 176);
+    let mut body = BytesMut::new();
+    (900..2000).for_each(|number| proto::put_int(number, 1, &mut body));
+    let words = refused(&there, &order(&body));
+    assert!(words.ends_with("field 907 of Order, which twsmux does not know, and 1092 more"), "{words}");
 }
 
 /// A pair of versions and what leads from one to the other.
