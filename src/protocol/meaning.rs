@@ -378,8 +378,17 @@ fn change(record: &mut Record, name: &'static str, with: impl Fn(&str) -> Option
 }
 
 fn whole(record: &mut Record, names: &[&'static str]) -> Verdict {
-    names.iter().for_each(|name| change(record, name, |v| v.contains('.').then(|| truncated(v))));
+    let has_more = |v: &str| v.contains(['.', 'e', 'E']);
+    names.iter().for_each(|name| change(record, name, |v| has_more(v).then(|| truncated(&written_out(v)))));
     Verdict::Pass
+}
+
+/// A decimal number without an exponent: what stands before the point is not its whole part otherwise.
+fn written_out(value: &str) -> Cow<'_, str> {
+    match value.parse::<f64>() {
+        Ok(n) if n.is_finite() && value.contains(['e', 'E']) => n.to_string().into(),
+        _ => value.into(),
+    }
 }
 
 fn truncated(value: &str) -> String {
@@ -430,7 +439,8 @@ fn counted(record: &mut Record, names: &[&'static str], count: Count) {
 /// A number of shares in lots, or the other way round, exactly. `None` for what is no positive number: -1 means that
 /// there is no volume.
 fn recount(value: &str, count: Count) -> Option<String> {
-    let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+    let value = written_out(value);
+    let (whole, fraction) = value.split_once('.').unwrap_or((&value, ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if whole.is_empty() || !digits(whole) || !digits(fraction) {
         return None;

@@ -104,6 +104,10 @@ impl Translation {
                 to.patch(m, edits, out).map_err(|e| unreadable(e.into()))
             }
             (Some(Way::Patch | Way::Convert), Some(from), Some(to)) => {
+                // Records replace what is not UTF-8, which nobody would notice here.
+                if m.form == Form::Text && std::str::from_utf8(m.body).is_err() {
+                    return Err(Refusal("it has characters that are not in UTF-8".into()));
+                }
                 let mut record = from.record(m, to.form()).map_err(unreadable)?;
                 let context = Subject::default();
                 let versions = (self.from.version(), self.to.version());

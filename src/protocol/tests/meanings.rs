@@ -231,6 +231,8 @@ const CASES: &[Case] = &[
         Values(&[("value", "701.28;100;1348075471534;678.54;701.46918464;true")]),
     ),
     case(220, Response, Up, 2, &[("tickType", "8"), ("size", "812254")], Values(&[("size", "81225400")])),
+    case(220, Response, Down, 2, &[("tickType", "8"), ("size", "1.5E+6")], Values(&[("size", "15000")])),
+    case(222, Response, Down, 2, &[("tickType", "5"), ("size", "1.5E-7")], Values(&[("size", "0")])),
     case(222, Response, Down, 1, &[("tickType", "4"), ("size", "7.5")], Values(&[("size", "7")])),
     case(222, Response, Down, 1, &[("tickType", "1"), ("size", "7.5")], Values(&[("size", "7.5")])),
     case(222, Response, Up, 1, &[("tickType", "4"), ("size", "7")], Values(&[("size", "7")])),

@@ -201,7 +201,7 @@ fn a_no_that_differs_from_silence_is_not_lost() {
     let plan = plan::plan(Direction::Request, 3).unwrap();
     for name in orders::NO_IS_SAID {
         let mut body = BytesMut::new();
-        plan.encode(&Record::new().set(name, 0), 226, &mut body);
+        plan.encode(Record::new().set(name, 0), 226, &mut body);
         assert_ne!(body.len(), 0, "{name}");
         let mut payload = BytesMut::new();
         text::put_id(3, Form::Proto, 226, &mut payload);
@@ -235,6 +235,18 @@ fn pairs_with_the_same_key_are_refused_where_one_of_them_would_be_lost() {
     assert_eq!(refused(&there, &twice), "server version 226 has no place for a of orderMiscOptions twice");
     let once = order(&|r| _ = r.set("orderMiscOptions", "a=1;b=1;"));
     assert!(asked(&there, &once).is_some());
+}
+
+/// An account or a reference of an order would have other characters at the Gateway.
+#[test]
+fn text_in_another_encoding_is_refused_where_it_would_be_changed() {
+    let Pair { there, .. } = pair(176, 226);
+    let mut payload = BytesMut::new();
+    there.from().request(3).unwrap().put(&crate::record! { orderId: 7, orderRef: "fa~on" }, &mut payload);
+    let at = payload.iter().position(|b| *b == b'~').unwrap();
+    payload[at] = 0xE7;
+    assert_eq!(refused(&there, &payload), "it has characters that are not in UTF-8");
+    assert!(asked(&pair(176, 176).there, &payload).is_some(), "bytes are passed on as they are");
 }
 
 /// An empty pair takes two bytes. What it becomes must not take memory by the square of their number.
