@@ -91,8 +91,6 @@ pub const AUTO_BIND: u16 = 327;
 pub const TOO_OLD: u16 = 503;
 /// Not connected.
 pub const NOT_CONNECTED: u16 = 504;
-/// No common server version.
-pub const UNSUPPORTED_VERSION: u16 = 506;
 /// Bad message length: framing is lost.
 pub const BAD_LENGTH: u16 = 507;
 /// The link to IB (here: to the Gateway) is lost.
