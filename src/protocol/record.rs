@@ -1,5 +1,6 @@
 //! A message's values by field name.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Builds a [`Record`](crate::protocol::layout::Record): `record! { reqId: 7, price: "1.5" }`.
@@ -19,6 +20,8 @@ macro_rules! record {
 pub struct Record {
     /// All values, one behind the other.
     text: String,
+    /// Where the search for the next value begins: values are asked for in much the order in which they were read.
+    next: Cell<usize>,
     values: Vec<(&'static str, Range<usize>)>,
     rows: Vec<(&'static str, Vec<Record>)>,
     /// Protobuf fields that the schema does not have: message and number.
@@ -93,7 +96,11 @@ impl Record {
 
     /// The value of a field as it stands in the text form.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.values.iter().find(|(n, _)| *n == name).map(|(_, range)| &self.text[range.clone()])
+        let (before, after) = self.values.split_at(self.next.get().min(self.values.len()));
+        let at = after.iter().chain(before).position(|(n, _)| *n == name)?;
+        let at = (before.len() + at) % self.values.len();
+        self.next.set(at + 1);
+        Some(&self.text[self.values[at].1.clone()])
     }
 
     /// The value as an integer; `None` where it is absent, empty or no integer.
