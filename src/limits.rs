@@ -7,6 +7,8 @@ use std::time::Duration;
 pub const MAX_FRAME: usize = 0x00FF_FFFF;
 /// Largest frame accepted from a client, bytes of payload; the largest requests (FA configuration) are far smaller.
 pub const MAX_CLIENT_FRAME: usize = 1 << 20;
+/// Likewise at the Gateway's server version, with room for longer ids.
+pub const MAX_CONVERTED_FRAME: usize = MAX_CLIENT_FRAME + 4096;
 /// Largest frame accepted from a client before startApi; a greeting is a few dozen bytes.
 pub const MAX_GREETING: usize = 4096;
 /// Clients connected at once, those that have not said who they are included.

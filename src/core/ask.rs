@@ -92,10 +92,16 @@ impl Core {
         if id.is_none() && asked.message.form == Form::Proto {
             return self.unreadable(ctx, asked.key, -1, "its id is absent");
         }
-        if goes_upstream(asked)
-            && let Err(refusal) = asked.speech.up.request(&asked.message, &[], &mut BytesMut::new())
-        {
-            return self.inexpressible(ctx, asked, &refusal.to_string());
+        if goes_upstream(asked) {
+            let mut tried = BytesMut::new();
+            if let Err(refusal) = asked.speech.up.request(&asked.message, &[], &mut tried) {
+                return self.inexpressible(ctx, asked, &refusal.to_string());
+            }
+            // An empty row takes two bytes in protobuf and many in text; the Gateway would close the link of all.
+            if tried.len() > limits::MAX_CONVERTED_FRAME {
+                let words = format!("it would have {} bytes there", tried.len());
+                return self.inexpressible(ctx, asked, &words);
+            }
         }
         match asked.shape.decl.handling {
             Handling::JoinSummary => self.join_summary(ctx, asked),

@@ -1,10 +1,11 @@
 //! Clients at versions of their own. That every frame has exactly the form of the version that it is for is checked by
 //! the [`World`] itself.
 
-use crate::support::ease::{SECOND, errors, ids, world};
+use crate::support::ease::{SECOND, errors, ids, nested, proto_payload, world};
 use crate::support::{Who, World};
 use twsmux::core::io::Gone;
 use twsmux::core::stats::Drop;
+use twsmux::wire::proto::{put_bytes, put_int};
 
 /// A client's version and the Gateway's.
 const PAIRS: [(u16, u16); 4] = [(157, 226), (213, 176), (176, 226), (226, 176)];
@@ -414,6 +415,28 @@ fn past_ticks_before_live_ones_are_never_passed_on_in_another_unit() {
     w.gateway_sends(&crate::support::response_payload(226, 98, &ticks));
     let got = w.got(who);
     assert_eq!(got[0].response().rows("tickCount")[0].get("size"), Some("12.5"));
+}
+
+/// The Gateway may close the link of all clients over a frame that is too long.
+#[test]
+fn a_request_that_grows_beyond_what_a_client_may_send_is_refused() {
+    let mut w = gateway(176);
+    let who = client(&mut w, 1, 226);
+    w.went_up();
+    let payload = proto_payload(3, 226, |out| {
+        put_int(1, 7, out);
+        nested(2, out, |c| {
+            put_bytes(3, b"BAG", c);
+            (0..100_000).for_each(|_| put_bytes(20, b"", c));
+        });
+    });
+    w.frame(who, &payload);
+    let got = w.got(who);
+    assert_eq!(errors(&got), [(7, 201)]);
+    let words = got[0].response();
+    let words = words.get("errorMsg").unwrap();
+    assert!(words.contains("it would have 1500"), "{words}");
+    assert_eq!(w.went_up(), []);
 }
 
 #[test]
