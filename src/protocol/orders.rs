@@ -28,6 +28,7 @@ pub const ECHOES: &[&str] = &[
     "lastTradeDate",
     "comboLegsDescrip",
     "includeExpired",
+    "manualOrderCancelTime",
     "issuerId",
     "primaryExch",
     "tradingClass",

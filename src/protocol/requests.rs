@@ -65,16 +65,17 @@ pub static REQUESTS: [Request; 85] = [
         )
         .answers(&[5, 3, 11, 59, 4])
         .ends(&[(5, Always)]),
+    // A cancel must get through: what the Gateway's version has no place for stays behind.
     request(4, "cancelOrder", Cancel(3), CancelOrder)
         .text(&[
             version("1").until(192),
             order_id(),
-            text("manualOrderCancelTime").since(169),
+            text("manualOrderCancelTime").since(169).harmless(),
             text("rfqA").since(187).until(190).fixed("").text_only().harmless(),
             text("rfqB").since(187).until(190).fixed("").text_only().harmless(),
             int("rfqC").since(187).until(190).fixed("2147483647").text_only().harmless(),
-            text("extOperator").since(192),
-            int("manualOrderIndicator").since(192).unset(UNSET_INT),
+            text("extOperator").since(192).harmless(),
+            int("manualOrderIndicator").since(192).unset(UNSET_INT).harmless(),
         ])
         .proto(&schema::CANCEL_ORDER_REQUEST, 203, &[(Role::OrderId, &[1])])
         .answers(&[3, 5, 4]),
@@ -348,8 +349,8 @@ pub static REQUESTS: [Request; 85] = [
     request(58, "reqGlobalCancel", Fire, GlobalCancel)
         .text(&[
             version("1").until(192),
-            text("extOperator").since(192),
-            int("manualOrderIndicator").since(192).unset(UNSET_INT),
+            text("extOperator").since(192).harmless(),
+            int("manualOrderIndicator").since(192).unset(UNSET_INT).harmless(),
         ])
         .proto(&schema::GLOBAL_CANCEL_REQUEST, 203, &[])
         .answers(&[3, 4]),

@@ -250,15 +250,18 @@ fn attached_orders_are_carried_where_both_know_them() {
 }
 
 #[test]
-fn a_cancel_that_the_gateways_version_cannot_carry_is_told_and_not_sent() {
+fn a_cancel_goes_without_what_the_gateways_version_has_no_place_for() {
     let mut w = gateway(157);
     let who = client(&mut w, 1, 213);
     w.places(who, "60");
-    w.request(who, 4, &[("orderId", "60"), ("extOperator", "me")]);
-    w.request(who, 58, &[("extOperator", "me")]);
-    assert_eq!(errors(&w.got(who)), [(60, 399), (-1, 399)]);
-    assert_eq!(w.went_up(), []);
-    w.asks(who, 4, &[("orderId", "60")]);
+    let up = w.asks(
+        who,
+        4,
+        &[("orderId", "60"), ("extOperator", "me"), ("manualOrderCancelTime", "20260101 10:00:00")],
+    );
+    assert_eq!((up.id, up.request().get("orderId")), (4, Some("50")));
+    assert_eq!(w.asks(who, 58, &[("extOperator", "me")]).id, 58);
+    assert_eq!(errors(&w.got(who)), []);
 }
 
 #[test]
