@@ -117,7 +117,7 @@ impl Sim {
             74 => {
                 let mut r = Record::new();
                 self.late(58, &mut r);
-                self.m.global_cancel(who, &r);
+                self.m.global_cancel(who);
                 self.send(who, 58, &r);
             }
             75..81 => self.lane(who),
@@ -365,7 +365,7 @@ impl Sim {
         let mut r = Record::new();
         r.set("orderId", down);
         self.late(4, &mut r);
-        self.m.cancel_order(who, down, &r);
+        self.m.cancel_order(who, down);
         self.send(who, 4, &r);
     }
 
