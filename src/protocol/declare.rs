@@ -7,7 +7,8 @@ const fn field(name: &'static str, ty: Type) -> Node {
     Node::One(plain(name, ty))
 }
 
-const fn plain(name: &'static str, ty: Type) -> Field {
+/// A field that is always there and means nothing to routing.
+pub(super) const fn plain(name: &'static str, ty: Type) -> Field {
     Field {
         name,
         ty,

@@ -6,6 +6,7 @@
 use bytes::{BufMut, BytesMut};
 
 use super::{
+    declare::plain,
     model::*,
     orders::{AFTER_CONDITIONS, CONDITION_TYPES},
 };
@@ -368,17 +369,7 @@ pub(super) fn walk<'a>(
 }
 
 /// The type of an order condition, as a field of its row.
-static TYPE_FIELD: Field = Field {
-    name: CONDITION_TYPE,
-    ty: Type::Int,
-    optional: false,
-    role: Role::Plain,
-    versions: Versions::ALL,
-    fixed: None,
-    unset: None,
-    home: Home::SameName,
-    harmless: false,
-};
+static TYPE_FIELD: Field = plain(CONDITION_TYPE, Type::Int);
 
 struct Reader<'a> {
     rest: &'a [u8],
