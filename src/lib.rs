@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod ids;
+pub mod journal;
 pub mod limits;
 #[macro_use]
 pub mod protocol;
