@@ -50,6 +50,23 @@ pub const MAX_RETIRED: usize = 20_000;
 pub const MAX_ORDERS: usize = 500_000;
 /// Different client ids whose order ids are remembered.
 pub const MAX_OWNERS: usize = 10_000;
+/// Orders of other programs that are remembered, so that their ids are not used again.
+pub const MAX_FOREIGN_ORDERS: usize = 100_000;
+/// Longest that a new order or a modification waits for the journal and the pacer; beyond it it is refused, because an
+/// order that leaves late may be worse than none.
+pub const ORDER_WAIT: Duration = Duration::from_secs(10);
+/// Facts handed to the journal and not yet on disk, above which new orders are refused and messages for absent owners
+/// are kept in memory alone.
+pub const MAX_JOURNAL_BACKLOG: u64 = 100_000;
+/// Messages kept for one owner that is away; beyond it the oldest are dropped.
+pub const MAX_KEPT_PER_OWNER: usize = 10_000;
+/// Bytes of messages kept for owners that are away, over all of them.
+pub const MAX_KEPT_BYTES: usize = 64 << 20;
+/// Bytes of order messages that a Gateway may send before its accounts are known; beyond it they are dropped, because
+/// they are asked for anyway.
+pub const MAX_START_PUSH: usize = 32 << 20;
+/// Time the Gateway has for each list of orders or executions that twsmux asks for when a link begins.
+pub const RECONCILE_TIME: Duration = Duration::from_secs(30);
 /// Executions remembered for their commission reports.
 pub const MAX_EXECUTIONS: usize = 100_000;
 /// Commission reports held because their execution has not come yet.

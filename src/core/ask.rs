@@ -3,7 +3,7 @@
 
 use super::compose::id;
 use super::io::Level;
-use super::pacer::What;
+use super::pacer::{Post, What};
 use super::requests::Entry;
 use super::speech::Speech;
 use super::{Core, Ctx, UsStockSizes, codes};
@@ -111,7 +111,7 @@ impl Core {
                 // A newer Gateway answers it under an id.
                 let up = self.requests.reserve();
                 self.requests.rest(up, DownReqId(-1), asked.shape.decl.message.id);
-                self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]);
+                self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())]);
             }
             Handling::ById | Handling::Executions => match asked.shape.decl.kind {
                 Kind::Cancel(of) => self.cancel_request(ctx, asked, of),
@@ -120,10 +120,7 @@ impl Core {
             },
             Handling::PlaceOrder | Handling::Exercise => self.place_order(ctx, asked),
             Handling::CancelOrder => self.cancel_order(ctx, asked),
-            Handling::GlobalCancel => {
-                self.suspect(ctx, asked.key);
-                self.forward(ctx, asked, What::CancelOrder(None), &[]);
-            }
+            Handling::GlobalCancel => self.global_cancel(ctx, asked),
             Handling::Lane(lane) => self.ask_lane(ctx, asked, lane),
             Handling::Join(stream) => self.join(ctx, asked, stream),
             Handling::Leave(stream) => self.leave(ctx, asked.key, stream, Some(asked)),
@@ -223,14 +220,14 @@ impl Core {
         &mut self,
         ctx: &mut Ctx<'_>,
         asked: &Asked<'_>,
-        what: What,
+        post: Post,
         edits: &[(Role, i64)],
     ) {
-        let message_type = match asked.shape.decl.message.id {
+        let market_data_type = match asked.shape.decl.message.id {
             id::REQ_MKT_DATA => self.clients.get(asked.key).map(|c| c.market_data_type),
             _ => None,
         };
-        self.enqueue(ctx, Some(asked.key), what, message_type, |_, out| asked.put(edits, out));
+        self.enqueue(ctx, Post { market_data_type, ..post }, |_, out| asked.put(edits, out));
     }
 
     fn new_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
@@ -290,7 +287,12 @@ impl Core {
         // The filter on the client id is applied here: at the Gateway all orders are ours.
         let edits = [(Role::ReqId, i64::from(up.0)), (Role::ClientId, 0)];
         let edits = if decl.handling == Handling::Executions { &edits[..] } else { &edits[..1] };
-        self.forward(ctx, asked, What::Request(up), edits);
+        let mut post = Post::of(asked.key, What::Request(up));
+        if decl.handling == Handling::Executions {
+            // It must see what its asker did before.
+            post = post.in_line_of(asked.client_id);
+        }
+        self.forward(ctx, asked, post, edits);
     }
 
     /// Whether the request is about a US stock, where that decides how sizes are counted. `None`: it cannot be told,
@@ -335,14 +337,16 @@ impl Core {
             return self.not_active(ctx, asked, of);
         };
         // Whether the request has left or not, its cancel follows it: the queue keeps the order.
-        self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]);
+        self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())]);
         self.retire_request(up, true);
     }
 
     fn update_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {
         let down = DownReqId(asked.error_id());
         match self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) {
-            Some(up) => self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]),
+            Some(up) => {
+                self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())])
+            }
             None => self.not_active(ctx, asked, of),
         }
     }

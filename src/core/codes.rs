@@ -75,6 +75,12 @@ pub const ORDER_REJECTED: u16 = 201;
 pub const ORDER_MESSAGE: u16 = 399;
 /// Order id not above the ones used before.
 pub const DUPLICATE_ORDER_ID: u16 = 103;
+/// The order is cancelled.
+pub const ORDER_CANCELLED: u16 = 202;
+/// A cancel, mostly a global one, of an order that is dead already.
+pub const NOT_CANCELLABLE_DEAD: u16 = 161;
+/// The order cannot be cancelled in its state.
+pub const NOT_CANCELLABLE: u16 = 10148;
 /// Order to cancel not found.
 pub const ORDER_NOT_FOUND: u16 = 10147;
 /// The request could not be read.

@@ -1,6 +1,6 @@
 //! The few messages that twsmux writes itself, each in the form that the given server version has.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use crate::protocol::{
     layout::Record,
@@ -18,6 +18,18 @@ pub mod id {
     pub const REQ_MKT_DATA: u16 = 1;
     /// orderStatus.
     pub const ORDER_STATUS: u16 = 3;
+    /// cancelOrder.
+    pub const CANCEL_ORDER: u16 = 4;
+    /// reqExecutions.
+    pub const REQ_EXECUTIONS: u16 = 7;
+    /// reqIds.
+    pub const REQ_IDS: u16 = 8;
+    /// execDetails.
+    pub const EXECUTION: u16 = 11;
+    /// commissionReport.
+    pub const COMMISSION: u16 = 59;
+    /// reqCompletedOrders.
+    pub const REQ_COMPLETED_ORDERS: u16 = 99;
     /// error.
     pub const ERROR: u16 = 4;
     /// openOrder.
@@ -70,13 +82,18 @@ pub mod id {
     pub const MILLIS_SINCE: u16 = 197;
 }
 
-fn to_client(id: u16, version: u16, mut values: Record, out: &mut BytesMut) {
+/// Appends id and body of a response.
+fn response_at(id: u16, version: u16, mut values: Record, out: &mut BytesMut) {
     let message =
         &response(u32::from(id)).expect("the table declares every message that the core writes").message;
     if message.form(version) == Form::Text && version >= meaning::ESCAPED_SINCE {
         meaning::escape(&mut values);
     }
-    frame::put_with(out, |out| compose(Direction::Response, message, version, &values, out));
+    compose(Direction::Response, message, version, &values, out);
+}
+
+fn to_client(id: u16, version: u16, values: Record, out: &mut BytesMut) {
+    frame::put_with(out, |out| response_at(id, version, values, out));
 }
 
 fn to_gateway(id: u16, version: u16, values: &Record, out: &mut BytesMut) {
@@ -89,6 +106,59 @@ fn to_gateway(id: u16, version: u16, values: &Record, out: &mut BytesMut) {
 pub fn error(version: u16, id: i32, code: u16, words: &str, time_ms: u64, out: &mut BytesMut) {
     let values = record! { id: id, errorCode: code, errorMsg: words, errorTime: time_ms };
     to_client(id::ERROR, version, values, out);
+}
+
+/// A message in the Gateway's form, as its payload would be.
+fn as_gateway(id: u16, version: u16, values: Record) -> Bytes {
+    let mut out = BytesMut::new();
+    response_at(id, version, values, &mut out);
+    out.freeze()
+}
+
+/// error (4), as the Gateway would say it at its version.
+pub fn error_payload(version: u16, id: i32, code: u16, words: &str, time_ms: u64) -> Bytes {
+    as_gateway(id::ERROR, version, record! { id: id, errorCode: code, errorMsg: words, errorTime: time_ms })
+}
+
+/// What an orderStatus says; numbers in their text spelling.
+#[derive(Clone, Copy, Debug)]
+pub struct Status<'a> {
+    /// Order id at the Gateway.
+    pub order: i32,
+    /// The Gateway's word.
+    pub status: &'a str,
+    /// Filled quantity.
+    pub filled: &'a str,
+    /// What is left of it.
+    pub remaining: &'a str,
+    /// Average price of the fills.
+    pub average: &'a str,
+    /// Price of the last fill.
+    pub last: &'a str,
+    /// Permanent id.
+    pub perm: i64,
+    /// Order id of the parent at the Gateway; 0 for none.
+    pub parent: i32,
+    /// Client id at the Gateway.
+    pub client: i32,
+}
+
+/// orderStatus (3), as the Gateway would say it at its version.
+pub fn order_status(version: u16, s: &Status<'_>) -> Bytes {
+    let values = record! {
+        orderId: s.order,
+        status: s.status,
+        filled: s.filled,
+        remaining: if s.remaining.is_empty() { "0" } else { s.remaining },
+        avgFillPrice: s.average,
+        permId: s.perm,
+        parentId: s.parent,
+        lastFillPrice: s.last,
+        clientId: s.client,
+        whyHeld: "",
+        mktCapPrice: "0",
+    };
+    as_gateway(id::ORDER_STATUS, version, values)
 }
 
 /// nextValidId (9).
@@ -135,6 +205,21 @@ pub fn bare_request(id: u16, version: u16, out: &mut BytesMut) {
 /// The end of account updates for `account`.
 pub fn leave_account_updates(version: u16, account: &str, out: &mut BytesMut) {
     to_gateway(id::REQ_ACCOUNT_UPDATES, version, &record! { subscribe: 0, acctCode: account }, out);
+}
+
+/// cancelOrder (4), without anything that only some versions have.
+pub fn cancel_order(version: u16, order_id: i32, out: &mut BytesMut) {
+    to_gateway(id::CANCEL_ORDER, version, &record! { orderId: order_id }, out);
+}
+
+/// reqExecutions (7) for the executions of everybody.
+pub fn all_executions(version: u16, req_id: i32, out: &mut BytesMut) {
+    to_gateway(id::REQ_EXECUTIONS, version, &record! { reqId: req_id, clientId: 0 }, out);
+}
+
+/// reqIds (8).
+pub fn req_ids(version: u16, out: &mut BytesMut) {
+    to_gateway(id::REQ_IDS, version, &record! { numIds: 1 }, out);
 }
 
 /// A cancel by request id. `smart_depth`: what the depth subscription was made with; a cancel must say the same.

@@ -4,7 +4,7 @@ use super::ask::{Asked, cancel_of};
 use super::client::{Client, Phase};
 use super::compose::{self, id};
 use super::io::{Action, Gone, Level};
-use super::pacer::What;
+use super::pacer::{Post, What};
 use super::timers::Timer;
 use super::{Core, Ctx, DuplicateClient, codes};
 use crate::ids::{ClientId, ClientKey, UpReqId};
@@ -144,6 +144,7 @@ impl Core {
         for notice in self.farms.values().cloned().collect::<Vec<_>>() {
             self.tell_kept(ctx, key, &notice, &[]);
         }
+        self.deliver_kept(ctx, key, id);
     }
 
     /// A request before managedAccounts and nextValidId: the Gateway may drop those; here they get an answer.
@@ -239,16 +240,20 @@ impl Core {
             && self.by_id.get(&id) == Some(&key)
         {
             self.by_id.swap_remove(&id);
+            if self.config.policies.of(id).cancel_on_disconnect && !self.finished {
+                self.cancel_all_of(ctx, id, None);
+            }
         }
+        let Some(client) = self.clients.get(key) else { return };
         let active: Vec<UpReqId> = client.active.iter().copied().collect();
         self.lanes.forget(key);
         // A request that has not left is simply not sent; one that the client cancelled leaves with its cancel.
-        let unsent = self.pacer.void(|q| matches!(q.what, What::Request(up) if active.contains(&up)));
+        let unsent = self.pacer.void(|q| matches!(q.post.what, What::Request(up) if active.contains(&up)));
         for queued in &unsent {
             self.account_for(queued);
         }
         for up in active {
-            let sent = !unsent.iter().any(|q| q.what == What::Request(up));
+            let sent = !unsent.iter().any(|q| q.post.what == What::Request(up));
             if sent {
                 self.end_upstream(ctx, up);
             }
@@ -271,7 +276,7 @@ impl Core {
             && !(one_shot && message != id::REQ_HISTORICAL_DATA)
             && crate::protocol::request(u32::from(cancel)).is_some_and(|r| r.message.since <= version)
         {
-            self.enqueue(ctx, None, What::Other, None, |v, out| compose::cancel(cancel, v, up.0, smart, out));
+            self.enqueue(ctx, Post::own(What::Other), |v, out| compose::cancel(cancel, v, up.0, smart, out));
         }
     }
 }

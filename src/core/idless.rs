@@ -4,7 +4,7 @@
 use super::ask::Asked;
 use super::compose::{self, id};
 use super::lanes::Ask;
-use super::pacer::What;
+use super::pacer::{Post, What};
 use super::timers::Timer;
 use super::{Core, Ctx, codes};
 use crate::ids::ClientKey;
@@ -42,7 +42,8 @@ impl Core {
             }
             _ => asked.put(&[], &mut bytes),
         }
-        let ask = Ask { client: Some(asked.key), message, frame: bytes.freeze() };
+        let line = matches!(lane, Lane::OpenOrders | Lane::CompletedOrders).then_some(asked.client_id);
+        let ask = Ask { client: Some(asked.key), line, own: false, message, frame: bytes.freeze() };
         if self.lanes.ask(lane, lane_key, ask) {
             self.send_lane(ctx, lane, lane_key);
         }
@@ -51,9 +52,8 @@ impl Core {
     /// The request at the head of a lane goes upstream.
     pub(super) fn send_lane(&mut self, ctx: &mut Ctx<'_>, lane: Lane, lane_key: i64) {
         let Some(ask) = self.lanes.head(lane, lane_key).cloned() else { return };
-        self.enqueue(ctx, ask.client, What::Lane(lane, lane_key), None, |_, out| {
-            out.extend_from_slice(&ask.frame);
-        });
+        let post = Post { client: ask.client, line: ask.line, ..Post::own(What::Lane(lane, lane_key)) };
+        self.enqueue(ctx, post, |_, out| out.extend_from_slice(&ask.frame));
         self.timers.arm(Timer::Lane(lane, lane_key), ctx.now + limits::LANE_TIME);
     }
 
@@ -71,6 +71,10 @@ impl Core {
         if let Some(head) = self.lanes.head_mut(lane, lane_key) {
             askers.insert(0, head.clone());
             head.client = None;
+            head.own = false;
+        }
+        if askers.iter().any(|ask| ask.own) {
+            self.reconcile_failed(ctx, &format!("no end within {} s", limits::LANE_TIME.as_secs()));
         }
         self.timers.arm(Timer::Lane(lane, lane_key), ctx.now + limits::LANE_TIME);
         for ask in askers {
@@ -122,7 +126,7 @@ impl Core {
                 }
                 if asked.client_id.0 == 0 && self.config.upstream_client_id.0 == 0 {
                     self.suspect(ctx, key);
-                    return self.forward(ctx, asked, What::Other, &[]);
+                    return self.forward(ctx, asked, Post::of(asked.key, What::Other), &[]);
                 }
                 let words = match asked.client_id.0 {
                     0 => {

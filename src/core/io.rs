@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ids::{ClientId, ClientKey, LinkId};
+use crate::journal::Record;
 use crate::wire::{
     WireError,
     handshake::{ClientHello, ServerHello},
@@ -93,6 +94,25 @@ pub enum Input<'a> {
         /// Sockets in CLOSE_WAIT there; `None` when the table does not tell (another host).
         zombies: Option<usize>,
     },
+    /// Facts up to this number are on disk.
+    Journaled {
+        /// The number of the last one.
+        upto: u64,
+        /// How long the disk took, microseconds.
+        sync_us: u64,
+    },
+    /// The journal cannot be written: facts up to this number are not known to be on disk.
+    JournalFailed {
+        /// The number of the last one that was tried.
+        upto: u64,
+        /// The system's words.
+        words: String,
+    },
+    /// The journal works again, and everything up to this number is on disk.
+    JournalHealed {
+        /// The number of the last one.
+        upto: u64,
+    },
     /// A deadline may have passed.
     Tick,
     /// Wind down: no new requests, send what is queued, then [`Action::Finish`].
@@ -123,6 +143,15 @@ pub enum Action {
         client: ClientKey,
         /// Whether what is in its outbox is sent first.
         flush: bool,
+    },
+    /// Write a fact to the journal. The numbers grow by one.
+    Journal {
+        /// Its number, for [`Input::Journaled`].
+        seq: u64,
+        /// The fact.
+        record: Record,
+        /// Whether somebody waits until it is on disk; otherwise it may take a second.
+        sync: bool,
     },
     /// Tell the log.
     Note(Note),

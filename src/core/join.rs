@@ -2,7 +2,7 @@
 
 use super::ask::Asked;
 use super::compose::{self, id};
-use super::pacer::What;
+use super::pacer::{Post, What};
 use super::{Core, Ctx, codes};
 use crate::ids::{ClientKey, DownReqId};
 use crate::limits;
@@ -33,7 +33,7 @@ impl Core {
         let up = self.requests.reserve();
         self.summaries.open(up, subject);
         self.summaries.join(up, key, down);
-        self.forward(ctx, asked, What::Other, &[(Role::ReqId, up.0.into())]);
+        self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())]);
     }
 
     pub(super) fn leave_summary(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
@@ -46,7 +46,7 @@ impl Core {
         let Some(up) = self.summaries.leave(key, down) else { return };
         self.requests.rest(up, down, id::REQ_ACCOUNT_SUMMARY);
         if self.is_ready() {
-            self.enqueue(ctx, None, What::Other, None, |v, out| {
+            self.enqueue(ctx, Post::own(What::Other), |v, out| {
                 compose::cancel(id::CANCEL_ACCOUNT_SUMMARY, v, up.0, false, out);
             });
         }
@@ -66,7 +66,7 @@ impl Core {
         if self.streams.get_mut(stream).join(key) {
             self.suspect(ctx, key);
             self.streams.get_mut(stream).clear_image();
-            return self.forward(ctx, asked, What::Other, &[]);
+            return self.forward(ctx, asked, Post::of(asked.key, What::Other), &[]);
         }
         let wants_image = stream != Shared::Bulletins
             || asked.shape.field(&asked.message, "allMsgs").is_ok_and(|f| f.as_deref() == Some("1"));
@@ -131,7 +131,7 @@ impl Core {
         if !self.is_ready() {
             return;
         }
-        self.enqueue(ctx, None, What::Other, None, |v, out| match stream {
+        self.enqueue(ctx, Post::own(What::Other), |v, out| match stream {
             Shared::AccountUpdates => compose::leave_account_updates(v, &account, out),
             Shared::Positions => compose::bare_request(id::CANCEL_POSITIONS, v, out),
             Shared::Bulletins => compose::bare_request(id::CANCEL_NEWS_BULLETINS, v, out),

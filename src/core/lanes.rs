@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
-use crate::ids::ClientKey;
+use crate::ids::{ClientId, ClientKey};
 use crate::protocol::model::Lane;
 
 /// Who asks in a lane, and for what.
@@ -13,6 +13,10 @@ use crate::protocol::model::Lane;
 pub struct Ask {
     /// Who asks; `None` once the asker is gone or was told that it took too long: the answer is swallowed.
     pub client: Option<ClientKey>,
+    /// The line of orders that it waits in, so that it sees what its asker did before.
+    pub line: Option<ClientId>,
+    /// Whether twsmux itself asks.
+    pub own: bool,
     /// The request's message id.
     pub message: u16,
     /// The whole frame that goes upstream.
@@ -84,7 +88,7 @@ impl Lanes {
                 None => break None,
                 Some(ask) => {
                     self.waiting -= 1;
-                    if ask.client.is_some() {
+                    if ask.client.is_some() || ask.own {
                         break Some(ask);
                     }
                 }

@@ -1,9 +1,9 @@
 //! The one upstream connection: dial, handshake, readiness, liveness, loss (I1, I2).
 //!
 //! ```text
-//! Down --Redial--> Looking --no zombie--> Dialing --> Greeting --> Starting --> Ready
-//!   ^                 |                      |           |            |           |
-//!   +--- zombies -----+------ refused -------+--- failed / lost (back-off) -------+
+//! Down --Redial--> Looking --no zombie--> Dialing --> Greeting --> Starting --(empty journal: Learning)--> Ready
+//!   ^                 |                      |           |            |                                      |
+//!   +--- zombies -----+------ refused -------+------------ failed / lost (back-off) -------------------------+
 //! ```
 
 use std::time::Duration;
@@ -11,12 +11,14 @@ use std::time::Duration;
 use super::client::Phase;
 use super::compose::{self, id};
 use super::io::{Action, Gone, Level};
-use super::pacer::{Queued, What};
+use super::pacer::{Post, Queued, What};
 use super::requests::Requests;
+use super::speech::converter;
 use super::stats::ConnectResult;
 use super::timers::Timer;
 use super::{Clock, Core, Ctx, codes};
 use crate::ids::{LinkId, UpOrderId};
+use crate::journal::Record;
 use crate::limits;
 use crate::time::Time;
 use crate::wire::{
@@ -56,6 +58,11 @@ pub enum Link {
         /// nextValidId, once it came.
         next: Option<i32>,
     },
+    /// The journal is empty: the Gateway is asked for all orders that it knows, before any new one gets an id.
+    Learning {
+        /// Since when the handshake runs.
+        since: Time,
+    },
     /// Clients may use it.
     Ready {
         /// Since when.
@@ -82,6 +89,13 @@ pub enum Failure {
     Handshake(String),
     /// Error 326.
     ClientIdInUse,
+    /// The order journal belongs to other accounts.
+    OtherAccounts {
+        /// Those of the journal.
+        journal: String,
+        /// Those of the Gateway.
+        gateway: String,
+    },
     /// The Gateway moves to another port (error 1300).
     PortReset(String),
 }
@@ -120,6 +134,16 @@ impl Core {
             (Link::Starting { .. }, _) => {
                 format!("the Gateway at {gateway} has answered the handshake and not yet named its accounts")
             }
+            (Link::Learning { .. }, _) => {
+                format!(
+                    "the Gateway at {gateway} is being asked for its orders, once, because the order journal is empty"
+                )
+            }
+            (_, Failure::OtherAccounts { journal, gateway: theirs }) => format!(
+                "the order journal belongs to the accounts {journal}, and the Gateway at {gateway} manages {theirs}. Orders \
+                 of different accounts must not be mixed up: log in with the other user, or start twsmux with another \
+                 --state-dir for these accounts"
+            ),
             (_, Failure::NotTried) => format!("connecting to the Gateway at {gateway}"),
             (_, Failure::Refused(error)) => format!(
                 "nothing listens at {gateway} ({error}). Start IB Gateway or TWS, log in, and enable its API port; \
@@ -254,8 +278,9 @@ impl Core {
             return self.fail(ctx, Failure::Handshake(why));
         }
         if self.known.hello.as_ref().is_some_and(|known| known.version != hello.version) {
-            // What was kept in the form of another version cannot be read any more.
-            self.orders.forget_images();
+            let known = self.speeches.upstream().version();
+            self.speeches.set_upstream(hello.version);
+            self.orders.convert_images(converter(known, self.speeches.upstream()));
         }
         self.speeches.set_upstream(hello.version);
         for key in self.clients.iter().map(|c| c.key).collect::<Vec<_>>() {
@@ -273,6 +298,8 @@ impl Core {
         self.mark_upstream_dirty(ctx);
         self.known.hello = Some(hello);
         self.farms.clear();
+        self.start_push.clear();
+        self.start_push_bytes = 0;
         self.link = Link::Starting { since, accounts: None, next: None };
     }
 
@@ -301,10 +328,55 @@ impl Core {
     fn maybe_ready(&mut self, ctx: &mut Ctx<'_>) {
         let Link::Starting { since, accounts: Some(accounts), next: Some(next) } = &self.link else { return };
         let (since, accounts, next) = (*since, accounts.clone(), *next);
+        let set = account_set(&accounts);
+        if let Some(known) = self.ledger.accounts()
+            && known != set
+        {
+            let failure = Failure::OtherAccounts { journal: known.join(","), gateway: set.join(",") };
+            for key in self.clients.keys_in(Phase::Ready) {
+                let words = "the Gateway came back with other accounts: connect again".to_owned();
+                self.close_client(ctx, key, Gone::Refused, Some((codes::NOT_CONNECTED, words)));
+            }
+            return self.fail(ctx, failure);
+        }
+        self.known.accounts = Some(accounts);
         self.orders.gateway_next(next);
         self.requests = Requests::new(self.orders.next_upstream());
-        let moved = self.known.accounts.as_ref().is_some_and(|known| *known != accounts);
-        self.known.accounts = Some(accounts.clone());
+        if self.ledger.accounts().is_some() {
+            return self.become_ready(ctx, since);
+        }
+        self.link = Link::Learning { since };
+        self.hear_start_push(ctx);
+        self.reconcile(ctx);
+    }
+
+    /// What came before the accounts were known.
+    fn hear_start_push(&mut self, ctx: &mut Ctx<'_>) {
+        self.start_push_bytes = 0;
+        self.hears_start_push = true;
+        for payload in std::mem::take(&mut self.start_push) {
+            self.hear(ctx, &payload);
+        }
+        self.hears_start_push = false;
+    }
+
+    pub(super) fn is_learning(&self) -> bool {
+        matches!(self.link, Link::Learning { .. })
+    }
+
+    /// The Gateway's orders are known, as far as it tells: with a journal that was empty, clients may work from now on.
+    pub(super) fn learnt(&mut self, ctx: &mut Ctx<'_>) {
+        let Link::Learning { since } = self.link else { return };
+        let accounts = account_set(self.known.accounts.as_deref().unwrap_or_default());
+        let upstream_client = self.config.upstream_client_id;
+        self.record(ctx, Record::Identity { upstream_client, accounts: accounts.clone() });
+        self.commit(ctx);
+        self.ledger.belongs_to(accounts);
+        self.become_ready(ctx, since);
+    }
+
+    fn become_ready(&mut self, ctx: &mut Ctx<'_>, since: Time) {
+        let learnt = self.is_learning();
         self.known.failure = Failure::NotTried;
         self.known.readies += 1;
         self.market_data_type = 1;
@@ -316,15 +388,20 @@ impl Core {
         self.liveness_checked = ctx.now;
         self.stats.connects[ConnectResult::Ready as usize] += 1;
         self.stats.handshake_us = Some(ctx.now.since(since).as_micros() as u64);
-        let version = self.server_version();
         let words = format!(
-            "ready: Gateway at {}, server version {version}, accounts {accounts}",
-            self.config.gateway
+            "ready: Gateway at {}, server version {}, accounts {}",
+            self.config.gateway,
+            self.server_version(),
+            self.known.accounts.as_deref().unwrap_or_default()
         );
         self.note(ctx, Level::Info, words);
         self.probe(ctx);
+        if !learnt {
+            self.reconcile(ctx);
+            self.hear_start_push(ctx);
+        }
         for key in self.clients.keys_in(Phase::Ready) {
-            self.welcome_back(ctx, key, moved);
+            self.welcome_back(ctx, key);
         }
         for key in self.clients.keys_in(Phase::Held) {
             self.start_client(ctx, key);
@@ -332,11 +409,7 @@ impl Core {
     }
 
     /// Tells a client that stayed through an outage how it stands.
-    fn welcome_back(&mut self, ctx: &mut Ctx<'_>, key: crate::ids::ClientKey, moved: bool) {
-        if moved {
-            let words = "the Gateway came back with other accounts: connect again".to_owned();
-            return self.close_client(ctx, key, Gone::Refused, Some((codes::NOT_CONNECTED, words)));
-        }
+    fn welcome_back(&mut self, ctx: &mut Ctx<'_>, key: crate::ids::ClientKey) {
         let words = "Connectivity between IB and Trader Workstation has been restored - data lost. twsmux is \
                      connected to the Gateway again: subscribe again to what you need.";
         self.send_error(ctx, key, -1, codes::LINK_BACK_DATA_LOST, words);
@@ -368,7 +441,7 @@ impl Core {
             return;
         }
         ctx.actions.push(Action::Abort { link: self.link_id });
-        for timer in [Timer::Handshake, Timer::Liveness, Timer::Stable, Timer::Pacer] {
+        for timer in [Timer::Handshake, Timer::Liveness, Timer::Stable, Timer::Pacer, Timer::Reconcile] {
             self.timers.disarm(timer);
         }
         self.upstream_out.clear();
@@ -385,7 +458,7 @@ impl Core {
             self.stats.connects[ConnectResult::Failed as usize] += 1;
         }
         self.down(ctx, failure, pause);
-        if matches!(was, Link::Ready { .. }) {
+        if matches!(was, Link::Ready { .. } | Link::Learning { .. }) {
             self.lost(ctx);
         }
         if self.stopping {
@@ -418,7 +491,8 @@ impl Core {
         }
         self.timers.disarm_lanes();
         self.refuse_queued(ctx, &why);
-        self.report_unknown_fates(ctx);
+        self.report_flights(ctx);
+        self.reconcile = Default::default();
         self.streams = Default::default();
         self.queries.clear();
         self.early_commissions.clear();
@@ -436,18 +510,18 @@ impl Core {
     }
 
     fn refuse_one(&mut self, ctx: &mut Ctx<'_>, queued: &Queued, why: &str) {
-        match queued.what {
+        match queued.post.what {
             What::Order(up) => self.order_not_sent(ctx, up, why),
-            What::CancelOrder(up) => self.cancel_not_sent(ctx, queued.client, up, why),
+            What::CancelOrder(up) => self.cancel_not_sent(ctx, queued.post.client, up, why),
             _ => {}
         }
     }
 
-    /// Orders that were sent and of which the Gateway never said a word.
-    fn report_unknown_fates(&mut self, ctx: &mut Ctx<'_>) {
-        for up in std::mem::take(&mut self.unconfirmed) {
-            self.order_fate_unknown(ctx, up);
-        }
+    /// The Gateway took an order id for a used one: its next one is asked for, and ours goes above it.
+    pub(super) fn resynchronise_ids(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId) {
+        let words = format!("the Gateway says that order id {up} is used (103): asking for its next one");
+        self.note(ctx, Level::Error, words);
+        self.enqueue(ctx, Post::own(What::Other), compose::req_ids);
     }
 
     /// Asks the Gateway for its clock: measures the round trip and keeps the offset.
@@ -516,12 +590,13 @@ impl Core {
             }
         }
     }
+}
 
-    pub(super) fn order_sent(&mut self, up: UpOrderId) {
-        let Some(order) = self.orders.get_mut(up) else { return };
-        if !order.sent {
-            order.sent = true;
-            self.unconfirmed.insert(up);
-        }
-    }
+/// The accounts of a list, sorted.
+fn account_set(list: &str) -> Vec<String> {
+    let mut set: Vec<String> =
+        list.split(',').map(str::trim).filter(|a| !a.is_empty()).map(str::to_owned).collect();
+    set.sort_unstable();
+    set.dedup();
+    set
 }

@@ -4,24 +4,31 @@
 //! May not know: sockets, the system's clock, files, async. Driven by: `shell` (or a simulation) through
 //! [`Core::handle`], [`Core::next_deadline`], [`Core::output`] and [`Core::upstream_output`].
 //!
-//! The parts: `link` (the one upstream connection), `down`, `ask`, `idless`, `join` (what clients do), `trade` (orders
-//! and executions, both ways), `route` (what the Gateway says). The tables they share: `client`, `requests`, `orders`,
-//! `lanes`, `shared`, `summary`, `pacer`, `timers`.
+//! The parts: `link` (the one upstream connection), `down`, `ask`, `idless`, `join` (what clients do), `place` (what they
+//! do with orders), `route` (what the Gateway says), `trade` (what it says of orders), `reconcile` (what it says of them
+//! after an absence). The tables they share: `client`, `requests`, `orders`, `executions`, `away`, `lanes`, `shared`,
+//! `summary`, `pacer`, `ledger`, `timers`.
 
 mod ask;
+mod away;
 pub mod client;
 pub mod codes;
 pub mod compose;
 mod down;
+mod executions;
 mod idless;
 pub mod io;
 mod join;
 mod lanes;
+mod ledger;
 mod link;
 pub mod orders;
 mod outbox;
 mod pacer;
+mod place;
+pub mod policy;
 mod recent;
+mod reconcile;
 mod requests;
 mod route;
 mod shared;
@@ -40,21 +47,27 @@ use bytes::{Bytes, BytesMut};
 use rustc_hash::FxBuildHasher;
 
 use crate::ids::{ClientId, ClientKey, LinkId, UpOrderId, UpReqId};
+use crate::journal::{Record, State};
 use crate::limits;
 use crate::protocol::meaning::Subject;
 use crate::protocol::model::Role;
 use crate::time::Time;
 use crate::wire::frame;
 
+use away::Away;
 use client::{Clients, Phase};
+use executions::Executions;
 use io::{Action, Actions, Gone, Input, Level, Note};
 use lanes::Lanes;
+use ledger::Ledger;
 pub use link::MAX_SERVER_VERSION;
 use link::{Known, Link};
-use orders::Orders;
+use orders::{Flight, Orders};
 use outbox::Outbox;
-use pacer::{Pacer, Queued, What};
+use pacer::{Pacer, Post, Queued, What};
+use policy::Policies;
 use recent::Recent;
+use reconcile::Reconcile;
 use requests::Requests;
 use route::Heard;
 use shared::Streams;
@@ -111,6 +124,8 @@ pub struct Config {
     pub us_stock_sizes: UsStockSizes,
     /// Clients connected at once.
     pub max_clients: usize,
+    /// What single clients may do.
+    pub policies: Policies,
     /// Seed of the jitter.
     pub seed: u64,
     /// Milliseconds since the epoch at [`Time::ZERO`].
@@ -130,6 +145,7 @@ impl Default for Config {
             handshake_time: limits::HANDSHAKE_TIME,
             us_stock_sizes: UsStockSizes::Convert,
             max_clients: limits::MAX_CLIENTS,
+            policies: Policies::default(),
             seed: 0,
             epoch_ms: 0,
         }
@@ -168,8 +184,17 @@ pub struct Core {
     upstream_out: Outbox,
     requests: Requests,
     orders: Orders,
-    /// Orders sent of which the Gateway has not said a word yet.
-    unconfirmed: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
+    /// Orders of which something has left that the Gateway has not answered yet.
+    in_flight: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
+    executions: Executions,
+    away: Away,
+    ledger: Ledger,
+    reconcile: Reconcile,
+    /// Order messages that came before the Gateway had named its accounts.
+    start_push: Vec<Bytes>,
+    start_push_bytes: usize,
+    /// Whether these are being heard: what is no news in them is not passed on.
+    hears_start_push: bool,
     lanes: Lanes,
     streams: Streams,
     summaries: Summaries,
@@ -200,8 +225,16 @@ pub struct Core {
 }
 
 impl Core {
-    /// A core without clients; the first dial is due at once.
+    /// A core without clients that begins with an empty journal; the first dial is due at once.
     pub fn new(config: Config) -> Self {
+        Core::recovered(config, &State::default())
+    }
+
+    /// A core without clients that goes on from what the journal says.
+    ///
+    /// # Panics
+    /// When the journal is that of another upstream client id; the shell refuses such a one.
+    pub fn recovered(config: Config, journal: &State) -> Self {
         let mut timers = Timers::default();
         timers.arm(Timer::Redial, Time::ZERO);
         Core {
@@ -214,8 +247,15 @@ impl Core {
             held_bytes: 0,
             upstream_out: Outbox::default(),
             requests: Requests::new(1),
-            orders: Orders::new(config.upstream_client_id),
-            unconfirmed: Default::default(),
+            orders: Orders::recovered(config.upstream_client_id, journal),
+            in_flight: Default::default(),
+            executions: Executions::recovered(journal),
+            away: Away::recovered(journal),
+            ledger: Ledger::new(journal, config.upstream_client_id),
+            reconcile: Reconcile::default(),
+            start_push: Vec::new(),
+            start_push_bytes: 0,
+            hears_start_push: false,
             lanes: Lanes::default(),
             streams: Streams::default(),
             summaries: Summaries::default(),
@@ -256,6 +296,19 @@ impl Core {
             Input::UpstreamBroken { link, fault } => self.upstream_broken(ctx, link, &fault),
             Input::UpstreamGone { link, error } => self.upstream_gone(ctx, link, error),
             Input::Looked { link, zombies } => self.looked(ctx, link, zombies),
+            Input::Journaled { upto, sync_us } => {
+                self.stats.synced(Duration::from_micros(sync_us));
+                self.ledger.reached(upto);
+            }
+            Input::JournalFailed { upto, words } => self.journal_failed(ctx, upto, words),
+            Input::JournalHealed { upto } => {
+                self.ledger.heal(upto);
+                self.note(
+                    ctx,
+                    Level::Warn,
+                    "the order journal can be written again: new orders are taken".into(),
+                );
+            }
             Input::Tick => {}
             Input::Stop => self.stop(ctx),
         }
@@ -263,6 +316,7 @@ impl Core {
             self.timeout(ctx, timer);
         }
         self.pump(ctx);
+        self.commit(ctx);
     }
 
     /// When [`Input::Tick`] is due, if nothing happens before.
@@ -355,6 +409,7 @@ impl Core {
         assert!(held <= limits::MAX_HELD_BYTES, "I10");
         assert!(self.lanes.len() <= limits::MAX_LANE_REQUESTS, "I10");
         self.orders.check();
+        self.away.check();
         for up in 1..self.orders.next_upstream().min(2) {
             assert!(!self.requests.covers(up), "request ids and order ids are disjoint");
         }
@@ -504,35 +559,58 @@ impl Core {
         }
     }
 
+    /// Hands what is new in the tables to the journal. Returns the number of the last fact.
+    fn commit(&mut self, ctx: &mut Ctx<'_>) -> u64 {
+        for fact in self.orders.facts() {
+            self.record(ctx, fact);
+        }
+        self.ledger.last()
+    }
+
+    /// Hands a fact to the journal.
+    fn record(&mut self, ctx: &mut Ctx<'_>, record: Record) {
+        // A disk that hangs must not fill the memory with what can be done without.
+        if matches!(record, Record::Kept { .. }) && self.ledger.is_behind() {
+            return;
+        }
+        let sync = matches!(record, Record::Order { .. } | Record::Identity { .. });
+        ctx.actions.push(Action::Journal { seq: self.ledger.number(), record, sync });
+    }
+
+    /// The disk refuses: what waits for it is refused, and new orders until it works again (I5).
+    fn journal_failed(&mut self, ctx: &mut Ctx<'_>, upto: u64, words: String) {
+        let text =
+            format!("the order journal cannot be written ({words}): new orders are refused, cancels pass");
+        self.note(ctx, Level::Error, text);
+        self.stats.journal_failures += 1;
+        self.ledger.fail(words);
+        let why = self.ledger.refusal().unwrap_or_default();
+        let durable = self.ledger.durable();
+        self.refuse_waiting(ctx, |q| q.post.after > durable && q.post.after <= upto, &why);
+    }
+
     /// Queues a frame for the Gateway.
-    fn enqueue(
-        &mut self,
-        ctx: &Ctx<'_>,
-        client: Option<ClientKey>,
-        what: What,
-        market_data_type: Option<i32>,
-        write: impl FnOnce(u16, &mut BytesMut),
-    ) {
+    fn enqueue(&mut self, ctx: &Ctx<'_>, post: Post, write: impl FnOnce(u16, &mut BytesMut)) {
         if self.finished || self.known.hello.is_none() {
             return;
         }
         let mut frame = BytesMut::new();
         write(self.speeches.upstream().version(), &mut frame);
-        if let Some(c) = client.and_then(|key| self.clients.get_mut(key)) {
+        if let Some(c) = post.client.and_then(|key| self.clients.get_mut(key)) {
             c.queued.0 += 1;
             c.queued.1 += frame.len();
         }
-        self.pacer.push(Queued { client, what, market_data_type, frame: frame.freeze(), since: ctx.now });
+        self.pacer.push(Queued { post, frame: frame.freeze(), since: ctx.now });
     }
 
     /// Gives the upstream what the pacer allows and its buffer can take.
     fn pump(&mut self, ctx: &mut Ctx<'_>) {
-        let Link::Ready { .. } = self.link else { return };
-        while let Some(head) = self.pacer.head() {
+        let (Link::Ready { .. } | Link::Learning { .. }) = self.link else { return };
+        while let Some(head) = self.pacer.head(self.ledger.durable()) {
             if self.upstream_out.len() > limits::MAX_UPSTREAM_OUT {
                 return; // consume_upstream_output comes back here
             }
-            let switch = head.market_data_type.filter(|t| *t != self.market_data_type);
+            let switch = head.post.market_data_type.filter(|t| *t != self.market_data_type);
             let at = self.pacer.ready_at(1, ctx.now);
             if at > ctx.now {
                 self.timers.arm(Timer::Pacer, at);
@@ -546,11 +624,11 @@ impl Core {
                 self.mark_upstream_dirty(ctx);
                 continue; // it counts like any other message: the request follows when its turn comes
             }
-            let Some(queued) = self.pacer.pop() else { return };
+            let Some(queued) = self.pacer.pop(self.ledger.durable()) else { return };
             self.account_for(&queued);
             self.sent(ctx, &queued);
         }
-        if self.stopping && self.upstream_out.is_empty() {
+        if self.stopping && self.upstream_out.is_empty() && self.pacer.is_empty() {
             self.finish(ctx);
         }
     }
@@ -561,8 +639,12 @@ impl Core {
         self.pacer.sent(ctx.now);
         self.stats.queue_wait(ctx.now.since(queued.since));
         self.mark_upstream_dirty(ctx);
-        match queued.what {
-            What::Order(up) => self.order_sent(up),
+        match queued.post.what {
+            What::Order(up) => {
+                let new = self.orders.get(up).is_some_and(|o| !o.sent);
+                self.order_sent(up, if new { Flight::New } else { Flight::Modify });
+            }
+            What::CancelOrder(Some(up)) => self.order_sent(up, Flight::Cancel),
             What::Lane(lane, key) => self.lanes.sent(lane, key),
             _ => {}
         }
@@ -570,7 +652,7 @@ impl Core {
 
     /// A frame is out of the queue.
     fn account_for(&mut self, queued: &Queued) {
-        if let Some(c) = queued.client.and_then(|key| self.clients.get_mut(key)) {
+        if let Some(c) = queued.post.client.and_then(|key| self.clients.get_mut(key)) {
             c.queued.0 -= 1;
             c.queued.1 -= queued.frame.len();
         }
@@ -616,6 +698,11 @@ impl Core {
             Timer::Liveness => self.liveness(ctx),
             Timer::Stable => self.known.failures = 0,
             Timer::Drain => self.finish(ctx),
+            Timer::OrderWait => self.refuse_late_orders(ctx),
+            Timer::Reconcile => {
+                let words = format!("no end within {} s", limits::RECONCILE_TIME.as_secs());
+                self.reconcile_failed(ctx, &words);
+            }
             Timer::Lane(lane, key) => self.lane_timeout(ctx, lane, key),
             Timer::Client(key) => self.client_timeout(ctx, key),
         }

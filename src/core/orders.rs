@@ -1,14 +1,21 @@
 //! Orders: which client id owns which upstream order id, under which id of its own (I3, I4).
 //!
 //! Orders belong to a client *id*, not to a connection: they outlive it. The Gateway knows only twsmux's one
-//! client id, so this table is the only place that tells owners apart. In memory: after a restart the orders of
-//! the time before belong to the client whose id is the upstream client id.
+//! client id, so this table is the only place that tells owners apart. **Whatever changes here and must survive twsmux is
+//! also a fact for the journal**; the core collects them with [`Orders::facts`].
+//!
+//! ```text
+//!   placed --left--> sent --the Gateway speaks--> arrived --final status, refusal--> dead
+//!      \                 \__ link lost, not in any list __ unknown (and arrived after all, if the Gateway speaks)
+//!       \__ refused here (withdrawn: the id may be used again), or cancelled before it left (dead)
+//! ```
 
 use bytes::Bytes;
 use rustc_hash::FxBuildHasher;
 
 use super::recent::Recent;
-use crate::ids::{ClientId, DownOrderId, UpOrderId};
+use crate::ids::{ClientId, ClientKey, DownOrderId, PermId, UpOrderId};
+use crate::journal::{self, Outcome, Record};
 use crate::limits;
 
 type Map<K, V> = indexmap::IndexMap<K, V, FxBuildHasher>;
@@ -24,6 +31,17 @@ pub struct Owner {
     ids: Map<DownOrderId, UpOrderId>,
 }
 
+/// What has left for the Gateway and was not answered yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flight {
+    /// The order itself.
+    New,
+    /// A modification.
+    Modify,
+    /// Its cancel.
+    Cancel,
+}
+
 /// One order.
 #[derive(Debug)]
 pub struct Order {
@@ -31,12 +49,28 @@ pub struct Order {
     pub owner: ClientId,
     /// Its id there.
     pub down: DownOrderId,
+    /// Its parent, as it was last placed.
+    pub parent: Option<UpOrderId>,
+    /// The orders that the Gateway attaches to it, until it has left with them.
+    pub attached: Vec<UpOrderId>,
+    /// Its quantity as it was placed; empty once the Gateway has spoken of it.
+    pub quantity: Bytes,
     /// Whether it has left for the Gateway.
     pub sent: bool,
+    /// Whether the Gateway has spoken of it.
+    pub arrived: bool,
     /// Whether it is filled, cancelled or refused for good.
     pub dead: bool,
     /// Whether it was taken back before it left.
     pub withdrawn: bool,
+    /// Whether the owner was told that its fate is unknown.
+    pub unknown: bool,
+    /// What is under way.
+    pub flight: Option<Flight>,
+    /// Who cancels it, where that is not the owner.
+    pub canceller: Option<ClientKey>,
+    /// Its permanent id; 0 until it is known.
+    pub perm: PermId,
     /// Last openOrder of the Gateway, upstream ids, while it lives.
     pub open: Option<Bytes>,
     /// Last orderStatus of the Gateway, upstream ids.
@@ -54,6 +88,8 @@ pub enum Placement {
     New(UpOrderId),
     /// The id is not above the ones used before (103).
     Reused,
+    /// The client placed it directly at the Gateway, where it belongs to that connection.
+    Foreign,
     /// No more orders can be remembered.
     Full,
 }
@@ -65,21 +101,18 @@ pub struct Orders {
     upstream_id: ClientId,
     /// What the next new order is called upstream; 0 until the Gateway said it.
     next: i32,
-    /// nextValidId at the first start: where the sequences of new owners begin, so that they do not go back when
-    /// twsmux is restarted.
+    /// Where the sequences of new owners begin: at the Gateway's, so that they do not go back when somebody moves from
+    /// a direct connection to twsmux.
     first: i32,
     owners: Map<ClientId, Owner>,
     orders: Map<UpOrderId, Order>,
-    executions: Recent<Bytes, Execution>,
-}
-
-/// What is remembered of an execution.
-#[derive(Clone, Copy, Debug)]
-pub struct Execution {
-    /// Client id that its order belongs to.
-    pub owner: ClientId,
-    /// Whether the commission report of the live fill has not come yet.
-    pub live: bool,
+    /// Those that have not left and are not over.
+    unsent: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
+    /// By permanent id: completed orders in text name nothing else.
+    by_perm: Map<PermId, UpOrderId>,
+    /// Orders that clients placed directly at the Gateway, as far as they were seen.
+    foreign: Recent<(ClientId, i32), ()>,
+    facts: Vec<Record>,
 }
 
 impl Orders {
@@ -91,18 +124,61 @@ impl Orders {
             first: 0,
             owners: Map::default(),
             orders: Map::default(),
-            executions: Recent::new(limits::MAX_EXECUTIONS),
+            unsent: Default::default(),
+            by_perm: Map::default(),
+            foreign: Recent::new(limits::MAX_FOREIGN_ORDERS),
+            facts: Vec::new(),
         }
+    }
+
+    /// Those of the journal.
+    pub fn recovered(upstream_id: ClientId, state: &journal::State) -> Self {
+        let mut orders = Orders::new(upstream_id);
+        orders.next = state.next;
+        orders.first = state.next;
+        for (id, o) in &state.owners {
+            orders.owners.insert(*id, Owner { next: o.next, placed: o.placed, ids: Map::default() });
+        }
+        for (up, o) in &state.orders {
+            let (dead, never) = (o.over.is_some(), o.over == Some(Outcome::NeverSent));
+            orders.map(o.owner, o.down, *up);
+            orders.unsent.clear();
+            let order = orders.orders.get_mut(up).expect("it was just mapped");
+            order.sent = !never;
+            order.arrived = o.arrived;
+            order.dead = dead;
+            order.unknown = o.unknown;
+            if let Some(perm) = o.perm {
+                order.perm = perm;
+                orders.by_perm.insert(perm, *up);
+            }
+        }
+        orders.facts.clear();
+        orders
+    }
+
+    /// What is to be recorded since the last call, in order.
+    pub fn facts(&mut self) -> Vec<Record> {
+        std::mem::take(&mut self.facts)
     }
 
     /// The Gateway's nextValidId. It never makes our sequence go back (I4).
     pub fn gateway_next(&mut self, id: i32) {
-        self.next = self.next.max(id).max(1);
+        self.raise(id);
         if self.first == 0 {
             self.first = self.next;
-            for owner in self.owners.values_mut() {
+            for owner in self.owners.values_mut().filter(|o| o.ids.is_empty() && o.placed == 0) {
                 owner.next = owner.next.max(self.first);
             }
+        }
+    }
+
+    /// Upstream ids below `next` are used up.
+    fn raise(&mut self, next: i32) {
+        let next = next.min(limits::LAST_ORDER_ID).max(1);
+        if next > self.next {
+            self.next = next;
+            self.facts.push(Record::Floor { next });
         }
     }
 
@@ -112,19 +188,35 @@ impl Orders {
     }
 
     fn owner(&mut self, id: ClientId) -> &mut Owner {
-        if self.owners.len() >= limits::MAX_OWNERS && !self.owners.contains_key(&id) {
-            // An id without orders loses nothing but the height of its sequence.
-            if let Some(idle) = self.owners.iter().position(|(_, o)| o.ids.is_empty()) {
-                self.owners.shift_remove_index(idle);
+        if !self.owners.contains_key(&id) {
+            if self.owners.len() >= limits::MAX_OWNERS
+                && let Some(idle) = self.owners.iter().position(|(_, o)| o.ids.is_empty())
+                && let Some((owner, _)) = self.owners.shift_remove_index(idle)
+            {
+                // An id without orders loses nothing but the height of its sequence.
+                self.facts.push(Record::OwnerForgotten { owner });
             }
+            let next = self.first.max(1);
+            self.facts.push(Record::Sequence { owner: id, next, placed: 0 });
+            self.owners.insert(id, Owner { next, placed: 0, ids: Map::default() });
         }
-        let first = self.first.max(1);
-        self.owners.entry(id).or_insert_with(|| Owner { next: first, placed: 0, ids: Map::default() })
+        &mut self.owners[&id]
     }
 
     /// What nextValidId says to `client`.
     pub fn next_valid_id(&mut self, client: ClientId) -> i32 {
         self.owner(client).next
+    }
+
+    /// `client` used or saw the order id `down`: what comes next is above it.
+    pub fn used(&mut self, client: ClientId, down: i32) {
+        let next = down.saturating_add(1).min(limits::LAST_ORDER_ID);
+        let owner = self.owner(client);
+        if next > owner.next {
+            owner.next = next;
+            let placed = owner.placed;
+            self.facts.push(Record::Sequence { owner: client, next, placed });
+        }
     }
 
     /// The upstream id of `client`'s order.
@@ -140,6 +232,17 @@ impl Orders {
         self.orders.get(&up).is_some_and(|o| o.withdrawn)
     }
 
+    /// Whether `client` placed this order directly at the Gateway.
+    pub fn is_foreign(&self, client: ClientId, down: DownOrderId) -> bool {
+        self.mapped(client, down).is_none() && self.foreign.get(&(client, down.0)).is_some()
+    }
+
+    /// The live orders of everybody that are called `down` by their owner.
+    pub fn called(&self, down: DownOrderId) -> Vec<UpOrderId> {
+        let ids = self.owners.values().filter_map(|o| o.ids.get(&down).copied());
+        ids.filter(|up| self.orders.get(up).is_some_and(|o| !o.dead)).collect()
+    }
+
     /// The order under an upstream id.
     pub fn get(&self, up: UpOrderId) -> Option<&Order> {
         self.orders.get(&up)
@@ -150,10 +253,20 @@ impl Orders {
         self.orders.get_mut(&up)
     }
 
+    /// The order with a permanent id.
+    pub fn by_perm(&self, perm: PermId) -> Option<UpOrderId> {
+        self.by_perm.get(&perm).copied()
+    }
+
     /// `client` places an order under `down`.
     pub fn place(&mut self, client: ClientId, down: DownOrderId) -> Placement {
         if let Some(up) = self.find(client, down) {
-            return Placement::Modify(up);
+            // What was cancelled before it left is over, and the Gateway has never heard of its id.
+            let over = self.orders.get(&up).is_some_and(|o| o.dead && !o.sent);
+            return if over { Placement::Reused } else { Placement::Modify(up) };
+        }
+        if self.is_foreign(client, down) {
+            return Placement::Foreign;
         }
         let withdrawn = self.mapped(client, down);
         if withdrawn.is_none() && down.0 <= self.owner(client).placed {
@@ -165,31 +278,91 @@ impl Orders {
         if let Some(old) = withdrawn {
             // The Gateway never saw it. Its upstream id may be below others that have left since, and the Gateway
             // takes rising ids only.
-            self.orders.shift_remove(&old);
-            self.owner(client).ids.shift_remove(&down);
+            self.forget(old);
         }
-        let up = UpOrderId(self.next);
-        self.next += 1;
+        let up = UpOrderId(self.next.max(1));
+        self.next = up.0 + 1;
         self.map(client, down, up);
-        let owner = self.owner(client);
-        owner.placed = owner.placed.max(down.0);
         Placement::New(up)
     }
 
     /// Takes back a new order that never left. Its owner may place it again under the same id.
     pub fn withdraw(&mut self, up: UpOrderId) {
         if let Some(order) = self.orders.get_mut(&up) {
-            order.dead = true;
             order.withdrawn = true;
+        }
+        self.end(up);
+    }
+
+    /// An order is over.
+    pub fn end(&mut self, up: UpOrderId) {
+        self.unsent.swap_remove(&up);
+        if let Some(order) = self.orders.get_mut(&up).filter(|o| !o.dead) {
+            order.dead = true;
+            order.open = None;
+            let outcome = if order.sent { Outcome::Ended } else { Outcome::NeverSent };
+            self.facts.push(Record::Over { up, outcome });
         }
     }
 
+    /// An order leaves for the Gateway.
+    pub fn leaves(&mut self, up: UpOrderId) -> Option<&mut Order> {
+        self.unsent.swap_remove(&up);
+        let order = self.orders.get_mut(&up)?;
+        order.sent = true;
+        Some(order)
+    }
+
+    /// An order that was over lives after all.
+    pub fn revive(&mut self, up: UpOrderId) {
+        if let Some(order) = self.orders.get_mut(&up).filter(|o| o.dead) {
+            order.dead = false;
+            self.facts.push(Record::Arrived { up, perm: PermId(0) });
+        }
+    }
+
+    /// The Gateway has spoken of an order: it is there. What was under way is answered.
+    pub fn arrived(&mut self, up: UpOrderId, perm: Option<PermId>) {
+        let Some(order) = self.orders.get_mut(&up) else { return };
+        order.flight = None;
+        order.quantity = Bytes::new();
+        let perm = perm.filter(|p| p.0 != 0 && *p != order.perm);
+        if order.arrived && !order.unknown && perm.is_none() {
+            return;
+        }
+        // The Gateway has it, also where it is one that the Gateway made and attached itself.
+        self.unsent.swap_remove(&up);
+        order.sent = true;
+        order.arrived = true;
+        order.unknown = false;
+        if let Some(perm) = perm {
+            order.perm = perm;
+            self.by_perm.insert(perm, up);
+        }
+        self.facts.push(Record::Arrived { up, perm: perm.unwrap_or(PermId(0)) });
+    }
+
+    /// The owner is told that the fate of an order is unknown. Says whether that is news.
+    pub fn lose(&mut self, up: UpOrderId) -> bool {
+        let Some(order) = self.orders.get_mut(&up).filter(|o| !o.unknown && !o.dead) else { return false };
+        order.unknown = true;
+        self.facts.push(Record::Unknown { up });
+        true
+    }
+
     /// The owner of an order that the Gateway speaks of, as (client id, id there). An unknown order under our
-    /// own client id is from before: it is given to the client with that id.
+    /// own client id is from before: it is given to the client with that id, as is a manual order that was bound to it.
     pub fn owner_of(&mut self, gateway_client: ClientId, gateway_order: i32) -> (ClientId, DownOrderId) {
         let up = UpOrderId(gateway_order);
-        if gateway_client != self.upstream_id || gateway_order <= 0 {
-            // Another program's order, or a manual one that is not bound: shown as the Gateway shows it.
+        if gateway_order == 0 {
+            return (gateway_client, DownOrderId(0)); // a manual order that is not bound
+        }
+        if gateway_client != self.upstream_id {
+            // Another program's order: shown as the Gateway shows it. Its namesake here must not use the id again.
+            if gateway_order > 0 && self.foreign.get(&(gateway_client, gateway_order)).is_none() {
+                self.foreign.insert((gateway_client, gateway_order), ());
+                self.used(gateway_client, gateway_order);
+            }
             return (gateway_client, DownOrderId(gateway_order));
         }
         if let Some(order) = self.orders.get(&up) {
@@ -202,9 +375,18 @@ impl Orders {
         };
         self.make_room();
         self.map(gateway_client, down, up);
-        self.orders[&up].sent = true;
+        self.leaves(up);
         self.next = self.next.max(gateway_order.saturating_add(1));
         (gateway_client, down)
+    }
+
+    /// A completed order that the Gateway lists: its id is used up.
+    pub fn completed(&mut self, gateway_client: ClientId, gateway_order: i32) {
+        match gateway_client == self.upstream_id {
+            true if gateway_order > 0 => self.raise(gateway_order.saturating_add(1)),
+            true => {}
+            false => drop(self.owner_of(gateway_client, gateway_order)),
+        }
     }
 
     /// The id under which `owner` knows the order `up`; for parent ids. 0 stays 0.
@@ -215,20 +397,43 @@ impl Orders {
     fn map(&mut self, client: ClientId, down: DownOrderId, up: UpOrderId) {
         let owner = self.owner(client);
         owner.next = owner.next.max(down.0.saturating_add(1));
+        owner.placed = owner.placed.max(down.0);
         owner.ids.insert(down, up);
+        self.unsent.insert(up);
+        self.facts.push(Record::Order { owner: client, down, up });
         self.orders.insert(
             up,
             Order {
                 owner: client,
                 down,
+                parent: None,
+                attached: Vec::new(),
+                quantity: Bytes::new(),
                 sent: false,
+                arrived: false,
                 dead: false,
                 withdrawn: false,
+                unknown: false,
+                flight: None,
+                canceller: None,
+                perm: PermId(0),
                 open: None,
                 status: None,
                 status_due: false,
             },
         );
+    }
+
+    fn forget(&mut self, up: UpOrderId) {
+        let Some(order) = self.orders.shift_remove(&up) else { return };
+        self.unsent.swap_remove(&up);
+        self.by_perm.swap_remove(&order.perm);
+        if let Some(owner) = self.owners.get_mut(&order.owner)
+            && owner.ids.get(&order.down) == Some(&up)
+        {
+            owner.ids.swap_remove(&order.down);
+        }
+        self.facts.push(Record::Forgotten { up });
     }
 
     /// Forgets dead orders, oldest first, when the table is full. Says whether one more fits.
@@ -237,47 +442,48 @@ impl Orders {
             return true;
         }
         let mut left = limits::MAX_ORDERS / 10;
-        let owners = &mut self.owners;
-        self.orders.retain(|_, order| {
+        let (owners, by_perm, facts) = (&mut self.owners, &mut self.by_perm, &mut self.facts);
+        self.orders.retain(|up, order| {
             let keep = !order.dead || left == 0;
             if !keep {
                 left -= 1;
+                by_perm.swap_remove(&order.perm);
                 if let Some(owner) = owners.get_mut(&order.owner) {
-                    owner.ids.shift_remove(&order.down);
+                    owner.ids.swap_remove(&order.down);
                 }
+                facts.push(Record::Forgotten { up: *up });
             }
             keep
         });
         self.orders.len() < limits::MAX_ORDERS
     }
 
-    /// Forgets what the Gateway said of the orders.
-    pub fn forget_images(&mut self) {
+    /// Replaces what the Gateway said of the orders by what `convert` makes of it, `None` where it makes nothing.
+    pub fn convert_images(&mut self, convert: impl Fn(&Bytes) -> Option<Bytes>) {
         for order in self.orders.values_mut() {
-            order.open = None;
-            order.status = None;
+            for image in [&mut order.open, &mut order.status] {
+                *image = image.take().and_then(|payload| convert(&payload));
+            }
         }
     }
 
     /// `client`'s orders that live, in the order in which they were placed.
     pub fn live_of(&self, client: ClientId) -> impl Iterator<Item = (UpOrderId, &Order)> {
-        let owner = self.owners.get(&client);
-        owner
-            .into_iter()
-            .flat_map(|o| o.ids.values())
-            .filter_map(|up| self.orders.get(up).map(|o| (*up, o)))
-            .filter(|(_, o)| !o.dead)
+        let mut ids: Vec<UpOrderId> =
+            self.owners.get(&client).map(|o| o.ids.values().copied().collect()).unwrap_or_default();
+        ids.sort_unstable();
+        ids.into_iter().filter_map(|up| Some((up, self.orders.get(&up)?))).filter(|(_, o)| !o.dead)
     }
 
-    /// Remembers an execution.
-    pub fn executed(&mut self, exec_id: &[u8], owner: ClientId, live: bool) {
-        let known = self.executions.get(exec_id).is_some_and(|e| e.live);
-        self.executions.insert(Bytes::copy_from_slice(exec_id), Execution { owner, live: live || known });
+    /// Orders that have left and are not over, as far as is known.
+    pub fn outstanding(&self) -> impl Iterator<Item = (UpOrderId, &Order)> {
+        self.orders.iter().filter(|(_, o)| o.sent && !o.dead).map(|(up, o)| (*up, o))
     }
 
-    /// What is remembered of an execution.
-    pub fn execution(&mut self, exec_id: &[u8]) -> Option<&mut Execution> {
-        self.executions.get_mut(exec_id)
+    /// Orders that have not left and are not over and whose parent is `up`.
+    pub fn unsent_children(&self, up: UpOrderId) -> Vec<UpOrderId> {
+        let child = |other: &UpOrderId| self.orders.get(other).is_some_and(|o| o.parent == Some(up));
+        self.unsent.iter().copied().filter(child).collect()
     }
 
     /// Order ids mapped.
@@ -302,6 +508,16 @@ impl Orders {
             }
         }
         assert_eq!(mapped, self.orders.len(), "every order has one owner");
+        for (up, order) in &self.orders {
+            assert_eq!(
+                self.unsent.contains(up),
+                !order.sent && !order.dead,
+                "unsent orders are known as such"
+            );
+        }
+        for (perm, up) in &self.by_perm {
+            assert_eq!(self.orders[up].perm, *perm, "a permanent id leads to its order");
+        }
         assert!(
             self.orders.keys().all(|up| up.0 < self.next || self.next == 0),
             "I4: ids to come are above all used"

@@ -1,14 +1,17 @@
-//! The pacer: first in, first out, and **never more than the limit in any window of one second** (I9).
+//! The pacer: **never more than the limit in any window of one second** (I9), and orders in their order (I7).
 //!
-//! Owns the queue of whole frames for the Gateway and the times of the last sends. Orders keep their order because
-//! there is one queue; classes come later.
+//! Owns the whole frames that wait for the Gateway and the times of the last sends. What concerns orders waits in one
+//! line per owner, first in, first out; everything else waits in one line for all. **A line never overtakes itself**, so
+//! order, modification, cancel and what asks about them keep their order; a line whose head waits for the disk holds up
+//! nobody else. Lines of orders go first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustc_hash::FxBuildHasher;
 
-use crate::ids::{ClientKey, UpOrderId, UpReqId};
+use crate::ids::{ClientId, ClientKey, UpOrderId, UpReqId};
 use crate::protocol::model::Lane;
 use crate::time::Time;
 
@@ -33,56 +36,152 @@ pub enum What {
 /// One frame that waits.
 #[derive(Clone, Debug)]
 pub struct Queued {
-    /// Whose act it is; `None` for twsmux's own.
-    pub client: Option<ClientKey>,
-    /// What it is.
-    pub what: What,
-    /// The market data type that must be in force upstream when it is sent.
-    pub market_data_type: Option<i32>,
+    /// Whose, what, and where it waits.
+    pub post: Post,
     /// The whole frame, ids already replaced.
     pub frame: Bytes,
     /// When it came.
     pub since: Time,
 }
 
+/// Where a frame goes in the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Post {
+    /// Whose act it is; `None` for twsmux's own.
+    pub client: Option<ClientKey>,
+    /// What it is.
+    pub what: What,
+    /// Whose line of orders it waits in; `None`: that of everything else.
+    pub line: Option<ClientId>,
+    /// The record that must be on disk before it leaves; 0 for none.
+    pub after: u64,
+    /// The market data type that must be in force upstream when it is sent.
+    pub market_data_type: Option<i32>,
+}
+
+impl Post {
+    /// twsmux's own.
+    pub fn own(what: What) -> Self {
+        Post { client: None, what, line: None, after: 0, market_data_type: None }
+    }
+
+    /// A client's.
+    pub fn of(client: ClientKey, what: What) -> Self {
+        Post { client: Some(client), ..Post::own(what) }
+    }
+
+    /// It waits in the line of an owner of orders.
+    pub fn in_line_of(self, owner: ClientId) -> Self {
+        Post { line: Some(owner), ..self }
+    }
+
+    /// It leaves when this record is on disk.
+    pub fn after(self, record: u64) -> Self {
+        Post { after: record, ..self }
+    }
+}
+
+/// A frame and its number in the order of arrival.
+type Numbered = (u64, Queued);
+
 /// See the module's words.
 #[derive(Debug)]
 pub struct Pacer {
     limit: Option<u32>,
     sent: VecDeque<Time>,
-    queue: VecDeque<Queued>,
+    arrivals: u64,
+    /// Lines of orders; none is empty.
+    orders: indexmap::IndexMap<ClientId, VecDeque<Numbered>, FxBuildHasher>,
+    rest: VecDeque<Numbered>,
+    len: usize,
     pause_until: Time,
+}
+
+/// Which line a frame stands in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Line {
+    Orders(usize),
+    Rest,
 }
 
 impl Pacer {
     /// `limit`: messages in any second, `None` for no limit.
     pub fn new(limit: Option<u32>) -> Self {
-        Pacer { limit, sent: VecDeque::new(), queue: VecDeque::new(), pause_until: Time::ZERO }
+        Pacer {
+            limit,
+            sent: VecDeque::new(),
+            arrivals: 0,
+            orders: Default::default(),
+            rest: VecDeque::new(),
+            len: 0,
+            pause_until: Time::ZERO,
+        }
     }
 
-    /// Adds a frame at the end.
+    /// Adds a frame at the end of its line.
     pub fn push(&mut self, queued: Queued) {
-        self.queue.push_back(queued);
+        self.arrivals += 1;
+        self.len += 1;
+        let line = match queued.post.line {
+            Some(owner) => self.orders.entry(owner).or_default(),
+            None => &mut self.rest,
+        };
+        line.push_back((self.arrivals, queued));
     }
 
-    /// The frame whose turn it is.
-    pub fn head(&self) -> Option<&Queued> {
-        self.queue.front()
+    /// The line whose head may leave next, when records up to `durable` are on disk: of the lines of orders the one
+    /// whose head came first, else the rest.
+    fn turn(&self, durable: u64) -> Option<Line> {
+        let heads = self.orders.values().enumerate().filter_map(|(at, line)| Some((at, line.front()?)));
+        let first =
+            heads.filter(|(_, (_, q))| q.post.after <= durable).min_by_key(|(_, (number, _))| *number);
+        match first {
+            Some((at, _)) => Some(Line::Orders(at)),
+            None => (!self.rest.is_empty()).then_some(Line::Rest),
+        }
+    }
+
+    /// The frame whose turn it is, when records up to `durable` are on disk.
+    pub fn head(&self, durable: u64) -> Option<&Queued> {
+        match self.turn(durable)? {
+            Line::Orders(at) => self.orders[at].front(),
+            Line::Rest => self.rest.front(),
+        }
+        .map(|(_, q)| q)
     }
 
     /// Takes the frame whose turn it is.
-    pub fn pop(&mut self) -> Option<Queued> {
-        self.queue.pop_front()
+    pub fn pop(&mut self, durable: u64) -> Option<Queued> {
+        let line = self.turn(durable)?;
+        let taken = match line {
+            Line::Orders(at) => self.orders[at].pop_front(),
+            Line::Rest => self.rest.pop_front(),
+        };
+        if let Line::Orders(at) = line
+            && self.orders[at].is_empty()
+        {
+            self.orders.swap_remove_index(at);
+        }
+        self.len -= 1;
+        taken.map(|(_, q)| q)
     }
 
     /// Waiting frames.
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.len
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len == 0
+    }
+
+    /// When the order or modification came that waits longest.
+    pub fn oldest_order(&self) -> Option<Time> {
+        let orders = self.orders.values().filter_map(|line| {
+            line.iter().find(|(_, q)| matches!(q.post.what, What::Order(_))).map(|(_, q)| q.since)
+        });
+        orders.min()
     }
 
     /// When `n` messages may be sent together; `now` or later.
@@ -116,17 +215,29 @@ impl Pacer {
         self.pause_until = self.pause_until.max(until);
     }
 
-    /// Takes out the frames that `void` picks, in their order.
-    pub fn void(&mut self, mut void: impl FnMut(&Queued) -> bool) -> Vec<Queued> {
-        let (out, keep) = std::mem::take(&mut self.queue).into_iter().partition(|q| void(q));
-        self.queue = keep;
-        Vec::from_iter::<VecDeque<Queued>>(out)
+    /// Takes out the frames that `void` picks, in the order in which they came.
+    pub fn void(&mut self, void: impl Fn(&Queued) -> bool) -> Vec<Queued> {
+        let mut out = Vec::new();
+        let mut sift = |line: &mut VecDeque<Numbered>| {
+            if line.iter().any(|(_, q)| void(q)) {
+                let (gone, keep): (VecDeque<_>, _) =
+                    std::mem::take(line).into_iter().partition(|(_, q)| void(q));
+                *line = keep;
+                out.extend(gone);
+            }
+        };
+        self.orders.values_mut().for_each(&mut sift);
+        sift(&mut self.rest);
+        self.orders.retain(|_, line| !line.is_empty());
+        self.len -= out.len();
+        out.sort_by_key(|(number, _)| *number);
+        out.into_iter().map(|(_, q)| q).collect()
     }
 
     /// A new link: nothing waits. What was sent on the old one still counts: the Gateway may count by program.
     pub fn reset(&mut self) -> Vec<Queued> {
         self.pause_until = Time::ZERO;
-        self.queue.drain(..).collect()
+        self.void(|_| true)
     }
 
     /// The number of sends in the second before `now`, for the invariant and the view.
@@ -163,6 +274,42 @@ mod tests {
                 prop_assert!(inside <= limit as usize, "{inside} within a second of {t:?}");
             }
         }
+    }
+
+    fn queued(line: Option<i32>, after: u64, mark: u8) -> Queued {
+        Queued {
+            post: Post { line: line.map(ClientId), after, ..Post::own(What::Other) },
+            frame: Bytes::copy_from_slice(&[mark]),
+            since: Time::ZERO,
+        }
+    }
+
+    #[test]
+    fn a_line_that_waits_for_the_disk_holds_up_nobody_else() {
+        let mut pacer = Pacer::new(None);
+        for (line, after, mark) in
+            [(Some(1), 7, 1), (Some(1), 0, 2), (None, 0, 3), (Some(2), 0, 4), (Some(2), 8, 5), (None, 0, 6)]
+        {
+            pacer.push(queued(line, after, mark));
+        }
+        let mut left = Vec::new();
+        for durable in [6, 6, 6, 6, 7, 7, 7, 8] {
+            left.push(pacer.pop(durable).map_or(0, |q| q.frame[0]));
+        }
+        assert_eq!(left, [4, 3, 6, 0, 1, 2, 0, 5]);
+        assert!(pacer.is_empty());
+    }
+
+    #[test]
+    fn what_is_voided_comes_out_in_the_order_of_arrival() {
+        let mut pacer = Pacer::new(None);
+        for (line, mark) in [(Some(2), 1), (None, 2), (Some(1), 3), (Some(2), 4)] {
+            pacer.push(queued(line, 0, mark));
+        }
+        let out: Vec<u8> = pacer.void(|q| q.frame[0] != 3).iter().map(|q| q.frame[0]).collect();
+        assert_eq!(out, [1, 2, 4]);
+        assert_eq!(pacer.len(), 1);
+        assert_eq!(pacer.pop(0).map(|q| q.frame[0]), Some(3));
     }
 
     #[test]

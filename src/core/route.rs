@@ -48,11 +48,17 @@ impl<'a> Heard<'a> {
 
 impl Core {
     pub(super) fn upstream_frame(&mut self, ctx: &mut Ctx<'_>, link: LinkId, payload: &[u8]) {
-        if link != self.link_id || !matches!(self.link, Link::Starting { .. } | Link::Ready { .. }) {
+        let listens = matches!(self.link, Link::Starting { .. } | Link::Learning { .. } | Link::Ready { .. });
+        if link != self.link_id || !listens {
             return;
         }
         self.last_heard = ctx.now;
         self.stats.bytes_from_gateway += frame::PREFIX as u64 + payload.len() as u64;
+        self.hear(ctx, payload);
+    }
+
+    /// A message of the Gateway.
+    pub(super) fn hear(&mut self, ctx: &mut Ctx<'_>, payload: &[u8]) {
         let dialect = self.speeches.upstream().clone();
         let Ok(message) = text::message(payload, dialect.version()) else {
             self.note(
@@ -68,11 +74,16 @@ impl Core {
             return self.dropped(Drop::UnknownMessage);
         };
         let heard = Heard { shape, message, version: dialect.version() };
+        if matches!(self.link, Link::Starting { .. })
+            && self.waits_for_accounts(shape.decl.route, &heard, payload)
+        {
+            return;
+        }
         match shape.decl.route {
             Route::ReqId if self.hear_split(ctx, &heard, payload) => {}
             Route::ReqId => self.hear_answer(ctx, &heard, payload),
             Route::Order => self.hear_order(ctx, &heard, payload),
-            Route::Execution => self.hear_execution(ctx, &heard),
+            Route::Execution => self.hear_execution(ctx, &heard, payload),
             Route::Commission => self.hear_commission(ctx, &heard, payload),
             Route::Error => self.hear_error(ctx, &heard, payload),
             Route::Lane { lane, end } => self.hear_lane(ctx, &heard, lane, end),
@@ -97,6 +108,24 @@ impl Core {
         }
     }
 
+    /// What is about orders is not heard before it is known that the Gateway has the accounts of the journal: with
+    /// others, equal ids are other orders.
+    fn waits_for_accounts(&mut self, route: Route, heard: &Heard<'_>, payload: &[u8]) -> bool {
+        let about_orders = match route {
+            Route::Order | Route::Execution | Route::Commission | Route::OrderBound => true,
+            Route::Lane { lane, .. } => lane == Lane::OpenOrders,
+            Route::Error => heard.int(Role::ReqId).is_some_and(|id| id > 0),
+            _ => false,
+        };
+        if about_orders && self.start_push_bytes + payload.len() <= limits::MAX_START_PUSH {
+            self.start_push_bytes += payload.len();
+            self.start_push.push(Bytes::copy_from_slice(payload));
+        } else if about_orders {
+            self.dropped(Drop::Repetition); // the lists are asked for anyway
+        }
+        about_orders
+    }
+
     fn hear_clock(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, text_index: usize, unit: i64) {
         let value = match heard.message.form {
             Form::Text => text::int(heard.message.body, text_index).ok(),
@@ -111,6 +140,9 @@ impl Core {
     /// An answer or a tick: to the holder of its request id.
     pub(super) fn hear_answer(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
         let Some(up) = heard.int(Role::ReqId).map(UpReqId) else { return self.dropped(Drop::Malformed) };
+        if self.reconcile.is_query(up) {
+            return self.own_query_done(ctx, up); // execDetailsEnd: nothing else is answered by request id
+        }
         let Some(entry) = self.requests.get(up) else { return self.hear_summary(ctx, heard, payload, up) };
         let (key, down, message, one_shot) = (entry.client, entry.down, entry.message, entry.one_shot);
         let us_stock = entry.us_stock;
@@ -162,10 +194,13 @@ impl Core {
 
     fn hear_lane(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, lane: Lane, end: bool) {
         let lane_key = heard.shape.int(&heard.message, Role::LaneKey).ok().flatten().unwrap_or(0);
-        let Some(asker) = self.lanes.answered(lane, lane_key).map(|ask| ask.client) else {
+        let Some((asker, own)) = self.lanes.answered(lane, lane_key).map(|ask| (ask.client, ask.own)) else {
             // The end of the start push, or of an answer that nobody waits for.
             return self.dropped(Drop::NobodyAsked);
         };
+        if own && !end && lane == Lane::CompletedOrders {
+            self.hear_completed(ctx, heard);
+        }
         if let Some(key) = asker {
             // A completed order in protobuf names client and order: shown in their owner's terms.
             let mut edits = [(Role::OrderId, 0), (Role::ParentOrderId, 0), (Role::ClientId, 0)];
@@ -185,6 +220,9 @@ impl Core {
         }
         if end {
             self.lane_done(ctx, lane, lane_key);
+            if own {
+                self.own_list_done(ctx, lane);
+            }
         }
     }
 
@@ -241,11 +279,18 @@ impl Core {
             self.pacer.pause(ctx.now + limits::RATE_ERROR_PAUSE);
             return self.rate_refused(ctx, error_id);
         }
+        if self.reconcile.is_query(UpReqId(error_id)) {
+            if class != Some(Class::Warning) {
+                self.reconcile_failed(ctx, &error_words(heard));
+            }
+            return self.dropped(Drop::Own);
+        }
         if self.requests.covers(error_id) {
             return self.hear_request_error(ctx, heard, UpReqId(error_id), class);
         }
-        if error_id > 0 {
-            return self.hear_order_error(ctx, heard, UpOrderId(error_id), class);
+        // Manual orders that were bound have negative ids; -1 is the system's own.
+        if error_id > 0 || error_id < -1 && self.orders.get(UpOrderId(error_id)).is_some() {
+            return self.hear_order_error(ctx, heard, payload, UpOrderId(error_id), (code, class));
         }
         self.hear_system_error(ctx, heard, payload, code, class);
     }
@@ -259,12 +304,10 @@ impl Core {
                 "Error processing request: the Gateway refused it because of its message rate; try again.";
             self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
             self.end_request(up);
-        } else if let Some((owner, down)) = order.map(|o| (o.owner, o.down))
-            && let Some(key) = self.owner_key(owner)
-        {
+        } else if order.is_some() {
             let words = "Order Message:\nWarning: the Gateway refused a message about this order because of its message rate. \
                          Check the open orders before sending it again.";
-            self.send_error(ctx, key, down.0, codes::ORDER_MESSAGE, words);
+            self.tell_about_order(ctx, UpOrderId(error_id), codes::ORDER_MESSAGE, words);
         } else {
             self.dropped(Drop::Own);
         }
@@ -319,26 +362,6 @@ impl Core {
         }
     }
 
-    fn hear_order_error(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        heard: &Heard<'_>,
-        up: UpOrderId,
-        class: Option<Class>,
-    ) {
-        self.unconfirmed.swap_remove(&up);
-        let Some(order) = self.orders.get(up) else { return self.dropped(Drop::UnknownOrder) };
-        let (owner, down) = (order.owner, order.down);
-        let refused = class.is_none() && order.open.is_none() && order.status.is_none();
-        if refused && let Some(order) = self.orders.get_mut(up) {
-            order.dead = true; // refused before there was an order
-        }
-        match self.owner_key(owner) {
-            Some(key) => self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false),
-            None => self.dropped(Drop::OwnerAway),
-        }
-    }
-
     /// An error without id: by its code, or to whoever most likely caused it.
     fn hear_system_error(
         &mut self,
@@ -378,12 +401,16 @@ impl Core {
             _ => {}
         }
         if let Some((lane, lane_key)) = self.lanes.oldest() {
-            let asker = self.lanes.answered(lane, lane_key).and_then(|ask| ask.client);
+            let asked = self.lanes.answered(lane, lane_key).map(|ask| (ask.client, ask.own));
+            let (asker, own) = asked.unwrap_or_default();
             if let Some(key) = asker {
                 self.tell(ctx, key, heard, &[], false);
             }
             if class != Some(Class::Warning) {
                 self.lane_done(ctx, lane, lane_key);
+                if own {
+                    self.reconcile_failed(ctx, &words);
+                }
             }
             return;
         }

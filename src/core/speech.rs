@@ -4,8 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::{Bytes, BytesMut};
+
 use crate::protocol::dialect::Dialect;
+use crate::protocol::meaning::Subject;
 use crate::protocol::transcode::Translation;
+use crate::wire::text;
 
 /// One pair of versions.
 #[derive(Debug)]
@@ -57,5 +61,20 @@ impl Speeches {
             Arc::new(Speech { dialect, up, down })
         });
         pair.clone()
+    }
+}
+
+/// Turns what the Gateway said at `version` into what it says in another dialect. `None` where that has no such message.
+pub fn converter(version: u16, to: &Arc<Dialect>) -> impl Fn(&Bytes) -> Option<Bytes> + use<> {
+    let same = version == to.version();
+    let translation = Translation::new(Arc::new(Dialect::new(version)), to.clone());
+    move |payload| {
+        if same {
+            return Some(payload.clone());
+        }
+        let message = text::message(payload, version).ok()?;
+        let mut out = BytesMut::new();
+        let there = translation.response(&message, &[], &Subject::default(), &mut out);
+        there.is_ok_and(|there| there).then(|| out.freeze())
     }
 }

@@ -134,6 +134,14 @@ pub struct Stats {
     pub bad_requests: u64,
     /// How long messages waited for the pacer before they left.
     pub queue_waits: Waits,
+    /// How long the journal's disk took for each group of facts.
+    pub syncs: Waits,
+    /// How often the journal could not be written.
+    pub journal_failures: u64,
+    /// Messages kept for owners that were away.
+    pub kept: u64,
+    /// Orders of which nobody knows what became of them.
+    pub unknown_orders: u64,
     /// Last measured round trip to the Gateway, microseconds; not a counter.
     pub round_trip_us: Option<u64>,
     /// Duration of the last handshake, microseconds; not a counter.
@@ -161,6 +169,10 @@ impl Default for Stats {
             gateway_errors: Codes::default(),
             bad_requests: 0,
             queue_waits: Waits::default(),
+            syncs: Waits::default(),
+            journal_failures: 0,
+            kept: 0,
+            unknown_orders: 0,
             round_trip_us: None,
             handshake_us: None,
             zombies: None,
@@ -185,6 +197,10 @@ impl Stats {
         let full = self.gateway_errors.len() >= limits::MAX_ERROR_CODES;
         let code = if full && !self.gateway_errors.contains_key(&code) { 0 } else { code };
         *self.gateway_errors.entry(code).or_default() += 1;
+    }
+
+    pub(super) fn synced(&mut self, took: Duration) {
+        self.syncs.add(took);
     }
 
     pub(super) fn queue_wait(&mut self, wait: Duration) {

@@ -21,6 +21,10 @@ pub enum Timer {
     Stable,
     /// The drain has taken too long.
     Drain,
+    /// An order has waited too long for its turn.
+    OrderWait,
+    /// The Gateway has not listed the executions in time.
+    Reconcile,
     /// The asker at the head of a lane has waited too long; the number is the lane's key.
     Lane(Lane, i64),
     /// A client's greeting, startApi, hold or close has taken too long.
@@ -40,6 +44,11 @@ impl Timers {
         self.disarm(timer);
         self.at.insert(timer, at);
         self.order.insert((at, timer));
+    }
+
+    /// Whether a deadline of this name is armed.
+    pub fn is_armed(&self, timer: Timer) -> bool {
+        self.at.contains_key(&timer)
     }
 
     /// Takes a deadline back.

@@ -1,153 +1,32 @@
-//! Orders and executions, both ways: ids to the Gateway's terms and back to the owner's (I3 to I7).
+//! What the Gateway says of orders and executions: to their owner in the owner's terms, to masters, to whoever asked
+//! (I3, I6). What an owner that is away must hear later is kept.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::client::Phase;
 use super::compose::{self, id};
-use super::orders::Placement;
-use super::pacer::What;
 use super::route::Heard;
+use super::speech::converter;
 use super::stats::Drop;
-use super::{Core, Ctx, ask::Asked, codes};
-use crate::ids::{ClientId, ClientKey, DownOrderId, UpOrderId, UpReqId};
+use super::{Core, Ctx, codes};
+use crate::ids::{ClientId, ClientKey, PermId, UpOrderId, UpReqId};
+use crate::journal::{Kept, Record};
 use crate::protocol::model::{Lane, Role};
 use crate::wire::{proto, text, text::Form};
 
-/// What becomes of the request that an order belongs to, in words for [`codes::ORDER_MESSAGE`].
-const CHECK: &str = "Check the open orders and executions before placing it again";
+/// Who is to hear of something about an order, besides those who asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The owner, if it is there.
+    Owner,
+    /// The owner, later if it is away now.
+    OwnerInTime,
+}
 
 impl Core {
-    // ---- from clients ----
-
-    /// placeOrder and exerciseOptions: a new order, or the modification of a known one.
-    pub(super) fn place_order(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
-        let Some(down) = asked.int(Role::OrderId) else { return };
-        if down <= 0 {
-            let words = format!("Error validating request: order id {down} is not above 0.");
-            return self.send_error(ctx, asked.key, down, codes::INVALID, &words);
-        }
-        let parent = asked.int(Role::ParentOrderId).filter(|p| *p != 0);
-        let parent_up = parent.map(|p| self.orders.find(asked.client_id, DownOrderId(p)));
-        if let Some(None) = parent_up {
-            let words = format!("the parent order {} is not known", parent.unwrap_or_default());
-            return self.refuse_order(ctx, asked, &words);
-        }
-        let placement = self.orders.place(asked.client_id, DownOrderId(down));
-        let up = match placement {
-            Placement::New(up) | Placement::Modify(up) => up,
-            Placement::Reused => {
-                let words = "Duplicate order id: it must be above every order id used before.";
-                return self.send_error(ctx, asked.key, down, codes::DUPLICATE_ORDER_ID, words);
-            }
-            Placement::Full => return self.refuse_order(ctx, asked, "no more orders can be remembered"),
-        };
-        let parent_up = parent_up.flatten().map_or(0, |p| p.0);
-        let mut edits = [
-            (Role::OrderId, i64::from(up.0)),
-            (Role::ParentOrderId, i64::from(parent_up)),
-            // Only protobuf orders carry a client id: the one that the Gateway knows.
-            (Role::ClientId, i64::from(self.config.upstream_client_id.0)),
-            (Role::StopLossOrderId, 0),
-            (Role::ProfitTakerOrderId, 0),
-        ];
-        for (role, attached) in &mut edits[3..] {
-            let Some(wanted) = asked.int(*role).filter(|id| *id > 0) else { continue };
-            match self.orders.place(asked.client_id, DownOrderId(wanted)) {
-                Placement::New(other) | Placement::Modify(other) => *attached = other.0.into(),
-                // A client's own number must not go upstream: there it is somebody else's order.
-                Placement::Reused | Placement::Full => {
-                    if placement == Placement::New(up) {
-                        self.orders.withdraw(up);
-                    }
-                    let words = format!(
-                        "Duplicate order id: the attached order {wanted} must be above every order id used before."
-                    );
-                    return self.send_error(ctx, asked.key, down, codes::DUPLICATE_ORDER_ID, &words);
-                }
-            }
-        }
-        self.forward(ctx, asked, What::Order(up), &edits);
-    }
-
-    /// Refuses an order: a new one is dead, a modification leaves the order as it is.
-    pub(super) fn refuse_order(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, why: &str) {
-        let down = asked.int(Role::OrderId).unwrap_or(-1);
-        let known = self.orders.find(asked.client_id, DownOrderId(down));
-        let modifies = known.and_then(|up| self.orders.get(up)).is_some_and(|o| !o.dead);
-        let (code, words) = match modifies {
-            true => (
-                codes::ORDER_MESSAGE,
-                format!("Order Message:\nWarning: the modification was not sent to the Gateway: {why}."),
-            ),
-            false => {
-                (codes::ORDER_REJECTED, format!("Order rejected - reason: not sent to the Gateway: {why}."))
-            }
-        };
-        self.send_error(ctx, asked.key, down, code, &words);
-    }
-
-    pub(super) fn cancel_order(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
-        let Some(down) = asked.int(Role::OrderId) else { return };
-        match self.orders.find(asked.client_id, DownOrderId(down)) {
-            Some(up) => {
-                self.forward(ctx, asked, What::CancelOrder(Some(up)), &[(Role::OrderId, up.0.into())])
-            }
-            None => {
-                let words = format!("OrderId {down} that needs to be cancelled is not found.");
-                self.send_error(ctx, asked.key, down, codes::ORDER_NOT_FOUND, &words);
-            }
-        }
-    }
-
-    /// A queued order was taken back before it left.
-    pub(super) fn order_not_sent(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId, why: &str) {
-        let Some(order) = self.orders.get(up) else { return };
-        let (owner, down, is_new) = (order.owner, order.down, !order.sent);
-        let (code, words) = match is_new {
-            true => {
-                (codes::ORDER_REJECTED, format!("Order rejected - reason: not sent to the Gateway: {why}."))
-            }
-            false => (
-                codes::ORDER_MESSAGE,
-                format!("Order Message:\nWarning: the modification was not sent to the Gateway: {why}."),
-            ),
-        };
-        if is_new {
-            self.orders.withdraw(up);
-        }
-        if let Some(key) = self.owner_key(owner) {
-            self.send_error(ctx, key, down.0, code, &words);
-        }
-    }
-
-    /// A queued cancel was taken back before it left.
-    pub(super) fn cancel_not_sent(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        client: Option<ClientKey>,
-        up: Option<UpOrderId>,
-        why: &str,
-    ) {
-        let Some(key) = client else { return };
-        let id = up.and_then(|up| self.orders.get(up)).map_or(-1, |o| o.down.0);
-        let words = format!("Order Message:\nWarning: the cancel was not sent to the Gateway: {why}.");
-        self.send_error(ctx, key, id, codes::ORDER_MESSAGE, &words);
-    }
-
-    /// The link broke between an order and the Gateway's first word about it.
-    pub(super) fn order_fate_unknown(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId) {
-        let Some(order) = self.orders.get(up) else { return };
-        let (owner, down) = (order.owner, order.down);
-        if let Some(key) = self.owner_key(owner) {
-            let words = format!(
-                "Order Message:\nWarning: the connection to the Gateway was lost right after this order was sent; whether it \
-                 arrived is unknown. {CHECK}."
-            );
-            self.send_error(ctx, key, down.0, codes::ORDER_MESSAGE, &words);
-        }
-    }
-
-    // ---- from the Gateway ----
+    // ---- who hears ----
 
     /// The ready client of a client id.
     pub(super) fn owner_key(&self, owner: ClientId) -> Option<ClientKey> {
@@ -155,11 +34,90 @@ impl Core {
         (self.clients.get(key)?.phase == Phase::Ready).then_some(key)
     }
 
+    /// The ready clients that hear of everybody's orders.
+    fn masters(&self) -> Vec<ClientKey> {
+        if !self.config.policies.any_master() {
+            return Vec::new();
+        }
+        let masters = self.by_id.iter().filter(|(id, _)| self.config.policies.of(**id).master);
+        masters
+            .filter(|(_, key)| self.clients.get(**key).is_some_and(|c| c.phase == Phase::Ready))
+            .map(|(_, k)| *k)
+            .collect()
+    }
+
+    /// Passes something about an order on to its owner, in the owner's terms.
+    fn to_owner(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        (heard, payload): (&Heard<'_>, &[u8]),
+        (owner, up): (ClientId, Option<UpOrderId>),
+        edits: &[(Role, i64)],
+        reach: Reach,
+    ) {
+        match (self.owner_key(owner), up) {
+            (Some(key), _) => self.tell(ctx, key, heard, edits, false),
+            (None, Some(up)) if reach == Reach::OwnerInTime => {
+                self.keep(ctx, owner, up, heard.version, payload)
+            }
+            (None, _) => self.dropped(Drop::OwnerAway),
+        }
+    }
+
+    /// Passes an event of an order on to the masters, except those who have it already.
+    fn to_masters(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        edits: &[(Role, i64)],
+        had: &[Option<ClientKey>],
+    ) {
+        for key in self.masters() {
+            if !had.contains(&Some(key)) {
+                self.tell(ctx, key, heard, edits, false);
+            }
+        }
+    }
+
+    fn keep(&mut self, ctx: &mut Ctx<'_>, owner: ClientId, up: UpOrderId, version: u16, payload: &[u8]) {
+        let (facts, lost) = self.away.keep(owner, up, version, payload);
+        for fact in facts {
+            self.record(ctx, fact);
+        }
+        self.stats.kept += 1;
+        for _ in 0..lost {
+            self.dropped(Drop::OwnerAway);
+        }
+    }
+
+    /// Says something about an order as if the Gateway had said it.
+    pub(super) fn gateway_says(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId, payload: &[u8]) {
+        let dialect = self.speeches.upstream().clone();
+        let Some(heard) = Heard::new(&dialect, payload) else { return };
+        let Some(owner) = self.orders.get(up).map(|o| o.owner) else { return };
+        let edits = self.order_edits(&heard);
+        self.to_owner(ctx, (&heard, payload), (owner, Some(up)), &edits, Reach::OwnerInTime);
+        let had = [self.owner_key(owner)];
+        self.to_masters(ctx, &heard, &edits, &had);
+    }
+
+    /// Tells the owner of an order something with an error code, later if it is away.
+    pub(super) fn tell_about_order(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId, code: u16, words: &str) {
+        let Some((owner, down)) = self.orders.get(up).map(|o| (o.owner, o.down)) else { return };
+        let dialect = self.speeches.upstream().clone();
+        let payload = compose::error_payload(dialect.version(), up.0, code, words, self.wall_ms(ctx.now));
+        let Some(heard) = Heard::new(&dialect, &payload) else { return };
+        self.stats.error(code);
+        let edits = [(Role::ReqId, i64::from(down.0))];
+        self.to_owner(ctx, (&heard, &payload), (owner, Some(up)), &edits, Reach::OwnerInTime);
+    }
+
     /// For a client that starts: its live orders, each with its status, and the end marker; nothing without orders.
     pub(super) fn push_own_orders(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, owner: ClientId) {
         let images: Vec<Bytes> = self
             .orders
             .live_of(owner)
+            .filter(|(_, o)| !o.unknown)
             .filter_map(|(_, o)| o.open.clone().map(|open| (open, o.status.clone())))
             .flat_map(|(open, status)| [Some(open), status])
             .flatten()
@@ -170,91 +128,39 @@ impl Core {
         let dialect = self.speeches.upstream().clone();
         for payload in images {
             if let Some(heard) = Heard::new(&dialect, &payload) {
-                self.send_order_event(ctx, key, &heard);
+                let edits = self.order_edits(&heard);
+                self.tell(ctx, key, &heard, &edits, false);
             }
         }
         self.send(ctx, key, compose::open_order_end);
     }
 
-    /// openOrder and orderStatus.
-    pub(super) fn hear_order(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
-        let (client, order) = (heard.int(Role::ClientId), heard.int(Role::OrderId));
-        let (Some(client), Some(order)) = (client, order) else { return self.dropped(Drop::Malformed) };
-        let (owner, _) = self.orders.owner_of(ClientId(client), order);
-        let changed = self.learn_order(ClientId(client), order, heard, payload);
-        if !self.is_ready() {
-            return; // the start push: learnt, and shown to owners as they come
+    /// For a client that has started: what was kept for it.
+    pub(super) fn deliver_kept(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, owner: ClientId) {
+        let (kept, fact) = self.away.fetch(owner);
+        let Some(fact) = fact else { return };
+        let dialect = self.speeches.upstream().clone();
+        let mut converters = BTreeMap::new();
+        for Kept { up, version, payload } in kept {
+            let converter = converters.entry(version).or_insert_with(|| converter(version, &dialect));
+            let Some(payload) = converter(&payload) else { continue };
+            let Some(heard) = Heard::new(&dialect, &payload) else { continue };
+            let down = self.orders.get(up).map_or(0, |o| o.down.0);
+            let edits = match heard.id() {
+                id::ERROR => vec![(Role::ReqId, i64::from(down))],
+                id::EXECUTION => self.execution_edits(&heard, -1).to_vec(),
+                id::COMMISSION => Vec::new(),
+                _ => self.order_edits(&heard).to_vec(),
+            };
+            self.tell(ctx, key, &heard, &edits, false);
         }
-        let owner_key = self.owner_key(owner);
-        let lane = Lane::OpenOrders;
-        let asker = self.lanes.answered(lane, 0).map(|ask| (ask.client, ask.message));
-        if let Some((asker, message)) = asker {
-            let in_scope = message == id::REQ_ALL_OPEN_ORDERS || asker.is_some() && asker == owner_key;
-            if let Some(key) = asker.filter(|_| in_scope) {
-                self.send_order_event(ctx, key, heard);
-            }
-            match owner_key {
-                Some(key) if Some(key) == asker => {}
-                // Another program's order comes only because somebody asked for all.
-                Some(_) if client != self.config.upstream_client_id.0 => self.dropped(Drop::Repetition),
-                Some(key) if changed => self.send_order_event(ctx, key, heard),
-                Some(_) => self.dropped(Drop::Repetition),
-                None => {}
-            }
-            return;
-        }
-        // Completed orders are preceded by the statuses of the dead ones (LIVE.md section 3): for their asker.
-        if let Some(ask) = self.lanes.answered(Lane::CompletedOrders, 0)
-            && ask.client != owner_key
-            && !changed
-        {
-            return self.dropped(Drop::Repetition);
-        }
-        match owner_key {
-            Some(key) => self.send_order_event(ctx, key, heard),
-            None => self.dropped(Drop::OwnerAway),
-        }
+        self.record(ctx, fact);
     }
 
-    /// Keeps the latest state of our own orders. Says whether it differs from what was known.
-    fn learn_order(&mut self, client: ClientId, order: i32, heard: &Heard<'_>, payload: &[u8]) -> bool {
-        if client != self.config.upstream_client_id {
-            return true;
-        }
-        let up = UpOrderId(order);
-        self.unconfirmed.swap_remove(&up);
-        let Some(known) = self.orders.get_mut(up) else { return true };
-        // The Gateway has it, also where it is one that the Gateway made and attached itself.
-        known.sent = true;
-        if heard.id() == id::OPEN_ORDER {
-            let unseen = known.open.is_none() && known.status.is_none();
-            // The one answer to a what-if: margins, and no order, unless it was about one that lives.
-            if heard.shape.flag(&heard.message).unwrap_or(false) {
-                known.dead |= unseen;
-                return true;
-            }
-            // What was taken for a what-if or a refusal is an order after all.
-            known.dead &= !unseen;
-            let changed = known.open.as_deref() != Some(payload);
-            if !known.dead {
-                known.open = Some(Bytes::copy_from_slice(payload));
-            }
-            known.status_due = changed;
-            return changed;
-        }
-        // Every openOrder is followed by its orderStatus (LIVE.md section 3), and clients take both for one event.
-        let due = std::mem::take(&mut known.status_due);
-        let changed = due || known.status.as_deref() != Some(payload);
-        known.status = Some(Bytes::copy_from_slice(payload));
-        known.dead = is_final(heard);
-        if known.dead {
-            known.open = None;
-        }
-        changed
-    }
+    // ---- openOrder and orderStatus ----
 
-    /// Sends an openOrder or orderStatus in the owner's terms.
-    fn send_order_event(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, heard: &Heard<'_>) {
+    /// An order's ids in its owner's terms.
+    fn order_edits(&mut self, heard: &Heard<'_>) -> [(Role, i64); 3] {
         let client = heard.int(Role::ClientId).unwrap_or_default();
         let order = heard.int(Role::OrderId).unwrap_or_default();
         let (owner, down) = self.orders.owner_of(ClientId(client), order);
@@ -263,87 +169,242 @@ impl Core {
             true => self.orders.shown(parent),
             false => parent,
         };
-        let edits = [
+        [
             (Role::OrderId, i64::from(down.0)),
             (Role::ParentOrderId, i64::from(parent)),
             (Role::ClientId, i64::from(owner.0)),
-        ];
-        self.tell(ctx, key, heard, &edits, false);
+        ]
+    }
+
+    /// openOrder and orderStatus.
+    pub(super) fn hear_order(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
+        let (client, order) = (heard.int(Role::ClientId), heard.int(Role::OrderId));
+        let (Some(client), Some(order)) = (client, order) else { return self.dropped(Drop::Malformed) };
+        let (owner, _) = self.orders.owner_of(ClientId(client), order);
+        let up = (client == self.config.upstream_client_id.0 && order != 0).then_some(UpOrderId(order));
+        let changed = match up {
+            Some(up) => self.learn_order(up, heard, payload),
+            None => true,
+        };
+        let edits = self.order_edits(heard);
+        let owner_key = self.owner_key(owner);
+        // An order that lives is shown to its owner when it comes.
+        let over = up.and_then(|up| self.orders.get(up)).is_some_and(|o| o.dead);
+        let reach = match up {
+            Some(up) if changed && over && is_final(heard) && !self.end_is_kept(owner, up) => {
+                Reach::OwnerInTime
+            }
+            _ => Reach::Owner,
+        };
+        let asked = self.lanes.answered(Lane::OpenOrders, 0).map(|ask| (ask.client, ask.message));
+        if let Some((asker, message)) = asked {
+            let in_scope = message == id::REQ_ALL_OPEN_ORDERS || asker.is_some() && asker == owner_key;
+            if let Some(key) = asker.filter(|_| in_scope) {
+                self.tell(ctx, key, heard, &edits, false);
+            }
+            match owner_key {
+                Some(key) if Some(key) == asker => {}
+                // Another program's order comes only because somebody asked for all.
+                Some(_) if up.is_none() => self.dropped(Drop::Repetition),
+                _ if changed && up.is_some() => {
+                    self.to_owner(ctx, (heard, payload), (owner, up), &edits, reach);
+                    self.to_masters(ctx, heard, &edits, &[asker, owner_key]);
+                }
+                Some(_) => self.dropped(Drop::Repetition),
+                None => {}
+            }
+            return;
+        }
+        if self.hears_start_push && !changed {
+            return self.dropped(Drop::Repetition);
+        }
+        // Completed orders are preceded by the statuses of the dead ones (LIVE.md section 3): for their asker.
+        if let Some(ask) = self.lanes.answered(Lane::CompletedOrders, 0)
+            && (ask.client != owner_key || ask.client.is_none())
+            && !changed
+        {
+            return self.dropped(Drop::Repetition);
+        }
+        self.to_owner(ctx, (heard, payload), (owner, up), &edits, reach);
+        self.to_masters(ctx, heard, &edits, &[owner_key]);
+    }
+
+    /// Whether it is kept for the owner how an order ended.
+    fn end_is_kept(&self, owner: ClientId, up: UpOrderId) -> bool {
+        let is_status = |kept: &Kept| {
+            text::message(&kept.payload, kept.version).is_ok_and(|m| m.id == u32::from(id::ORDER_STATUS))
+        };
+        self.away.has_end(owner, up, is_status)
+    }
+
+    /// Keeps the latest state of one of our own orders. Says whether it differs from what was known.
+    fn learn_order(&mut self, up: UpOrderId, heard: &Heard<'_>, payload: &[u8]) -> bool {
+        let perm = heard.shape.int(&heard.message, Role::PermId).ok().flatten().map(PermId);
+        self.order_answered(up);
+        self.reconcile.seen(up);
+        self.orders.arrived(up, perm);
+        let Some(known) = self.orders.get_mut(up) else { return true };
+        if heard.id() == id::OPEN_ORDER {
+            let unseen = known.open.is_none() && known.status.is_none();
+            // The one answer to a what-if: margins, and no order, unless it was about one that lives.
+            if heard.shape.flag(&heard.message).unwrap_or(false) {
+                if unseen {
+                    self.orders.end(up);
+                }
+                return true;
+            }
+            let changed = known.open.as_deref() != Some(payload);
+            known.status_due = changed;
+            // What was taken for a what-if or a refusal is an order after all.
+            if !known.dead || unseen {
+                known.open = Some(Bytes::copy_from_slice(payload));
+                self.orders.revive(up);
+            }
+            return changed;
+        }
+        // Every openOrder is followed by its orderStatus (LIVE.md section 3), and clients take both for one event.
+        let due = std::mem::take(&mut known.status_due);
+        let changed = due || known.status.as_deref() != Some(payload);
+        known.status = Some(Bytes::copy_from_slice(payload));
+        match is_final(heard) {
+            true => self.orders.end(up),
+            false => self.orders.revive(up),
+        }
+        changed
+    }
+
+    // ---- executions and commissions ----
+
+    /// An execution's ids in its owner's terms.
+    fn execution_edits(&mut self, heard: &Heard<'_>, request: i32) -> [(Role, i64); 3] {
+        let [order, _, client] = self.order_edits(heard);
+        [(Role::ReqId, i64::from(request)), order, client]
     }
 
     /// execDetails: the answer to a query, or a live fill.
-    pub(super) fn hear_execution(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>) {
+    pub(super) fn hear_execution(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
         let (Some(client), Some(order)) = (heard.int(Role::ClientId), heard.int(Role::OrderId)) else {
             return self.dropped(Drop::Malformed);
         };
-        let exec_id = heard.str(Role::ExecId).unwrap_or_default().to_vec();
-        let (owner, down) = self.orders.owner_of(ClientId(client), order);
-        if client == self.config.upstream_client_id.0 {
-            self.unconfirmed.swap_remove(&UpOrderId(order));
+        let exec_id = Bytes::copy_from_slice(heard.str(Role::ExecId).unwrap_or_default());
+        let up = (client == self.config.upstream_client_id.0 && order != 0).then_some(UpOrderId(order));
+        let asked = heard.int(Role::ReqId).filter(|id| *id >= 0).map(UpReqId);
+        let first_met = up.is_some_and(|up| self.orders.get(up).is_none());
+        let (owner, _) = self.orders.owner_of(ClientId(client), order);
+        if let Some(up) = up {
+            self.order_answered(up);
+            self.orders.arrived(up, heard.shape.int(&heard.message, Role::PermId).ok().flatten().map(PermId));
+            if first_met && asked.is_some() {
+                self.orders.end(up); // from before; it is revived if it is listed as open
+            }
         }
-        let asked = heard.int(Role::ReqId).filter(|id| *id >= 0);
-        self.orders.executed(&exec_id, owner, asked.is_none());
-        let mut edits =
-            [(Role::ReqId, -1), (Role::OrderId, i64::from(down.0)), (Role::ClientId, i64::from(owner.0))];
-        let key = match asked {
-            None => match self.owner_key(owner) {
-                Some(key) => key,
-                None => return self.dropped(Drop::OwnerAway),
-            },
-            Some(up) => {
-                let up = UpReqId(up);
-                let Some(entry) = self.requests.get(up) else { return self.drop_unrouted(up) };
-                if entry.filter.is_some_and(|wanted| wanted != owner) {
-                    return;
-                }
-                edits[0].1 = i64::from(entry.down.0);
-                let key = entry.client;
-                if let Some(pending) = self.queries.get_mut(&up) {
-                    pending.insert(Bytes::copy_from_slice(&exec_id));
-                }
-                key
+        let Some(request) = asked else {
+            if self.executions.meet(&exec_id, owner, up).live {
+                return self.dropped(Drop::Repetition);
             }
+            return self.fill(ctx, (heard, payload), owner, up, &exec_id);
         };
-        self.tell(ctx, key, heard, &edits, false);
-        if asked.is_none()
-            && let Some(report) = self.early_commissions.remove(&exec_id[..])
-        {
-            if let Some(execution) = self.orders.execution(&exec_id) {
-                execution.live = false;
+        if let Some(pending) = self.queries.get_mut(&request) {
+            pending.insert(exec_id.clone());
+        }
+        if self.reconcile.is_query(request) {
+            self.reconcile.executed(up, heard);
+            match up {
+                Some(_) if self.executions.meet(&exec_id, owner, up).told => self.dropped(Drop::Repetition),
+                Some(_) => self.fill(ctx, (heard, payload), owner, up, &exec_id),
+                None => drop(self.executions.meet(&exec_id, owner, None)),
             }
-            self.tell_kept(ctx, key, &report, &[]);
+            return;
+        }
+        let Some(entry) = self.requests.get(request) else { return self.drop_unrouted(request) };
+        let (key, down, wanted) = (entry.client, entry.down, entry.filter);
+        if wanted.is_some_and(|wanted| wanted != owner) {
+            if let Some(pending) = self.queries.get_mut(&request) {
+                pending.swap_remove(&exec_id);
+            }
+            return;
+        }
+        let execution = self.executions.meet(&exec_id, owner, up);
+        let news = self.by_id.get(&owner) == Some(&key) && !std::mem::replace(&mut execution.told, true);
+        let edits = self.execution_edits(heard, down.0);
+        self.tell(ctx, key, heard, &edits, false);
+        if let Some(up) = up.filter(|_| news) {
+            self.record(ctx, Record::Executed { up, exec_id });
+        }
+    }
+
+    /// A fill, live or found when the link came back: to the owner, once.
+    fn fill(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        (heard, payload): (&Heard<'_>, &[u8]),
+        owner: ClientId,
+        up: Option<UpOrderId>,
+        exec_id: &Bytes,
+    ) {
+        let execution = self.executions.meet(exec_id, owner, up);
+        (execution.told, execution.live) = (true, true);
+        let edits = self.execution_edits(heard, -1);
+        self.to_owner(ctx, (heard, payload), (owner, up), &edits, Reach::OwnerInTime);
+        let had = [self.owner_key(owner)];
+        self.to_masters(ctx, heard, &edits, &had);
+        if let Some(up) = up {
+            self.record(ctx, Record::Executed { up, exec_id: exec_id.clone() });
+        }
+        if let Some(report) = self.early_commissions.remove(&exec_id[..]) {
+            let dialect = self.speeches.upstream().clone();
+            if let Some(heard) = Heard::new(&dialect, &report) {
+                self.commission(ctx, (&heard, &report), exec_id, &[]);
+            }
         }
     }
 
     /// A commission report: for the query whose answer it is part of, and for the owner of the live fill.
     pub(super) fn hear_commission(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
         let exec_id = Bytes::copy_from_slice(heard.str(Role::ExecId).unwrap_or_default());
-        let execution = self.orders.execution(&exec_id).map(|e| {
-            let live = std::mem::replace(&mut e.live, false);
-            (e.owner, live)
-        });
-        let Some((owner, live)) = execution else {
-            self.early_commissions.insert(exec_id, Bytes::copy_from_slice(payload));
-            return;
-        };
-        let owner_key = self.owner_key(owner);
         // Queries are answered one after the other, so the report belongs to the first that still waits for it.
         let query =
             self.queries.iter_mut().find_map(|(up, pending)| pending.swap_remove(&exec_id).then_some(*up));
         let asker = query.and_then(|up| self.requests.get(up)).map(|e| e.client);
+        let Some(execution) = self.executions.get(&exec_id).copied() else {
+            self.early_commissions.insert(exec_id, Bytes::copy_from_slice(payload));
+            return;
+        };
         if let Some(key) = asker {
             self.tell(ctx, key, heard, &[], false);
         }
-        match owner_key {
-            Some(key) if live && asker != Some(key) => self.tell(ctx, key, heard, &[], false),
+        let owner_key = self.owner_key(execution.owner);
+        match execution.told && !execution.commissioned {
+            true => self.commission(ctx, (heard, payload), &exec_id, &[asker]),
             // Without any query under way it is a late or repeated report of a fill.
-            Some(key) if !live && query.is_none() && self.queries.is_empty() => {
-                self.tell(ctx, key, heard, &[], false);
-            }
-            Some(_) if live || query.is_some() => {}
-            Some(_) => self.dropped(Drop::Repetition),
-            None if asker.is_none() => self.dropped(Drop::OwnerAway),
-            None => {}
+            false if query.is_none() && self.queries.is_empty() => match owner_key {
+                Some(key) => self.tell(ctx, key, heard, &[], false),
+                None => self.dropped(Drop::OwnerAway),
+            },
+            false if asker.is_none() => self.dropped(Drop::Repetition),
+            false => {}
+        }
+    }
+
+    /// The commission of a fill that the owner has heard of: to the owner, once.
+    fn commission(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        (heard, payload): (&Heard<'_>, &[u8]),
+        exec_id: &Bytes,
+        had: &[Option<ClientKey>],
+    ) {
+        let Some(execution) = self.executions.get(exec_id) else { return };
+        execution.commissioned = true;
+        let (owner, up) = (execution.owner, execution.up);
+        let owner_key = self.owner_key(owner);
+        if owner_key.is_none() || !had.contains(&owner_key) {
+            self.to_owner(ctx, (heard, payload), (owner, up), &[], Reach::OwnerInTime);
+        }
+        let had: Vec<_> = had.iter().copied().chain([owner_key]).collect();
+        self.to_masters(ctx, heard, &[], &had);
+        if up.is_some() {
+            self.record(ctx, Record::Commissioned { exec_id: exec_id.clone() });
         }
     }
 
@@ -358,10 +419,46 @@ impl Core {
             None => self.dropped(Drop::OwnerAway),
         }
     }
+
+    /// An error under an order id.
+    pub(super) fn hear_order_error(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        payload: &[u8],
+        up: UpOrderId,
+        (code, class): (u16, Option<codes::Class>),
+    ) {
+        self.order_answered(up);
+        let Some(order) = self.orders.get_mut(up) else { return self.dropped(Drop::UnknownOrder) };
+        order.flight = None;
+        let (owner, down, canceller) = (order.owner, order.down, order.canceller.take());
+        let new = order.open.is_none() && order.status.is_none() && !order.arrived;
+        if new && class.is_none() {
+            // Refused before there was an order.
+            self.orders.arrived(up, None);
+            self.orders.end(up);
+            self.reconcile.seen(up);
+        }
+        if code == codes::DUPLICATE_ORDER_ID && new {
+            // The Gateway's own counter is above ours: what it says next raises it.
+            self.resynchronise_ids(ctx, up);
+        }
+        let edits = [(Role::ReqId, i64::from(down.0))];
+        // What a global cancel draws for orders long dead is news to nobody.
+        let reach = if code == codes::NOT_CANCELLABLE_DEAD { Reach::Owner } else { Reach::OwnerInTime };
+        self.to_owner(ctx, (heard, payload), (owner, Some(up)), &edits, reach);
+        if let Some(key) = canceller.filter(|key| Some(*key) != self.owner_key(owner)) {
+            self.tell(ctx, key, heard, &edits, false);
+        }
+    }
 }
 
 /// Whether an orderStatus says that the order is over.
 fn is_final(heard: &Heard<'_>) -> bool {
+    if heard.id() != id::ORDER_STATUS {
+        return false;
+    }
     let status = match heard.message.form {
         // orderId is the field before it, with or without the message version in front (text-layouts.md, 3).
         Form::Text => text::field(heard.message.body, if heard.version >= 131 { 2 } else { 3 }).ok(),

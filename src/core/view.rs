@@ -52,7 +52,7 @@ pub struct UpstreamView {
     pub gateway: String,
     /// Whether clients can work.
     pub ready: bool,
-    /// `down`, `looking`, `dialing`, `greeting`, `starting` or `ready`.
+    /// `down`, `looking`, `dialing`, `greeting`, `starting`, `learning` or `ready`.
     pub state: &'static str,
     /// How it stands, in words, and what to do.
     pub diagnosis: String,
@@ -83,6 +83,12 @@ pub struct View {
     pub requests: usize,
     /// Orders remembered.
     pub orders: usize,
+    /// Messages kept for owners that are away.
+    pub kept: usize,
+    /// Whether the order journal can be written.
+    pub journal_ok: bool,
+    /// Facts that wait for the journal's disk.
+    pub journal_backlog: u64,
     /// Messages that wait for the pacer.
     pub queued: usize,
     /// Requests that wait in lanes.
@@ -106,6 +112,7 @@ impl Core {
                     Link::Dialing { .. } => "dialing",
                     Link::Greeting { .. } => "greeting",
                     Link::Starting { .. } => "starting",
+                    Link::Learning { .. } => "learning",
                     Link::Ready { .. } => "ready",
                 },
                 diagnosis: self.diagnosis(),
@@ -143,6 +150,9 @@ impl Core {
                 .collect(),
             requests: self.requests.len(),
             orders: self.orders.len(),
+            kept: self.away.len(),
+            journal_ok: !self.ledger.is_broken(),
+            journal_backlog: self.ledger.last() - self.ledger.durable(),
             queued: self.pacer.len(),
             lane_waiters: self.lanes.waiting(),
             stats: self.stats.clone(),

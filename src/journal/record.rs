@@ -48,7 +48,7 @@ pub enum Record {
         /// The highest id that it used for an order.
         placed: i32,
     },
-    /// The Gateway has spoken of an order: it arrived.
+    /// The Gateway has spoken of an order: it arrived, and lives for all that was recorded before.
     Arrived {
         /// Which.
         up: UpOrderId,
@@ -66,6 +66,11 @@ pub enum Record {
     Unknown {
         /// Which.
         up: UpOrderId,
+    },
+    /// A client id without orders is forgotten: there were too many.
+    OwnerForgotten {
+        /// Which.
+        owner: ClientId,
     },
     /// An order is forgotten: the table was full and it is long over.
     Forgotten {

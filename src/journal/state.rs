@@ -110,6 +110,7 @@ impl State {
                 if let Some(order) = self.orders.get_mut(up) {
                     order.arrived = true;
                     order.unknown = false;
+                    order.over = None;
                     order.perm = (perm.0 != 0).then_some(*perm).or(order.perm);
                 }
             }
@@ -122,6 +123,9 @@ impl State {
                 if let Some(order) = self.orders.get_mut(up) {
                     order.unknown = true;
                 }
+            }
+            Record::OwnerForgotten { owner } => {
+                self.owners.shift_remove(owner);
             }
             Record::Forgotten { up } => {
                 self.orders.shift_remove(up);

@@ -171,6 +171,7 @@ impl Shell {
             Action::Abort { link } => self.upstream.abort(link),
             Action::CloseClient { client, flush } => self.clients.close(client, flush),
             Action::Note(note) => log(&note),
+            Action::Journal { .. } => {} // wired with the journal's thread
             Action::Finish => self.finish.notify_one(),
         }
     }

@@ -31,6 +31,7 @@ fn the_order_of_accounts_and_next_id_does_not_matter() {
     w.say_error(-1, 2104, "Market data farm connection is OK:usfarm");
     assert!(!w.core.ready());
     w.say(15, &[("accountsList", "DU1")]);
+    w.lists(&[], &[], &[]);
     assert!(w.core.ready());
     let who = w.client(1);
     assert_eq!(ids(&w.got(who)), [15, 9, 4]);
@@ -247,7 +248,7 @@ fn clients_stay_at_their_version_when_the_gateway_comes_back_with_another_one() 
 }
 
 #[test]
-fn other_accounts_after_a_return_close_the_clients() {
+fn a_gateway_that_comes_back_with_other_accounts_is_refused_and_the_clients_are_closed() {
     let mut w = ready();
     let who = w.started(1);
     w.lose();
@@ -255,10 +256,19 @@ fn other_accounts_after_a_return_close_the_clients() {
     w.gateway_hello(176);
     w.got(who);
     w.say(15, &[("accountsList", "DU2")]);
+    // Its orders have ids that mean others in our journal: nobody must hear of them.
+    w.say(5, &[("orderId", "50"), ("clientId", "0"), ("status", "Submitted")]);
     w.say(9, &[("orderId", "1")]);
     assert_eq!(errors(&w.got(who)), [(-1, 504)]);
-    let who = w.client(1);
-    assert_eq!(w.got(who)[0].response().get("accountsList"), Some("DU2"));
+    assert!(w.socket.is_none(), "the link is given up");
+    let late = w.client(1);
+    w.pass(2 * SECOND);
+    let words = w.peers[late].got.last().expect("an answer").words();
+    assert!(words.contains("belongs to the accounts DU1") && words.contains("DU2"), "{words}");
+    w.dial();
+    w.gateway_hello(176);
+    w.say_start(50);
+    assert!(w.core.ready(), "with the accounts of the journal it goes on");
 }
 
 #[test]

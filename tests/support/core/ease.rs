@@ -100,6 +100,64 @@ impl World {
         self.say(15, &[("accountsList", "DU1")]);
         self.say(9, &[("orderId", &next.to_string())]);
         self.flush();
+        let open = self.open_orders.clone();
+        let open: Vec<_> = open.iter().map(|(up, status)| (&up[..], &status[..])).collect();
+        self.lists(&open, &[], &[]);
+    }
+
+    /// The Gateway answers what twsmux asks of it when a link begins: its open orders (upstream id, status), its
+    /// executions (upstream order id, execution id), its completed orders (upstream id, status).
+    pub fn lists(&mut self, open: &[(&str, &str)], executions: &[(&str, &str)], completed: &[(&str, &str)]) {
+        let own = |f: &Frame| matches!(f.id, 7 | 16 | 99);
+        for _ in 0..3 {
+            self.flush();
+            while !self.up.iter().any(own) && self.core.view(self.now).queued > 0 {
+                self.pass(SECOND / 10);
+            }
+            let asked = self.up.iter().rposition(own);
+            let Some(asked) = asked.map(|at| self.up.remove(at)) else { return };
+            match asked.id {
+                16 => {
+                    for (up, status) in open {
+                        self.shows(up, status);
+                    }
+                    self.say(53, &[]);
+                }
+                7 => {
+                    let request = asked.request().get("reqId").expect("an id").to_owned();
+                    for (up, exec) in executions {
+                        let values = [
+                            ("reqId", &request[..]),
+                            ("orderId", up),
+                            ("clientId", "0"),
+                            ("execId", exec),
+                            ("avgPrice", "10.5"),
+                            ("price", "10.6"),
+                        ];
+                        self.say(11, &values);
+                    }
+                    for (_, exec) in executions {
+                        self.say(59, &[("execId", exec), ("commission", "1.5")]);
+                    }
+                    self.say(55, &[("reqId", &request)]);
+                }
+                _ => {
+                    for (up, status) in completed {
+                        let filled = if *status == "Filled" { "3" } else { "1" };
+                        let values = [
+                            ("orderId", *up),
+                            ("clientId", "0"),
+                            ("permId", up),
+                            ("status", status),
+                            ("totalQuantity", "3"),
+                            ("filledQuantity", filled),
+                        ];
+                        self.say(101, &values);
+                    }
+                    self.say(102, &[]);
+                }
+            }
+        }
     }
 
     /// A client connects, greets with everything up to 225 and starts.
@@ -163,6 +221,10 @@ impl World {
 
     /// The Gateway shows an order as it does: openOrder, then orderStatus.
     pub fn shows(&mut self, up: &str, status: &str) {
+        match status {
+            "Filled" | "Cancelled" => self.open_orders.remove(up),
+            _ => self.open_orders.insert(up.to_owned(), status.to_owned()),
+        };
         self.say(5, &[("orderId", up), ("clientId", "0"), ("status", status), ("ocaGroup", status)]);
         self.say(3, &[("orderId", up), ("clientId", "0"), ("status", status)]);
     }

@@ -11,13 +11,14 @@ pub mod kinds;
 pub mod shadow;
 pub mod speech;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use twsmux::core::io::{Action, Actions, Gone, Input};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
+use twsmux::journal::State;
 use twsmux::protocol::layout::Record;
 use twsmux::time::Time;
 use twsmux::wire::frame::{self, FrameBuffer};
@@ -151,6 +152,15 @@ pub struct Outcome {
     pub actions: Vec<Action>,
 }
 
+impl Outcome {
+    fn add(&mut self, more: Outcome) {
+        self.to.extend(more.to);
+        self.hellos.extend(more.hellos);
+        self.up.extend(more.up);
+        self.actions.extend(more.actions);
+    }
+}
+
 /// See the module's words.
 pub struct World {
     pub core: Core,
@@ -165,6 +175,14 @@ pub struct World {
     /// The version that the Gateway chose on this socket.
     pub version: u16,
     pub finished: bool,
+    /// What the core had recorded.
+    pub journal: State,
+    /// The number of the last fact, and of the last one that is on disk.
+    pub facts: (u64, u64),
+    /// Orders that the Gateway has shown and not ended, by upstream id, with their last status.
+    pub open_orders: BTreeMap<String, String>,
+    /// Whether the disk is at once done with everything.
+    pub fast_disk: bool,
     /// Frames that the core put into the upstream buffer, since the test last took them.
     pub up: Vec<Frame>,
     /// The limit that is checked.
@@ -182,9 +200,14 @@ pub struct World {
 
 impl World {
     pub fn new(config: Config) -> World {
+        World::recovered(config, State::default())
+    }
+
+    /// A world whose core goes on from a journal.
+    pub fn recovered(config: Config, journal: State) -> World {
         World {
             rate: config.messages_per_second.map(|n| n as usize),
-            core: Core::new(config),
+            core: Core::recovered(config, &journal),
             now: Time::ZERO,
             peers: Vec::new(),
             looking: None,
@@ -192,6 +215,10 @@ impl World {
             socket: None,
             version: 0,
             finished: false,
+            journal,
+            facts: (0, 0),
+            open_orders: BTreeMap::new(),
+            fast_disk: true,
             up: Vec::new(),
             up_peeked: 0,
             up_greeted: false,
@@ -248,7 +275,24 @@ impl World {
             self.hash(shown.as_bytes());
             outcome.actions.push(action);
         }
+        if self.fast_disk && self.facts.1 < self.facts.0 {
+            let synced = self.synced();
+            outcome.add(synced);
+        }
         outcome
+    }
+
+    /// The disk is done with everything that it was given.
+    pub fn synced(&mut self) -> Outcome {
+        self.facts.1 = self.facts.0;
+        self.handle(Input::Journaled { upto: self.facts.0, sync_us: 1 })
+    }
+
+    /// twsmux dies and is started again with what it had recorded.
+    pub fn restart(&mut self, config: Config) {
+        let (now, open) = (self.now, std::mem::take(&mut self.open_orders));
+        *self = World::recovered(config, std::mem::take(&mut self.journal));
+        (self.now, self.open_orders) = (now, open);
     }
 
     fn carry_out(&mut self, action: &Action, greets: bool) {
@@ -280,6 +324,11 @@ impl World {
             }
             Action::Finish => self.finished = true,
             Action::Note(_) => {}
+            Action::Journal { seq, record, .. } => {
+                assert_eq!(*seq, self.facts.0 + 1, "facts are numbered in order");
+                self.facts.0 = *seq;
+                self.journal.apply(record);
+            }
         }
     }
 
