@@ -129,3 +129,23 @@ pub const SOCKET_TABLE_DISTANCE: Duration = Duration::from_secs(3);
 
 /// Bytes of historical data that are kept until the message with the rest of it comes, over all clients.
 pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
+
+/// Largest record of the order journal, bytes. Whatever comes out of one frame fits, also a frame that is nothing but
+/// names of accounts of one letter each; a length above it is damage.
+pub const MAX_JOURNAL_RECORD: usize = 4 * MAX_FRAME;
+/// Size of the order journal up to which it is never written anew, bytes.
+pub const JOURNAL_COMPACT_ABOVE: u64 = 4 << 20;
+/// How many times larger than what it says the order journal may become before it is written anew.
+pub const JOURNAL_COMPACT_FACTOR: u64 = 4;
+/// Bytes that are handed to the disk at once while the order journal is written anew.
+pub const JOURNAL_CHUNK: usize = 1 << 20;
+/// Records that go into the order journal with one write.
+pub const JOURNAL_BATCH: usize = 4096;
+/// Longest time for which a record that nobody waits for is only in the system's memory.
+pub const JOURNAL_SYNC_WITHIN: Duration = Duration::from_secs(1);
+/// Distance of two attempts to write a broken order journal anew.
+pub const JOURNAL_HEAL_EVERY: Duration = Duration::from_secs(1);
+/// Time a stopping twsmux gives the order journal to reach the disk.
+pub const JOURNAL_CLOSE_TIME: Duration = Duration::from_secs(2);
+/// Order ids that a repair of the order journal leaves out: more than can have been given out in what is lost.
+pub const JOURNAL_REPAIR_MARGIN: i32 = 10_000;

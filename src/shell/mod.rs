@@ -5,6 +5,7 @@
 //! the other sockets directly.
 
 mod downstream;
+pub mod journal;
 pub mod run;
 pub mod state_dir;
 pub mod sys;
