@@ -87,6 +87,11 @@ fn work(address: SocketAddr, client: i32) -> usize {
         place.set("orderRef", reference(client, id));
         c.send("placeOrder", &place).expect("sent");
     }
+    // One that has not left would be cancelled before the Gateway ever sees it.
+    let mut at_work = std::collections::BTreeSet::new();
+    while at_work.len() < IDS as usize {
+        at_work.insert(c.expect("openOrder").expect("an order at work").int("orderId"));
+    }
     for id in 1..=IDS {
         c.send("cancelOrder", &record! { orderId: id }).expect("sent");
     }

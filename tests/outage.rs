@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -191,14 +191,9 @@ fn a_reset_while_the_gateway_takes_nothing_is_noticed_at_once() {
     let address = listener.local_addr().unwrap();
     let (reset, when) = mpsc::channel::<()>();
     let gateway = std::thread::spawn(move || {
-        let frame = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
         let mut stream = listener.accept().unwrap().0;
         drop(listener);
-        let mut chunk = [0u8; 4096];
-        let _ = stream.read(&mut chunk).unwrap();
-        stream.write_all(&frame("176\x0020261123 22:27:38 CET\0")).unwrap();
-        let _ = stream.read(&mut chunk).unwrap();
-        stream.write_all(&[frame("15\x001\0DU1\0"), frame("9\x001\x001\0")].concat()).unwrap();
+        support::hand_shake(&mut stream).unwrap();
         when.recv().unwrap();
         socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });

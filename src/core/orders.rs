@@ -27,6 +27,9 @@ pub struct Owner {
     pub next: i32,
     /// The highest id it placed an order under; a new order must be above.
     pub placed: i32,
+    /// Whether the journal knows it. One that never used an id begins after a restart where it would have begun before, or
+    /// above.
+    recorded: bool,
     /// Its orders by its own ids.
     ids: Map<DownOrderId, UpOrderId>,
 }
@@ -137,7 +140,9 @@ impl Orders {
         orders.next = state.next;
         orders.first = state.next;
         for (id, o) in &state.owners {
-            orders.owners.insert(*id, Owner { next: o.next, placed: o.placed, ids: Map::default() });
+            orders
+                .owners
+                .insert(*id, Owner { next: o.next, placed: o.placed, recorded: true, ids: Map::default() });
         }
         for (up, o) in &state.orders {
             let (dead, never) = (o.over.is_some(), o.over == Some(Outcome::NeverSent));
@@ -191,14 +196,14 @@ impl Orders {
         if !self.owners.contains_key(&id) {
             if self.owners.len() >= limits::MAX_OWNERS
                 && let Some(idle) = self.owners.iter().position(|(_, o)| o.ids.is_empty())
-                && let Some((owner, _)) = self.owners.shift_remove_index(idle)
+                && let Some((owner, idle)) = self.owners.shift_remove_index(idle)
+                && idle.recorded
             {
                 // An id without orders loses nothing but the height of its sequence.
                 self.facts.push(Record::OwnerForgotten { owner });
             }
             let next = self.first.max(1);
-            self.facts.push(Record::Sequence { owner: id, next, placed: 0 });
-            self.owners.insert(id, Owner { next, placed: 0, ids: Map::default() });
+            self.owners.insert(id, Owner { next, placed: 0, recorded: false, ids: Map::default() });
         }
         &mut self.owners[&id]
     }
@@ -214,6 +219,7 @@ impl Orders {
         let owner = self.owner(client);
         if next > owner.next {
             owner.next = next;
+            owner.recorded = true;
             let placed = owner.placed;
             self.facts.push(Record::Sequence { owner: client, next, placed });
         }
@@ -398,6 +404,7 @@ impl Orders {
         let owner = self.owner(client);
         owner.next = owner.next.max(down.0.saturating_add(1));
         owner.placed = owner.placed.max(down.0);
+        owner.recorded = true;
         owner.ids.insert(down, up);
         self.unsent.insert(up);
         self.facts.push(Record::Order { owner: client, down, up });

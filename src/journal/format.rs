@@ -39,11 +39,12 @@ mod kind {
     pub const COMMISSIONED: u8 = 10;
     pub const KEPT: u8 = 11;
     pub const FETCHED: u8 = 12;
+    pub const OWNER_FORGOTTEN: u8 = 13;
     pub const SYNCED: u8 = 255;
 }
 
 /// Every kind of payload by its first byte, as `docs/journal-format.md` lists them.
-pub const KINDS: [(u8, &str); 13] = [
+pub const KINDS: [(u8, &str); 14] = [
     (kind::IDENTITY, "Identity"),
     (kind::FLOOR, "Floor"),
     (kind::ORDER, "Order"),
@@ -56,6 +57,7 @@ pub const KINDS: [(u8, &str); 13] = [
     (kind::COMMISSIONED, "Commissioned"),
     (kind::KEPT, "Kept"),
     (kind::FETCHED, "Fetched"),
+    (kind::OWNER_FORGOTTEN, "OwnerForgotten"),
     (kind::SYNCED, "Synced"),
 ];
 
@@ -246,6 +248,7 @@ fn put_payload(record: &Record, out: &mut Vec<u8>) {
             put.kind(kind::KEPT).i32(owner.0).i32(up.0).u16(*version).bytes(payload).end();
         }
         Record::Fetched { owner, count } => put.kind(kind::FETCHED).i32(owner.0).u32(*count).end(),
+        Record::OwnerForgotten { owner } => put.kind(kind::OWNER_FORGOTTEN).i32(owner.0).end(),
     }
 }
 
@@ -289,6 +292,7 @@ fn parse(payload: &[u8]) -> Option<Frame> {
             payload: f.last_bytes()?,
         },
         kind::FETCHED => Record::Fetched { owner: ClientId(f.i32()?), count: f.u32()? },
+        kind::OWNER_FORGOTTEN => Record::OwnerForgotten { owner: ClientId(f.i32()?) },
         _ => return None,
     };
     f.0.is_empty().then_some(Frame::Record(record))

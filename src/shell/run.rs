@@ -11,15 +11,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::downstream::Clients;
 use super::state_dir::StateDir;
 use super::upstream::Upstream;
-use super::{downstream, sys, upstream};
+use super::{downstream, journal, sys, upstream};
 use crate::core::Core;
 use crate::core::io::{Action, Actions, Input, Level, Note};
+use crate::journal::{FileDisk, IdentityError, Journal, OpenError, State, check_upstream_client};
 use crate::limits;
 use crate::telemetry::Published;
 use crate::time::Time;
@@ -91,6 +92,12 @@ pub enum RunError {
     /// The state directory cannot be used.
     #[error(transparent)]
     StateDir(#[from] super::state_dir::StateDirError),
+    /// The order journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The order journal is another's.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// The system refused something else.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -114,6 +121,7 @@ pub(super) struct Shell {
     start: Instant,
     pub(super) clients: Clients,
     pub(super) upstream: Upstream,
+    journal: RefCell<Option<journal::Handle>>,
     /// Until when the timer task sleeps.
     sleeping_until: Cell<Option<Time>>,
     rearm: Notify,
@@ -145,14 +153,25 @@ impl Shell {
             if actions.is_empty() {
                 break;
             }
+            // Facts go to the journal last. That an owner was told of a fill is recorded after it was told: a crash in
+            // between tells it twice, the other way round would tell it never.
+            let mut facts = Vec::new();
             for action in actions.list.drain(..) {
-                self.carry_out(action);
+                match action {
+                    Action::Journal { seq, record, sync } => facts.push((seq, record, sync)),
+                    action => self.carry_out(action),
+                }
             }
             if actions.upstream_dirty {
                 self.flush_upstream();
             }
             for key in actions.dirty.drain(..) {
                 self.flush_client(key);
+            }
+            if let Some(journal) = &*self.journal.borrow() {
+                for (seq, record, sync) in facts {
+                    journal.append(seq, record, sync);
+                }
             }
         }
         let next = self.core.borrow().next_deadline();
@@ -171,7 +190,7 @@ impl Shell {
             Action::Abort { link } => self.upstream.abort(link),
             Action::CloseClient { client, flush } => self.clients.close(client, flush),
             Action::Note(note) => log(&note),
-            Action::Journal { .. } => {} // wired with the journal's thread
+            Action::Journal { .. } => unreachable!("the caller keeps facts for last"),
             Action::Finish => self.finish.notify_one(),
         }
     }
@@ -213,6 +232,19 @@ impl Shell {
                     }
                 }
             }
+        }
+    }
+
+    /// Passes on how far the disk has come.
+    async fn hear_journal(self: Rc<Self>, mut reports: mpsc::UnboundedReceiver<journal::Report>) {
+        while let Some(report) = reports.recv().await {
+            self.tell_and_perform(match report {
+                journal::Report::Durable { upto, sync_seconds } => {
+                    Input::Journaled { upto, sync_us: (sync_seconds * 1e6) as u64 }
+                }
+                journal::Report::Failed { upto, words } => Input::JournalFailed { upto, words },
+                journal::Report::Healed { upto } => Input::JournalHealed { upto },
+            });
         }
     }
 
@@ -284,7 +316,17 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
     let listeners =
         settings.listen.iter().map(|addr| bind(*addr, "clients")).collect::<Result<Vec<_>, _>>()?;
     let admin = bind(settings.admin, "admin")?;
-    let _state = StateDir::lock(&settings.state_dir, &settings.upstream.to_string())?;
+    let state = StateDir::lock(&settings.state_dir, &settings.upstream.to_string())?;
+    let (journal, recovered) = Journal::open(FileDisk::new(state.path()))?;
+    let file = state.path().join(crate::journal::log::FILE).display().to_string();
+    check_upstream_client(&recovered.state, settings.core.upstream_client_id, &file)?;
+    if recovered.cut > 0 {
+        tracing::warn!(
+            "the order journal {file} ended in the middle of a write, as after a loss of power: its last {} bytes are cut off; no \
+             order that left was in them",
+            recovered.cut
+        );
+    }
     let addresses = Addresses {
         listen: listeners.iter().map(|l| l.local_addr()).collect::<Result<_, _>>()?,
         admin: admin.local_addr()?,
@@ -292,11 +334,12 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
-    local.block_on(&runtime, serve(settings, listeners, admin, addresses, ready))
+    local.block_on(&runtime, serve(settings, (journal, recovered.state), listeners, admin, addresses, ready))
 }
 
 async fn serve(
     settings: Settings,
+    (journal, recovered): (Journal<FileDisk>, State),
     listeners: Vec<std::net::TcpListener>,
     admin: std::net::TcpListener,
     addresses: Addresses,
@@ -306,17 +349,21 @@ async fn serve(
     config.epoch_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let (reports, heard) = mpsc::unbounded_channel();
+    let handle = journal::start(journal, reports)?;
     let shell = Rc::new(Shell {
-        core: RefCell::new(Core::new(config)),
+        core: RefCell::new(Core::recovered(config, &recovered)),
         actions: RefCell::default(),
         start: Instant::now(),
         clients: Clients::default(),
         upstream: Upstream::new(settings.upstream),
+        journal: RefCell::new(Some(handle)),
         sleeping_until: Cell::new(None),
         rearm: Notify::new(),
         finish: Notify::new(),
         die: settings.die,
     });
+    drop(recovered);
     let published = Published::new(shell.core.borrow().view(Time::ZERO)).for_gateway(settings.upstream);
     let published = Arc::new(published);
     crate::admin::start(admin, published.clone())?;
@@ -326,6 +373,7 @@ async fn serve(
         accepting.push(spawn_local(downstream::accept(shell.clone(), listener)));
     }
     spawn_local(shell.clone().keep_time());
+    spawn_local(shell.clone().hear_journal(heard));
     spawn_local(shell.clone().publish(published.clone()));
     shell.tell_and_perform(Input::Tick);
     ready(&addresses);
@@ -344,6 +392,10 @@ async fn serve(
     }
     shell.upstream.close(settings.upstream_close).await;
     shell.clients.wait_until_sent(limits::CLOSE_TIME).await;
+    let journal = shell.journal.take();
+    if let Some(Err(words)) = journal.map(journal::Handle::close) {
+        tracing::warn!("{words}");
+    }
     shell.publish_now(&published);
     tracing::info!("stopped");
     Ok(())

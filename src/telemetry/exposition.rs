@@ -43,6 +43,7 @@ pub fn render(view: &View, beside: &Beside) -> String {
     sheet.count(names::LOG_DROPPED, &[], beside.log_lines_dropped);
     let mut text = sheet.0.handle().render();
     histogram(&mut text, names::QUEUE_WAIT, &view.stats.queue_waits);
+    histogram(&mut text, names::JOURNAL_SYNC, &view.stats.syncs);
     text
 }
 
@@ -163,6 +164,11 @@ fn work(sheet: &Sheet, view: &View) {
     sheet.set(names::LANE_WAITERS, &[], view.lane_waiters as f64);
     sheet.set(names::QUEUE_DEPTH, &[], view.queued as f64);
     sheet.set(names::ORDERS, &[], view.orders as f64);
+    sheet.set(names::KEPT, &[], view.kept as f64);
+    sheet.count(names::ORDERS_UNKNOWN, &[], view.stats.unknown_orders);
+    sheet.set(names::JOURNAL_WRITABLE, &[], f64::from(u8::from(view.journal_ok)));
+    sheet.count(names::JOURNAL_FAILURES, &[], view.stats.journal_failures);
+    sheet.set(names::JOURNAL_BACKLOG, &[], view.journal_backlog as f64);
     for stream in &view.streams {
         let label = match stream.stream {
             Shared::AccountUpdates => "account_updates",

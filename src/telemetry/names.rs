@@ -106,6 +106,18 @@ metrics! {
         "Bytes that clients have not taken yet, all clients together";
     ORDERS = "twsmux_order_mappings" Gauge(Count) []
         "Orders whose owner and ids are remembered";
+    KEPT = "twsmux_kept_messages" Gauge(Count) []
+        "Messages about orders kept for clients that are away";
+    ORDERS_UNKNOWN = "twsmux_orders_unknown_total" Counter(Count) []
+        "Orders of which nobody knows what became of them; their owners were told";
+    JOURNAL_WRITABLE = "twsmux_journal_writable" Gauge(Count) []
+        "1 while the order journal can be written; new orders are refused while it is 0";
+    JOURNAL_FAILURES = "twsmux_journal_failures_total" Counter(Count) []
+        "Failed writes and syncs of the order journal";
+    JOURNAL_BACKLOG = "twsmux_journal_backlog_records" Gauge(Count) []
+        "Records that wait for the order journal's disk";
+    JOURNAL_SYNC = "twsmux_journal_sync_seconds" Histogram(Seconds) []
+        "How long the disk took to make a group of records durable";
     LOG_DROPPED = "twsmux_log_lines_dropped_total" Counter(Count) []
         "Log lines dropped because nobody took them fast enough";
 }

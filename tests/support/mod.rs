@@ -206,18 +206,39 @@ impl Standin {
 
 /// Answers one connection's handshake, reads on, and keeps the socket when it ends.
 fn greet(mut stream: TcpStream) {
-    let mut chunk = [0u8; 4096];
-    let frame = |text: &str| {
-        let mut bytes = (text.len() as u32).to_be_bytes().to_vec();
-        bytes.extend_from_slice(text.as_bytes());
-        bytes
-    };
-    let _ = stream.read(&mut chunk);
-    let _ = stream.write_all(&frame("176\x0020261123 22:27:38 CET\0"));
-    let _ = stream.read(&mut chunk);
-    let _ = stream.write_all(&[frame("15\x001\0DU1\0"), frame("9\x001\x001\0")].concat());
-    while stream.read(&mut chunk).is_ok_and(|n| n > 0) {}
+    if hand_shake(&mut stream).is_ok() {
+        let mut chunk = [0u8; 4096];
+        while stream.read(&mut chunk).is_ok_and(|n| n > 0) {}
+    }
     std::mem::forget(stream);
+}
+
+/// Answers twsmux's handshake as a Gateway at 176 without any orders does: version, accounts, next id, and the empty
+/// lists that twsmux asks for when its journal is empty.
+pub fn hand_shake(stream: &mut TcpStream) -> std::io::Result<()> {
+    let frame = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+    let mut chunk = [0u8; 4096];
+    stream.read(&mut chunk)?;
+    stream.write_all(&frame("176\x0020261123 22:27:38 CET\0"))?;
+    stream.read(&mut chunk)?;
+    stream.write_all(&[frame("15\x001\0DU1\0"), frame("9\x001\x001\0")].concat())?;
+    let mut received = twsmux::wire::frame::FrameBuffer::default();
+    loop {
+        while let Ok(Some(payload)) = received.next(1 << 20) {
+            let text = String::from_utf8_lossy(&payload).into_owned();
+            let fields: Vec<&str> = text.split('\0').collect();
+            match fields[0] {
+                "16" => stream.write_all(&frame("53\x001\0"))?,
+                "7" => stream.write_all(&frame(&format!("55\x001\0{}\0", fields[2])))?,
+                "99" => return stream.write_all(&frame("102\0")),
+                _ => {}
+            }
+        }
+        match stream.read(&mut chunk)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            n => received.extend(&chunk[..n]),
+        }
+    }
 }
 
 /// A simulated Gateway in this process, with no limit on the message rate unless `change` sets one.
