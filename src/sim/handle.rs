@@ -15,6 +15,7 @@ use super::{
     gateway::{Close, Gateway},
     server::{self, Command, Shared},
     stats::Stats,
+    view::{BookExecution, BookOrder},
 };
 use crate::time::Time;
 
@@ -60,6 +61,16 @@ impl SimHandle {
     /// What it has seen so far.
     pub fn stats(&self) -> Stats {
         self.shared.lock().stats().clone()
+    }
+
+    /// Every order in the book, also those that are over, by client id and order id.
+    pub fn book_orders(&self) -> Vec<BookOrder> {
+        self.shared.lock().book_orders()
+    }
+
+    /// Every execution in the book, oldest first.
+    pub fn book_executions(&self) -> Vec<BookExecution> {
+        self.shared.lock().book_executions()
     }
 
     /// Waits until the statistics are as wanted.

@@ -13,6 +13,7 @@ pub mod instruments;
 mod rng;
 mod server;
 mod stats;
+mod view;
 
 use std::{
     collections::BTreeMap,
@@ -23,6 +24,7 @@ pub use config::{SimConfig, ZombieMode};
 pub use gateway::Close;
 pub use handle::{SimHandle, spawn};
 pub use stats::{ConnectionStats, Stats};
+pub use view::{Answered, Arrival, ArrivalKind, BookExecution, BookOrder};
 
 use crate::protocol::dialect::Dialect;
 

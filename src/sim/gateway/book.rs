@@ -122,6 +122,8 @@ pub struct Book {
     pub executions: Vec<Execution>,
     next_ids: BTreeMap<i32, i32>,
     next_perm_id: i64,
+    /// Executions ever made: their ids are not used again after the book was emptied.
+    executed: u64,
     seed: u64,
 }
 
@@ -131,6 +133,7 @@ impl Book {
             orders: BTreeMap::new(),
             executions: Vec::new(),
             next_ids: BTreeMap::new(),
+            executed: 0,
             next_perm_id: 1_700_000_000 + rng::below(90_000_000, seed, &[7]) as i64,
             seed,
         }
@@ -138,6 +141,10 @@ impl Book {
 
     pub fn get(&self, key: Key) -> Option<&Order> {
         self.orders.get(&key)
+    }
+
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values()
     }
 
     pub fn get_mut(&mut self, key: Key) -> Option<&mut Order> {
@@ -165,6 +172,12 @@ impl Book {
     pub fn saw(&mut self, client: i32, id: i32, first: i32) {
         let next = self.next_id(client, first).max(id.saturating_add(1));
         self.next_ids.insert(client, next);
+    }
+
+    /// Number of a new execution, counted from 1.
+    pub fn new_execution(&mut self) -> u64 {
+        self.executed += 1;
+        self.executed
     }
 
     pub fn new_perm_id(&mut self) -> i64 {

@@ -110,7 +110,8 @@ impl Gateway {
             }
         });
         let Some(order) = self.book.get(key).cloned() else { return };
-        let execution = self.execution(&order, &i, (shares, price), fee, realized);
+        let number_of = self.book.new_execution();
+        let execution = self.execution(&order, &i, (shares, price), fee, realized, number_of);
         self.book.executions.push(execution.clone());
         self.stats.executions += 1;
         let audience = self.audience(key);
@@ -142,8 +143,8 @@ impl Gateway {
         (shares, price): (f64, f64),
         fee: f64,
         realized: Option<f64>,
+        number_of: u64,
     ) -> Execution {
-        let number_of = self.book.executions.len() as u64 + 1;
         let tag = rng::hash(self.config.seed, &[order.perm_id as u64]) as u32;
         let exec_id = format!("{tag:08x}.{:08x}.{number_of:02}.01", order.perm_id as u32);
         let exchange = if i.sec_type == "STK" {

@@ -29,6 +29,7 @@ mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod ticks;
+mod view;
 
 use std::collections::{BTreeMap, VecDeque};
 

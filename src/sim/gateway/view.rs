@@ -1,0 +1,63 @@
+//! The book as tests see it.
+
+use super::{
+    Gateway,
+    book::{Execution, Order, Status},
+};
+use crate::sim::view::{BookExecution, BookOrder};
+
+impl Gateway {
+    /// Every order in the book, also those that are over, by client id and order id.
+    pub fn book_orders(&self) -> Vec<BookOrder> {
+        self.book.orders().map(order).collect()
+    }
+
+    /// Every execution in the book, oldest first.
+    pub fn book_executions(&self) -> Vec<BookExecution> {
+        self.book.executions.iter().map(execution).collect()
+    }
+}
+
+fn order(o: &Order) -> BookOrder {
+    BookOrder {
+        client_id: o.key.0,
+        order_id: o.shown_id(),
+        perm_id: o.perm_id,
+        order_ref: o.text("orderRef").into(),
+        account: o.account.clone(),
+        symbol: o.text("symbol").into(),
+        action: o.text("action").into(),
+        order_type: o.text("orderType").into(),
+        limit: o.price("lmtPrice"),
+        stop: o.price("auxPrice"),
+        quantity: o.quantity,
+        filled: o.filled,
+        remaining: o.remaining(),
+        average: o.average,
+        status: o.status.word(),
+        completed_status: o.completed_status.clone(),
+        parent: o.parent,
+        oca_group: o.text("ocaGroup").into(),
+        held: o.status == Status::Held,
+        manual: o.manual,
+        working: o.status.is_working(),
+        over: o.status.is_over(),
+    }
+}
+
+fn execution(e: &Execution) -> BookExecution {
+    let text = |name| e.values.get(name).unwrap_or_default().to_owned();
+    let float = |name| e.values.float(name).unwrap_or_default();
+    BookExecution {
+        exec_id: text("execId"),
+        client_id: e.key.0,
+        order_id: e.values.int("orderId").unwrap_or_default() as i32,
+        perm_id: e.values.int("permId").unwrap_or_default(),
+        order_ref: text("orderRef"),
+        account: e.account.clone(),
+        buy: e.buy,
+        quantity: float("shares"),
+        price: float("price"),
+        cumulative: float("cumQty"),
+    }
+}
