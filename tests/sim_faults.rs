@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use twsmux::{
     protocol::layout::Record,
+    record,
     sim::{
-        self, BookOrder, LATEST, SimConfig, SimHandle,
-        client::{ApiClient, Received, order},
+        self, Answered, Arrival, ArrivalKind, BookOrder, Cut, LATEST, SimConfig, SimHandle,
+        client::{ApiClient, PATIENCE, Received, order, put_request},
     },
 };
 
@@ -56,7 +57,12 @@ fn book_order(gateway: &SimHandle, client_id: i32, order_id: i32) -> BookOrder {
     found.unwrap_or_else(|| panic!("no order {order_id} of client {client_id}: {:#?}", gateway.book_orders()))
 }
 
-at_versions!(the_book_shows_orders_and_executions_of_everybody,);
+at_versions!(
+    the_book_shows_orders_and_executions_of_everybody,
+    what_arrives_is_recorded_in_order_with_what_became_of_it,
+    an_order_can_be_lost_with_its_connection,
+    an_order_can_be_taken_in_without_an_answer,
+);
 
 fn the_book_shows_orders_and_executions_of_everybody(version: u16) {
     let gateway = gateway(|c| c.fill_size = 6.0);
@@ -101,4 +107,125 @@ fn the_book_shows_orders_and_executions_of_everybody(version: u16) {
     assert_eq!((second.quantity, second.cumulative), (4.0, 10.0));
     assert_eq!((second.order_ref.as_str(), second.buy), ("bought", true));
     assert_ne!(first.exec_id, second.exec_id);
+}
+
+fn kinds(arrivals: &[Arrival]) -> Vec<(i32, ArrivalKind, Answered)> {
+    arrivals.iter().map(|a| (a.order_id, a.kind, a.answered)).collect()
+}
+
+fn what_arrives_is_recorded_in_order_with_what_became_of_it(version: u16) {
+    use Answered::{Accepted, Ignored, Refused};
+    use ArrivalKind::{Cancel, Exercise, GlobalCancel, Modify, Place, WhatIf};
+    let gateway = gateway(|_| {});
+    let mut one = client(&gateway, version, 1);
+    let mut place = |values: Record| one.send("placeOrder", &values).unwrap();
+    place(with(limit(1, "100.0"), &[("orderRef", "a")]));
+    place(with(limit(1, "101.0"), &[("orderRef", "a"), ("totalQuantity", "20")]));
+    place(with(limit(2, "100.0"), &[("whatIf", "1")]));
+    place(with(limit(3, "100.0"), &[("symbol", "NOSUCH")]));
+    place(with(limit(4, "100.0"), &[("tif", "FOK")]));
+    place(limit(2, "100.0"));
+    one.send("cancelOrder", &record! { orderId: 1 }).unwrap();
+    one.send("cancelOrder", &record! { orderId: 1 }).unwrap();
+    one.send("cancelOrder", &record! { orderId: 77 }).unwrap();
+    one.send("placeOrder", &limit(1, "102.0")).unwrap();
+    one.send(
+        "exerciseOptions",
+        &record! { id: 5, symbol: "AAPL", secType: "STK", exchange: "SMART", exerciseQuantity: 1 },
+    )
+    .unwrap();
+    one.send("placeOrder", &order(6, "AAPL", "BUY", 1, "MKT", "")).unwrap();
+    one.find("Filled", |m| status(m, 6, "Filled")).unwrap();
+    one.send("placeOrder", &order(6, "AAPL", "BUY", 2, "MKT", "")).unwrap();
+    one.send("reqGlobalCancel", &Record::new()).unwrap();
+    one.fence().unwrap();
+    gateway.mute(true);
+    one.send("placeOrder", &limit(8, "100.0")).unwrap();
+    assert!(gateway.wait_for(PATIENCE, |g| g.arrivals().len() == 15));
+    let arrivals = gateway.arrivals();
+    let want = [
+        (1, Place, Accepted),
+        (1, Modify, Accepted),
+        (2, WhatIf, Accepted),
+        (3, Place, Refused(200)),
+        (4, Place, Refused(201)),
+        (2, Place, Refused(103)),
+        (1, Cancel, Accepted),
+        (1, Cancel, Refused(10148)),
+        (77, Cancel, Refused(10147)),
+        (1, Modify, Refused(103)),
+        (5, Exercise, Refused(322)),
+        (6, Place, Accepted),
+        (6, Modify, Ignored),
+        (-1, GlobalCancel, Accepted),
+        (8, Place, Ignored),
+    ];
+    assert_eq!(kinds(&arrivals), want);
+    assert!(arrivals.iter().all(|a| (a.client_id, a.connection) == (1, 1)));
+    assert!(arrivals.is_sorted_by_key(|a| a.time));
+    assert_eq!((arrivals[1].limit, arrivals[1].quantity), (Some(101.0), 20.0));
+    assert_eq!((arrivals[0].order_ref.as_str(), arrivals[6].order_ref.as_str()), ("a", "a"));
+}
+
+/// Requests as one piece of bytes, so that they are read together.
+fn together(version: u16, requests: &[(&str, Record)]) -> bytes::BytesMut {
+    let mut bytes = bytes::BytesMut::new();
+    for (name, values) in requests {
+        put_request(name, version, values, &mut bytes);
+    }
+    bytes
+}
+
+fn an_order_can_be_lost_with_its_connection(version: u16) {
+    use Answered::{Accepted, Lost};
+    use ArrivalKind::{Cancel, Place};
+    let gateway = gateway(|_| {});
+    let mut one = client(&gateway, version, 1);
+    let mut two = client(&gateway, version, 2);
+    gateway.cut_at_order(Cut::BeforeProcessing, 3);
+    two.send("placeOrder", &limit(1, "90.0")).unwrap();
+    two.expect("orderStatus").unwrap();
+    let requests = [
+        ("placeOrder", limit(1, "100.0")),
+        ("placeOrder", with(limit(2, "100.0"), &[("orderRef", "lost")])),
+        ("cancelOrder", record! { orderId: 1 }),
+        ("placeOrder", limit(3, "100.0")),
+    ];
+    one.send_raw(&together(version, &requests)).unwrap();
+    let got = one.expect_closed().unwrap();
+    assert!(got.is_empty(), "the answers of the first order were still queued: {got:?}");
+    assert_eq!(
+        kinds(&gateway.arrivals()),
+        [(1, Place, Accepted), (1, Place, Accepted), (2, Place, Lost), (1, Cancel, Lost), (3, Place, Lost)]
+    );
+    assert_eq!(gateway.arrivals()[2].order_ref, "lost");
+    assert_eq!((gateway.book_orders().len(), gateway.stats().cuts), (2, 1));
+    two.fence().unwrap();
+    // The id was not used up: nobody saw it.
+    let mut again = ApiClient::open(gateway.address(), version, 1).unwrap();
+    again.send("placeOrder", &limit(2, "100.0")).unwrap();
+    again.find("the order", |m| status(m, 2, "Submitted")).unwrap();
+}
+
+fn an_order_can_be_taken_in_without_an_answer(version: u16) {
+    use Answered::{Accepted, Lost};
+    use ArrivalKind::{Cancel, Place};
+    let gateway = gateway(|_| {});
+    let mut one = client(&gateway, version, 1);
+    gateway.cut_at_order(Cut::AfterProcessing, 1);
+    gateway.cut_at_cancel(Cut::AfterProcessing, 1);
+    one.send_raw(&together(version, &[("placeOrder", limit(1, "100.0")), ("placeOrder", limit(2, "100.0"))]))
+        .unwrap();
+    assert!(one.expect_closed().unwrap().is_empty());
+    assert_eq!(kinds(&gateway.arrivals()), [(1, Place, Accepted), (2, Place, Lost)]);
+    assert_eq!(gateway.book_orders().len(), 1);
+    assert!(book_order(&gateway, 1, 1).working);
+
+    let mut again = ApiClient::open(gateway.address(), version, 1).unwrap();
+    assert!(again.transcript.iter().any(|m| status(m, 1, "Submitted")), "the start push tells of it");
+    again.fence().unwrap();
+    again.send("cancelOrder", &record! { orderId: 1 }).unwrap();
+    assert!(again.expect_closed().unwrap().is_empty());
+    assert_eq!(kinds(&gateway.arrivals())[2..], [(1, Cancel, Accepted)]);
+    assert_eq!((book_order(&gateway, 1, 1).status, gateway.stats().cuts), ("Cancelled", 2));
 }

@@ -12,10 +12,10 @@ use tokio::sync::mpsc;
 
 use super::{
     config::SimConfig,
-    gateway::{Close, Gateway},
+    gateway::{Close, Cut, Gateway},
     server::{self, Command, Shared},
     stats::Stats,
-    view::{BookExecution, BookOrder},
+    view::{Arrival, BookExecution, BookOrder},
 };
 use crate::time::Time;
 
@@ -73,22 +73,37 @@ impl SimHandle {
         self.shared.lock().book_executions()
     }
 
+    /// Messages about orders as they arrived, oldest first; see [`Gateway::arrivals`].
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.shared.lock().arrivals()
+    }
+
+    /// Waits until something holds; false when the time is over before.
+    pub fn wait_for(&self, timeout: Duration, mut holds: impl FnMut(&Gateway) -> bool) -> bool {
+        let end = Instant::now() + timeout;
+        let mut gateway = self.shared.lock();
+        while !holds(&gateway) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.shared.changed.wait_timeout(gateway, left);
+            gateway = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
     /// Waits until the statistics are as wanted.
     ///
     /// # Errors
     /// The statistics as they are when the time is over.
     pub fn wait(&self, timeout: Duration, wanted: impl Fn(&Stats) -> bool) -> Result<Stats, Box<Stats>> {
-        let end = Instant::now() + timeout;
-        let mut gateway = self.shared.lock();
-        while !wanted(gateway.stats()) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Box::new(gateway.stats().clone()));
-            }
-            let waited = self.shared.changed.wait_timeout(gateway, left);
-            gateway = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        Ok(gateway.stats().clone())
+        let mut found = None;
+        self.wait_for(timeout, |gateway| {
+            found = wanted(gateway.stats()).then(|| gateway.stats().clone());
+            found.is_some()
+        });
+        found.ok_or_else(|| Box::new(self.stats()))
     }
 
     /// Does anything to the state machine; what it has to send then goes out.
@@ -124,6 +139,16 @@ impl SimHandle {
     /// Later greetings are answered only after this time.
     pub fn delay_handshakes(&self, delay: Duration) {
         self.configure(|c| c.handshake_delay = delay);
+    }
+
+    /// Resets the connection on which the `nth` next placeOrder arrives; see [`Gateway::cut_at_order`].
+    pub fn cut_at_order(&self, cut: Cut, nth: u32) {
+        self.drive(|g, _| g.cut_at_order(cut, nth));
+    }
+
+    /// Resets the connection on which the `nth` next cancelOrder arrives.
+    pub fn cut_at_cancel(&self, cut: Cut, nth: u32) {
+        self.drive(|g, _| g.cut_at_cancel(cut, nth));
     }
 
     /// Sends bytes as they are to every started session.

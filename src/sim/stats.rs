@@ -70,6 +70,10 @@ pub struct Stats {
     pub orders_modified: u64,
     /// Executions made.
     pub executions: u64,
+    /// Connections that were cut around an order.
+    pub cuts: u64,
+    /// Messages about orders that were recorded and forgotten again, because there were too many.
+    pub arrivals_dropped: u64,
     /// Market data, tick-by-tick, bar and depth subscriptions that are active now.
     pub lines: u64,
     /// Every connection, oldest first.

@@ -20,7 +20,9 @@ pub struct BookOrder {
     pub order_ref: String,
     /// Account.
     pub account: String,
-    /// Symbol as the client wrote it.
+    /// Contract id; 0 for a combination.
+    pub con_id: i64,
+    /// Symbol.
     pub symbol: String,
     /// `BUY`, `SELL` or `SSHORT`.
     pub action: String,

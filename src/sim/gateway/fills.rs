@@ -12,6 +12,7 @@ use crate::{
         clock,
         instruments::{Instrument, number, quantity},
         rng,
+        view::Answered,
     },
     time::Time,
 };
@@ -257,6 +258,7 @@ impl Gateway {
 
     pub(super) fn global_cancel(&mut self, conn: ConnId) {
         let Some(client) = self.session(conn).and_then(|s| s.client_id) else { return };
+        self.decide(Answered::Accepted);
         for key in self.book.keys(|o| o.key.0 == client && o.remembered_dead) {
             let perm_id = self.book.get(key).map_or(0, |o| o.perm_id);
             let text = format!(

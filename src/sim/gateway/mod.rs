@@ -8,8 +8,10 @@
 //! random value depends on what other clients asked for.
 
 mod accounts;
+mod arrivals;
 mod book;
 mod conduct;
+mod cuts;
 mod depth;
 mod faults;
 mod fills;
@@ -46,6 +48,7 @@ use crate::{
     time::Time,
     wire::{frame, text::Form},
 };
+pub use cuts::Cut;
 use messages as m;
 use session::Session;
 
@@ -121,6 +124,8 @@ pub struct Gateway {
     counter: u64,
     instruments: Instruments,
     book: book::Book,
+    arrivals: arrivals::Arrivals,
+    cuts: Vec<cuts::Planned>,
     accounts: portfolio::Accounts,
     farms: Vec<conduct::Farm>,
     bulletins: Vec<news::Bulletin>,
@@ -140,6 +145,8 @@ impl Gateway {
         Gateway {
             instruments: Instruments::new(config.generated_symbols),
             book: book::Book::new(config.seed),
+            arrivals: arrivals::Arrivals::default(),
+            cuts: Vec::new(),
             accounts: portfolio::Accounts::new(&config),
             farms: conduct::farms(),
             bulletins: news::bulletins(),

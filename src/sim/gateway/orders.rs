@@ -11,6 +11,7 @@ use crate::{
     sim::{
         clock,
         instruments::{number, quantity},
+        view::Answered,
     },
 };
 
@@ -73,20 +74,22 @@ impl Gateway {
             return self.modify_order(conn, key, fields);
         }
         if id < self.next_order_id(client) {
-            return self.error(conn, id, 103, "Duplicate order id");
+            return self.refuse_order(conn, id, 103, "Duplicate order id");
         }
         // From here on the id is used up, also by orders that are refused (LIVE.md 1.10).
         self.book.saw(client, id, self.config.first_order_id);
         let mut order = match self.make_order(key, fields) {
             Ok(order) => order,
-            Err((code, text)) => return self.back_end_error(conn, id, code, &text),
+            Err((code, text)) => return self.back_end_refusal(conn, id, code, &text),
         };
         if order.fields.flag("whatIf") {
+            self.decide(Answered::Accepted);
             return self.show_what_if(conn, &order);
         }
         if let Some(reason) = self.rejection(&order) {
             return self.reject(order, &reason);
         }
+        self.decide(Answered::Accepted);
         self.stats.orders_placed += 1;
         let transmit = order.fields.flag("transmit");
         order.status = Status::Held;
@@ -220,6 +223,7 @@ impl Gateway {
     /// Inactive pairs around a 201.
     fn reject(&mut self, mut order: Order, reason: &str) {
         let key = order.key;
+        self.decide(Answered::Refused(201));
         order.status = Status::Inactive;
         order.remembered_dead = true;
         order.completed_status = format!("Rejected by System:\n{reason}");
@@ -326,10 +330,10 @@ impl Gateway {
             // A real one says nothing to this.
             Status::Filled => return,
             Status::Cancelled | Status::Inactive => {
-                return self.error(conn, key.1, 103, "Duplicate order id");
+                return self.refuse_order(conn, key.1, 103, "Duplicate order id");
             }
             Status::PendingCancel => {
-                return self.back_end_error(
+                return self.back_end_refusal(
                     conn,
                     key.1,
                     105,
@@ -340,10 +344,10 @@ impl Gateway {
         }
         let mut new = match self.make_order(key, fields) {
             Ok(order) => order,
-            Err((code, text)) => return self.back_end_error(conn, key.1, code, &text),
+            Err((code, text)) => return self.back_end_refusal(conn, key.1, code, &text),
         };
         if new.con_id != old.con_id || new.fields.get("action") != old.fields.get("action") {
-            return self.back_end_error(
+            return self.back_end_refusal(
                 conn,
                 key.1,
                 105,
@@ -351,8 +355,9 @@ impl Gateway {
             );
         }
         if let Some(reason) = self.rejection(&new) {
-            return self.back_end_error(conn, key.1, 201, &format!("Order rejected - reason:{reason}"));
+            return self.back_end_refusal(conn, key.1, 201, &format!("Order rejected - reason:{reason}"));
         }
+        self.decide(Answered::Accepted);
         let transmit = new.fields.flag("transmit");
         new.perm_id = old.perm_id;
         new.filled = old.filled;
@@ -379,17 +384,19 @@ impl Gateway {
         let key = (client, id);
         let Some(order) = self.book.get(key).filter(|o| !o.manual || o.bound) else {
             let text = format!("OrderId {id} that needs to be cancelled is not found.");
-            return self.error(conn, id, 10147, &text);
+            return self.refuse_order(conn, id, 10147, &text);
         };
-        match order.status {
+        let status = order.status;
+        match status {
             Status::PendingCancel | Status::Cancelled | Status::Inactive | Status::Filled => {
-                let word = order.status.word();
+                let word = status.word();
                 let text =
                     format!("OrderId {id} that needs to be cancelled cannot be cancelled, state: {word}.");
-                self.error(conn, id, 10148, &text);
+                self.refuse_order(conn, id, 10148, &text);
             }
             Status::Held | Status::PreSubmitted | Status::Submitted => {
-                if self.config.pending_cancel && order.status != Status::Held {
+                self.decide(Answered::Accepted);
+                if self.config.pending_cancel && status != Status::Held {
                     self.change(key, |o| o.status = Status::PendingCancel);
                     self.announce(key);
                     self.announce(key);

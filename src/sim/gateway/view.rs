@@ -9,7 +9,11 @@ use crate::sim::view::{BookExecution, BookOrder};
 impl Gateway {
     /// Every order in the book, also those that are over, by client id and order id.
     pub fn book_orders(&self) -> Vec<BookOrder> {
-        self.book.orders().map(order).collect()
+        let symbol = |o: &Order| match self.instruments.by_id(o.con_id) {
+            Some(i) => i.symbol.clone(),
+            None => o.text("symbol").into(),
+        };
+        self.book.orders().map(|o| order(o, symbol(o))).collect()
     }
 
     /// Every execution in the book, oldest first.
@@ -18,14 +22,15 @@ impl Gateway {
     }
 }
 
-fn order(o: &Order) -> BookOrder {
+fn order(o: &Order, symbol: String) -> BookOrder {
     BookOrder {
         client_id: o.key.0,
         order_id: o.shown_id(),
         perm_id: o.perm_id,
         order_ref: o.text("orderRef").into(),
         account: o.account.clone(),
-        symbol: o.text("symbol").into(),
+        con_id: o.con_id,
+        symbol,
         action: o.text("action").into(),
         order_type: o.text("orderType").into(),
         limit: o.price("lmtPrice"),
