@@ -4,13 +4,13 @@
 #[path = "support/versions.rs"]
 mod versions;
 
-use std::time::Duration;
+use std::{net::TcpStream, time::Duration};
 
 use twsmux::{
     protocol::layout::Record,
     record,
     sim::{
-        self, Answered, Arrival, ArrivalKind, BookOrder, Cut, LATEST, SimConfig, SimHandle,
+        self, Answered, Arrival, ArrivalKind, BookOrder, Cut, LATEST, NextId, Restart, SimConfig, SimHandle,
         client::{ApiClient, PATIENCE, Received, order, put_request},
     },
 };
@@ -62,6 +62,9 @@ at_versions!(
     what_arrives_is_recorded_in_order_with_what_became_of_it,
     an_order_can_be_lost_with_its_connection,
     an_order_can_be_taken_in_without_an_answer,
+    a_restart_keeps_what_the_gateway_knows,
+    after_a_rolled_back_order_id_old_ids_are_taken_again_but_not_those_in_the_book,
+    a_restart_can_forget_orders_and_executions,
 );
 
 fn the_book_shows_orders_and_executions_of_everybody(version: u16) {
@@ -228,4 +231,124 @@ fn an_order_can_be_taken_in_without_an_answer(version: u16) {
     assert!(again.expect_closed().unwrap().is_empty());
     assert_eq!(kinds(&gateway.arrivals())[2..], [(1, Cancel, Accepted)]);
     assert_eq!((book_order(&gateway, 1, 1).status, gateway.stats().cuts), ("Cancelled", 2));
+}
+
+fn next_id(client: &mut ApiClient) -> i64 {
+    let answer = client.ask("reqIds", &record! { numIds: 1 }, "nextValidId").unwrap();
+    answer.last().unwrap().int("orderId")
+}
+
+/// Client 1 with a filled, a cancelled, a held, and two working orders under the ids 1 to 5.
+fn with_some_orders(gateway: &SimHandle, version: u16) -> ApiClient {
+    let mut one = client(gateway, version, 1);
+    one.send("placeOrder", &order(1, "AAPL", "BUY", 1, "MKT", "")).unwrap();
+    one.expect("commissionAndFeesReport").unwrap();
+    one.send("placeOrder", &limit(2, "100.0")).unwrap();
+    one.send("cancelOrder", &record! { orderId: 2 }).unwrap();
+    one.expect_error(2, 202).unwrap();
+    one.send("placeOrder", &with(limit(3, "100.0"), &[("transmit", "0")])).unwrap();
+    one.send("placeOrder", &limit(4, "100.0")).unwrap();
+    one.send("placeOrder", &limit(5, "100.0")).unwrap();
+    one.find("the last one", |m| status(m, 5, "Submitted")).unwrap();
+    one
+}
+
+fn a_restart_keeps_what_the_gateway_knows(version: u16) {
+    let gateway = gateway(|_| {});
+    let mut one = with_some_orders(&gateway, version);
+    let (orders, executions) = (gateway.book_orders(), gateway.book_executions());
+    gateway.restart_with(&Restart { stay_down: true, ..Restart::default() }).unwrap();
+    one.expect_closed().unwrap();
+    assert!(TcpStream::connect(gateway.address()).is_err(), "it is down");
+    gateway.accept_connections().unwrap();
+    let mut one = ApiClient::open(gateway.address(), version, 1).unwrap();
+    assert_eq!((gateway.book_orders(), gateway.book_executions()), (orders, executions));
+    assert_eq!(next_id(&mut one), 6);
+    let shown: Vec<_> =
+        one.transcript.iter().filter(|m| m.name == "openOrder").map(|m| m.int("orderId")).collect();
+    assert_eq!(shown, [4, 5], "those that work, without being asked for");
+}
+
+fn after_a_rolled_back_order_id_old_ids_are_taken_again_but_not_those_in_the_book(version: u16) {
+    let gateway = gateway(|_| {});
+    with_some_orders(&gateway, version);
+    let next_order_ids = [(1, NextId::BackBy(5)), (9, NextId::To(40))].into();
+    gateway.restart_with(&Restart { next_order_ids, forget_held: true, ..Restart::default() }).unwrap();
+    let mut one = client(&gateway, version, 1);
+    assert_eq!(next_id(&mut one), 1);
+    for id in [1, 2] {
+        one.send("placeOrder", &limit(id, "90.0")).unwrap();
+        one.expect_error(id.into(), 103).unwrap();
+    }
+    assert_eq!(next_id(&mut one), 1, "an id that was refused as a duplicate is not used");
+    // The id of the forgotten order is free again, that of a working one still means this order.
+    one.send("placeOrder", &limit(3, "90.0")).unwrap();
+    one.find("the new order", |m| status(m, 3, "Submitted")).unwrap();
+    assert_eq!(next_id(&mut one), 4);
+    one.send("placeOrder", &limit(4, "91.0")).unwrap();
+    one.find("the change", |m| m.float("lmtPrice") == 91.0).unwrap();
+    one.send("placeOrder", &with(limit(5, "91.0"), &[("action", "SELL")])).unwrap();
+    one.expect_error(5, 105).unwrap();
+    assert_eq!(gateway.book_orders().len(), 5);
+    let mut nine = client(&gateway, version, 9);
+    assert_eq!(next_id(&mut nine), 40);
+}
+
+fn a_restart_can_forget_orders_and_executions(version: u16) {
+    let gateway = gateway(|_| {});
+    with_some_orders(&gateway, version);
+    let before = gateway.book_executions();
+    gateway.restart_with(&Restart { forget_day: true, ..Restart::default() }).unwrap();
+    let ids = || gateway.book_orders().iter().map(|o| o.order_id).collect::<Vec<_>>();
+    assert_eq!((ids(), gateway.book_executions()), (vec![3, 4, 5], vec![]));
+    let mut one = client(&gateway, version, 1);
+    let rows = one.ask("reqCompletedOrders", &record! { apiOnly: false }, "completedOrdersEnd").unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(one.ask("reqExecutions", &record! { reqId: 1 }, "execDetailsEnd").unwrap().len(), 1);
+    one.send("placeOrder", &limit(2, "90.0")).unwrap();
+    one.expect_error(2, 103).unwrap();
+    gateway.set_price(AAPL, 99.0);
+    assert!(gateway.wait_for(PATIENCE, |g| g.book_executions().len() == 2));
+    assert!(gateway.book_executions().iter().all(|e| e.exec_id != before[0].exec_id), "no id comes twice");
+    gateway.restart_with(&Restart { forget_held: true, ..Restart::default() }).unwrap();
+    assert_eq!(ids(), [4, 5]);
+}
+
+#[test]
+fn a_restart_can_change_the_accounts_and_the_version() {
+    let gateway = gateway(|_| {});
+    let accounts = |version| {
+        let mut one = ApiClient::open(gateway.address(), version, 1).unwrap();
+        let rows = one.ask("reqPositions", &Record::new(), "positionEnd").unwrap();
+        let list = one
+            .transcript
+            .iter()
+            .find(|m| m.name == "managedAccounts")
+            .unwrap()
+            .text("accountsList")
+            .to_owned();
+        let held: Vec<_> = rows
+            .iter()
+            .filter(|m| m.text("symbol") == "AAPL")
+            .map(|m| (m.text("account").to_owned(), m.text("position").to_owned()))
+            .collect();
+        (list, held)
+    };
+    let mut one = client(&gateway, LATEST, 1);
+    one.send("placeOrder", &order(1, "AAPL", "BUY", 3, "MKT", "")).unwrap();
+    one.expect("commissionAndFeesReport").unwrap();
+    let change = |names: &[&str], max_version| Restart {
+        accounts: Some(names.iter().map(|n| (*n).to_owned()).collect()),
+        max_version,
+        ..Restart::default()
+    };
+    gateway.restart_with(&change(&["DU2", "DU3"], Some(176))).unwrap();
+    let mut newest = ApiClient::dial(gateway.address()).unwrap();
+    assert_eq!(newest.greet(100, LATEST, "").unwrap().version, 176);
+    assert_eq!(accounts(176), ("DU2,DU3".into(), vec![]));
+    gateway.restart_with(&change(&["DU9000001", "DU2"], None)).unwrap();
+    let held = vec![("DU9000001".to_owned(), "3".to_owned())];
+    assert_eq!(accounts(176), ("DU9000001,DU2".into(), held), "it comes back with what it holds");
+    gateway.restart_with(&change(&[], None)).unwrap();
+    assert_eq!(accounts(176).0, "DU9000001,DU2", "there is always one");
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     config::SimConfig,
-    gateway::{Close, Cut, Gateway},
+    gateway::{Close, Cut, Gateway, Restart},
     server::{self, Command, Shared},
     stats::Stats,
     view::{Arrival, BookExecution, BookOrder},
@@ -218,9 +218,17 @@ impl SimHandle {
     /// # Errors
     /// As [`SimHandle::accept_connections`].
     pub fn restart(&self) -> io::Result<()> {
+        self.restart_with(&Restart::default())
+    }
+
+    /// The same with something different afterwards; see [`Restart`].
+    ///
+    /// # Errors
+    /// As [`SimHandle::accept_connections`].
+    pub fn restart_with(&self, how: &Restart) -> io::Result<()> {
         self.refuse_connections()?;
-        self.close_all(Close::Reset);
-        self.accept_connections()
+        self.drive(|g, now| g.restart(now, how));
+        if how.stay_down { Ok(()) } else { self.accept_connections() }
     }
 
     fn listen(&self, on: bool) -> io::Result<()> {

@@ -21,7 +21,7 @@ use std::{
 };
 
 pub use config::{SimConfig, ZombieMode};
-pub use gateway::{Close, Cut};
+pub use gateway::{Close, Cut, NextId, Restart};
 pub use handle::{SimHandle, spawn};
 pub use stats::{ConnectionStats, Stats};
 pub use view::{Answered, Arrival, ArrivalKind, BookExecution, BookOrder};

@@ -155,6 +155,11 @@ impl Book {
         self.orders.insert(order.key, order);
     }
 
+    /// Removes the orders that `wanted` picks, as if they had never been.
+    pub fn forget(&mut self, wanted: impl Fn(&Order) -> bool) {
+        self.orders.retain(|_, o| !wanted(o));
+    }
+
     /// The orders that `wanted` picks, by client id and order id.
     pub fn keys(&self, wanted: impl Fn(&Order) -> bool) -> Vec<Key> {
         self.orders.values().filter(|o| wanted(o)).map(|o| o.key).collect()

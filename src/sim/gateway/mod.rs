@@ -25,6 +25,7 @@ mod portfolio;
 mod quotes;
 mod reference;
 mod requests;
+mod restart;
 mod scanner;
 mod session;
 mod subscriptions;
@@ -50,6 +51,7 @@ use crate::{
 };
 pub use cuts::Cut;
 use messages as m;
+pub use restart::{NextId, Restart};
 use session::Session;
 
 /// A connection; counted from 1 and never reused.

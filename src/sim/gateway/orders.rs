@@ -70,10 +70,13 @@ impl Gateway {
         let Some(client) = self.session(conn).and_then(|s| s.client_id) else { return };
         let id = fields.int("orderId").unwrap_or(-1) as i32;
         let key = (client, id);
-        if self.book.get(key).is_some() {
+        let next = self.next_order_id(client);
+        // Above the next id there is nothing to change unless that id went back: the client means a new order.
+        let known = self.book.get(key).filter(|o| id < next || !o.status.is_over());
+        if known.is_some() {
             return self.modify_order(conn, key, fields);
         }
-        if id < self.next_order_id(client) {
+        if id < next || self.book.get(key).is_some() {
             return self.refuse_order(conn, id, 103, "Duplicate order id");
         }
         // From here on the id is used up, also by orders that are refused (LIVE.md 1.10).
