@@ -10,7 +10,8 @@ use twsmux::{
     protocol::layout::Record,
     record,
     sim::{
-        self, Answered, Arrival, ArrivalKind, BookOrder, Cut, LATEST, NextId, Restart, SimConfig, SimHandle,
+        self, Answered, Arrival, ArrivalKind, BookOrder, Commissions, Cut, LATEST, NextId, OrderFaults,
+        RejectRule, Rejection, Restart, SimConfig, SimHandle,
         client::{ApiClient, PATIENCE, Received, order, put_request},
     },
 };
@@ -65,6 +66,14 @@ at_versions!(
     a_restart_keeps_what_the_gateway_knows,
     after_a_rolled_back_order_id_old_ids_are_taken_again_but_not_those_in_the_book,
     a_restart_can_forget_orders_and_executions,
+    a_client_can_be_away_between_two_fills_of_one_order,
+    commission_reports_can_come_first_or_late,
+    orders_are_refused_on_demand,
+    a_refused_change_leaves_the_order_as_it_was,
+    every_id_that_was_seen_is_used_up,
+    a_bracket_dies_with_a_parent_that_is_refused,
+    a_master_client_hears_everybody_under_their_own_ids,
+    chance_depends_on_the_order_alone,
 );
 
 fn the_book_shows_orders_and_executions_of_everybody(version: u16) {
@@ -351,4 +360,278 @@ fn a_restart_can_change_the_accounts_and_the_version() {
     assert_eq!(accounts(176), ("DU9000001,DU2".into(), held), "it comes back with what it holds");
     gateway.restart_with(&change(&[], None)).unwrap();
     assert_eq!(accounts(176).0, "DU9000001,DU2", "there is always one");
+}
+
+fn names(messages: &[Received]) -> Vec<&'static str> {
+    messages.iter().map(|m| m.name).collect()
+}
+
+fn a_client_can_be_away_between_two_fills_of_one_order(version: u16) {
+    let gateway = gateway(|c| {
+        c.fill_size = 4.0;
+        c.part_delay = Some(Duration::from_secs(3600));
+    });
+    let mut one = client(&gateway, version, 1);
+    one.send("placeOrder", &limit(1, "260.0")).unwrap();
+    let messages = one.until("commissionAndFeesReport").unwrap();
+    assert_eq!(
+        names(&messages)[2..],
+        ["execDetails", "openOrder", "orderStatus", "commissionAndFeesReport"],
+        "a part is told once, with its state"
+    );
+    let part = &messages[4];
+    assert!(status(part, 1, "Submitted"), "{}", part.line());
+    assert_eq!((part.text("filled"), part.text("remaining")), ("4", "6"));
+    assert_eq!((part.float("avgFillPrice"), part.float("lastFillPrice")), (250.01, 250.01));
+    drop(one);
+    assert!(gateway.wait(PATIENCE, |s| s.open == 0).is_ok());
+    // The market comes nearer, but the next part is not due.
+    gateway.set_price(AAPL, 240.0);
+    let next = |g: &twsmux::sim::gateway::Gateway| g.next_deadline().map(|t| t.0);
+    assert!(gateway.drive(|g, _| next(g)) > Some(3_000_000_000), "only the next part is due");
+    assert!(gateway.fill_now(1, 1));
+    let order = book_order(&gateway, 1, 1);
+    assert_eq!((order.status, order.filled, order.remaining), ("Submitted", 8.0, 2.0));
+    assert!((order.average - 245.01).abs() < 1e-9);
+
+    let mut one = ApiClient::open(gateway.address(), version, 1).unwrap();
+    let shown = one.transcript.iter().find(|m| status(m, 1, "Submitted")).unwrap();
+    assert_eq!((shown.text("filled"), shown.text("remaining")), ("8", "2"));
+    assert!(gateway.fill_now(1, 1));
+    one.find("the rest", |m| status(m, 1, "Filled") && m.text("filled") == "10").unwrap();
+    assert!(!gateway.fill_now(1, 1) && !gateway.fill_now(1, 2));
+    let sums: Vec<_> = gateway.book_executions().iter().map(|e| e.cumulative).collect();
+    assert_eq!(sums, [4.0, 8.0, 10.0]);
+}
+
+fn commission_reports_can_come_first_or_late(version: u16) {
+    let gateway = gateway(|c| c.commissions = Commissions::Before);
+    let mut one = client(&gateway, version, 1);
+    one.send("placeOrder", &order(1, "AAPL", "BUY", 1, "MKT", "")).unwrap();
+    one.find("the end", |m| m.name == "openOrder" && m.float("commission") == 1.0).unwrap();
+    let first = one.transcript.iter().position(|m| m.name == "commissionAndFeesReport").unwrap();
+    let (report, execution) = (&one.transcript[first], &one.transcript[first + 1]);
+    assert_eq!(execution.name, "execDetails");
+    assert_eq!(report.text("execId"), execution.text("execId"));
+    one.fence().unwrap();
+
+    gateway.configure(|c| c.commissions = Commissions::Late(Duration::from_secs(1)));
+    one.transcript.clear();
+    one.send("placeOrder", &order(2, "AAPL", "BUY", 1, "MKT", "")).unwrap();
+    let execution = one.expect("execDetails").unwrap();
+    one.find("Filled", |m| status(m, 2, "Filled")).unwrap();
+    let query = one.ask("reqExecutions", &record! { reqId: 9 }, "execDetailsEnd").unwrap();
+    let known = ["execDetails", "execDetails", "commissionAndFeesReport", "execDetailsEnd"];
+    assert_eq!(names(&query), known, "the second commission is not known yet");
+    let late = one.until("commissionAndFeesReport").unwrap();
+    assert_eq!(names(&late), ["openOrder", "orderStatus", "commissionAndFeesReport"]);
+    assert_eq!((late[0].text("status"), late[0].float("commission")), ("Filled", 1.0));
+    assert_eq!(late[2].text("execId"), execution.text("execId"));
+    assert_eq!(one.ask("reqExecutions", &record! { reqId: 9 }, "execDetailsEnd").unwrap().len(), 5);
+}
+
+fn orders_are_refused_on_demand(version: u16) {
+    let gateway = gateway(|_| {});
+    let mut one = client(&gateway, version, 1);
+    let mut try_order = |values: &Record| {
+        one.send("placeOrder", values).unwrap();
+        let messages = one.fence().unwrap();
+        let code = messages.iter().find(|m| m.name == "error").map_or(0, |m| m.int("errorCode"));
+        (code, names(&messages[..messages.len() - 1]), messages)
+    };
+    let pairs = ["openOrder", "orderStatus", "error", "openOrder", "orderStatus"];
+    gateway.reject_next(1, Rejection::BackEnd201);
+    let (code, names, _) = try_order(&limit(1, "100.0"));
+    assert_eq!((code, names), (201, pairs.to_vec()));
+    gateway.reject_next(1, Rejection::Margin);
+    // A what-if is no order.
+    assert_eq!(try_order(&with(limit(2, "100.0"), &[("whatIf", "1")])).0, 0);
+    let (code, _, messages) = try_order(&limit(3, "100.0"));
+    let text = messages[2].text("errorMsg");
+    assert!(code == 201 && text.contains("MUST EXCEED THE INITIAL MARGIN"), "{text}");
+    gateway.reject_next(2, Rejection::Validation321);
+    for id in 4..6 {
+        let (code, names, _) = try_order(&limit(id, "100.0"));
+        assert_eq!((code, names), (321, vec!["error"]));
+    }
+    assert_eq!(try_order(&limit(6, "100.0")).0, 0, "only the next two");
+    let rule = |symbol: Option<&str>, order_ref: Option<&str>, client_id| RejectRule {
+        rejection: Rejection::Error { code: 10_289, text: "You must enable it first".into() },
+        symbol: symbol.map(str::to_owned),
+        order_ref: order_ref.map(str::to_owned),
+        client_id,
+        times: None,
+    };
+    gateway.reject_orders(rule(Some("MSFT"), None, None));
+    gateway.reject_orders(rule(None, Some("bad"), None));
+    gateway.reject_orders(rule(None, None, Some(2)));
+    assert_eq!(try_order(&limit(7, "100.0")).0, 0);
+    assert_eq!(try_order(&with(limit(8, "100.0"), &[("symbol", "MSFT")])).0, 10_289);
+    assert_eq!(try_order(&with(limit(9, "100.0"), &[("orderRef", "bad")])).0, 10_289);
+    gateway.clear_rejections();
+    assert_eq!(try_order(&with(limit(10, "100.0"), &[("orderRef", "bad")])).0, 0);
+    let words: Vec<_> = gateway.book_orders().iter().map(|o| (o.order_id, o.status)).collect();
+    let want =
+        [(1, "Inactive"), (3, "Inactive"), (6, "Submitted"), (7, "Submitted"), (10, "Submitted")].to_vec();
+    assert_eq!(words, want);
+}
+
+fn a_refused_change_leaves_the_order_as_it_was(version: u16) {
+    let gateway = gateway(|c| {
+        c.fill_size = 4.0;
+        c.part_delay = Some(Duration::from_secs(3600));
+    });
+    let mut one = client(&gateway, version, 1);
+    one.send("placeOrder", &limit(1, "100.0")).unwrap();
+    one.expect("orderStatus").unwrap();
+    let before = book_order(&gateway, 1, 1);
+    for (rejection, code) in [(Rejection::BackEnd201, 201), (Rejection::Validation321, 321)] {
+        gateway.reject_next(1, rejection);
+        one.send("placeOrder", &limit(1, "101.0")).unwrap();
+        let messages = one.fence().unwrap();
+        assert_eq!(names(&messages), ["error", "managedAccounts"]);
+        assert_eq!(messages[0].int("errorCode"), code);
+        assert_eq!(book_order(&gateway, 1, 1), before);
+    }
+    // What would happen if it were changed, is not a change.
+    one.send("placeOrder", &with(limit(1, "102.0"), &[("whatIf", "1")])).unwrap();
+    let messages = one.fence().unwrap();
+    assert_eq!(names(&messages), ["openOrder", "managedAccounts"]);
+    assert_eq!(messages[0].int("permId"), before.perm_id);
+    assert_eq!(book_order(&gateway, 1, 1), before);
+    // It lives on: it can be changed, and fills.
+    one.send("placeOrder", &limit(1, "260.0")).unwrap();
+    one.expect("commissionAndFeesReport").unwrap();
+    one.send("placeOrder", &with(limit(1, "260.0"), &[("totalQuantity", "3")])).unwrap();
+    one.expect_error(1, 201).unwrap();
+    let order = book_order(&gateway, 1, 1);
+    assert_eq!((order.quantity, order.filled, order.perm_id), (10.0, 4.0, before.perm_id));
+}
+
+fn every_id_that_was_seen_is_used_up(version: u16) {
+    let gateway = gateway(|_| {});
+    let mut one = client(&gateway, version, 1);
+    gateway.reject_next(1, Rejection::Error { code: 10_289, text: "No".into() });
+    one.send("placeOrder", &limit(3, "100.0")).unwrap();
+    one.expect_error(3, 10_289).unwrap();
+    one.send("placeOrder", &with(limit(5, "100.0"), &[("whatIf", "1")])).unwrap();
+    one.send("placeOrder", &with(limit(7, "100.0"), &[("transmit", "0")])).unwrap();
+    one.send("placeOrder", &limit(9, "100.0")).unwrap();
+    one.send("reqGlobalCancel", &Record::new()).unwrap();
+    one.expect_error(7, 202).unwrap();
+    one.expect_error(7, 161).unwrap();
+    one.expect_error(9, 202).unwrap();
+    assert_eq!(next_id(&mut one), 10);
+    // Below the next id, used or skipped, there is nothing but live orders.
+    for id in 1..=9 {
+        one.send("placeOrder", &limit(id, "100.0")).unwrap();
+        one.expect_error(id.into(), 103).unwrap();
+    }
+    for (id, code) in [(7, 10_148), (9, 10_148), (3, 10_147), (5, 10_147)] {
+        one.send("cancelOrder", &record! { orderId: id }).unwrap();
+        one.expect_error(id, code).unwrap();
+    }
+    // The discarded order is named on every global cancel, the one that was cancelled is not.
+    for _ in 0..2 {
+        one.send("reqGlobalCancel", &Record::new()).unwrap();
+        let messages = one.fence().unwrap();
+        assert_eq!(names(&messages), ["error", "managedAccounts"]);
+        assert_eq!((messages[0].int("id"), messages[0].int("errorCode")), (7, 161));
+    }
+    assert_eq!(next_id(&mut one), 10);
+}
+
+fn a_bracket_dies_with_a_parent_that_is_refused(version: u16) {
+    let gateway = gateway(|_| {});
+    let mut one = client(&gateway, version, 1);
+    gateway.reject_next(1, Rejection::BackEnd201);
+    one.send("placeOrder", &with(limit(1, "100.0"), &[("transmit", "0")])).unwrap();
+    one.expect_error(1, 201).unwrap();
+    let child = with(order(2, "AAPL", "SELL", 10, "LMT", "300.0"), &[("parentId", "1")]);
+    one.send("placeOrder", &child).unwrap();
+    one.expect_error(2, 10_006).unwrap();
+    assert_eq!(gateway.book_orders().len(), 1);
+    // A child outlives its filled parent, also when that is forgotten, and can be changed then.
+    let buy = with(order(3, "AAPL", "BUY", 10, "MKT", ""), &[("transmit", "0")]);
+    one.send("placeOrder", &buy).unwrap();
+    one.send("placeOrder", &with(child.clone(), &[("orderId", "4"), ("parentId", "3")])).unwrap();
+    one.find("the child working", |m| status(m, 4, "Submitted")).unwrap();
+    let before = book_order(&gateway, 1, 4);
+    gateway.restart_with(&Restart { forget_day: true, ..Restart::default() }).unwrap();
+    let mut one = client(&gateway, version, 1);
+    one.send("placeOrder", &with(child, &[("orderId", "4"), ("parentId", "3"), ("lmtPrice", "301.0")]))
+        .unwrap();
+    one.find("the change", |m| m.name == "openOrder" && m.float("lmtPrice") == 301.0).unwrap();
+    assert_eq!(book_order(&gateway, 1, 4), BookOrder { limit: Some(301.0), ..before });
+}
+
+fn a_master_client_hears_everybody_under_their_own_ids(version: u16) {
+    let gateway = gateway(|c| {
+        c.master_client_id = Some(77);
+        c.fill_size = 4.0;
+    });
+    let mut one = client(&gateway, version, 1);
+    let mut two = client(&gateway, version, 2);
+    let mut master = client(&gateway, version, 77);
+    for (owner, id) in [(&mut one, 1), (&mut two, 2)] {
+        owner.send("placeOrder", &limit(1, "260.0")).unwrap();
+        owner.find("Filled", |m| status(m, 1, "Filled")).unwrap();
+        owner.fence().unwrap();
+        let heard = |m: &Received| (m.name, m.payload.clone());
+        let own: Vec<_> =
+            owner.transcript.iter().filter(|m| m.name != "managedAccounts").map(heard).collect();
+        master.transcript.clear();
+        master.fence().unwrap();
+        let theirs: Vec<_> =
+            master.transcript.iter().filter(|m| m.name != "managedAccounts").map(heard).collect();
+        assert_eq!(theirs, own, "the very same messages");
+        assert_eq!(own.iter().filter(|(name, _)| *name == "execDetails").count(), 3);
+        assert_eq!(own.iter().filter(|(name, _)| *name == "commissionAndFeesReport").count(), 3);
+        for m in master.transcript.iter().filter(|m| m.name == "execDetails" || m.name == "orderStatus") {
+            assert_eq!((m.int("orderId"), m.int("clientId")), (1, id));
+        }
+    }
+    assert_eq!(one.fence().unwrap().len(), 1, "others hear of their own orders only");
+}
+
+fn chance_depends_on_the_order_alone(version: u16) {
+    let faults = OrderFaults { rejected: 300, repeated: 300, ..OrderFaults::default() };
+    let rejected = |others: bool| {
+        let gateway = gateway(|c| c.order_faults = faults);
+        let mut one = client(&gateway, version, 1);
+        let mut two = client(&gateway, version, 2);
+        for id in 1..=20 {
+            if others {
+                two.send("placeOrder", &limit(id, "99.0")).unwrap();
+                two.fence().unwrap();
+            }
+            one.send("placeOrder", &limit(id, "100.0")).unwrap();
+        }
+        one.fence().unwrap();
+        let of = |m: &Received| matches!(m.name, "openOrder" | "orderStatus" | "error");
+        let got: Vec<_> =
+            one.transcript.iter().filter(|m| of(m)).map(|m| (m.name, m.text("status").to_owned())).collect();
+        let dead = gateway.book_orders().iter().filter(|o| o.client_id == 1 && o.over).count();
+        let twice = one.transcript.iter().filter(|m| m.name == "openOrder").count() - 20 - dead;
+        (got, dead, twice)
+    };
+    let (got, dead, twice) = rejected(false);
+    assert!((1..15).contains(&dead) && (1..15).contains(&twice), "{dead} rejected, {twice} repeated");
+    assert_eq!(rejected(true).0, got);
+}
+
+#[test]
+fn a_fill_can_come_late_by_chance() {
+    let gateway = gateway(|c| {
+        c.order_faults =
+            OrderFaults { late_fills: 500, late_by: Duration::from_secs(3600), ..OrderFaults::default() };
+    });
+    let mut one = client(&gateway, LATEST, 1);
+    for id in 1..=20 {
+        one.send("placeOrder", &order(id, "AAPL", "BUY", 1, "MKT", "")).unwrap();
+    }
+    one.fence().unwrap();
+    assert!(gateway.wait_for(PATIENCE, |g| g.next_deadline().is_none_or(|t| t.0 > 3_000_000_000)));
+    let filled = gateway.book_executions().len();
+    assert!((1..20).contains(&filled), "{filled}");
 }

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::{
     config::SimConfig,
-    gateway::{Close, Cut, Gateway, Restart},
+    gateway::{Close, Cut, Gateway, RejectRule, Rejection, Restart},
     server::{self, Command, Shared},
     stats::Stats,
     view::{Arrival, BookExecution, BookOrder},
@@ -149,6 +149,26 @@ impl SimHandle {
     /// Resets the connection on which the `nth` next cancelOrder arrives.
     pub fn cut_at_cancel(&self, cut: Cut, nth: u32) {
         self.drive(|g, _| g.cut_at_cancel(cut, nth));
+    }
+
+    /// Refuses the next `n` orders; see [`Gateway::reject_next`].
+    pub fn reject_next(&self, n: u32, rejection: Rejection) {
+        self.drive(|g, _| g.reject_next(n, rejection));
+    }
+
+    /// Refuses orders by a rule; see [`Gateway::reject_orders`].
+    pub fn reject_orders(&self, rule: RejectRule) {
+        self.drive(|g, _| g.reject_orders(rule));
+    }
+
+    /// Refuses no more orders by rules.
+    pub fn clear_rejections(&self) {
+        self.drive(|g, _| g.clear_rejections());
+    }
+
+    /// Fills an order, or its next part, at once; false when the market does not allow it or there is no such order.
+    pub fn fill_now(&self, client_id: i32, order_id: i32) -> bool {
+        self.drive(|g, now| g.fill_now(now, client_id, order_id))
     }
 
     /// Sends bytes as they are to every started session.

@@ -20,8 +20,8 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-pub use config::{SimConfig, ZombieMode};
-pub use gateway::{Close, Cut, NextId, Restart};
+pub use config::{Commissions, OrderFaults, SimConfig, ZombieMode};
+pub use gateway::{Close, Cut, NextId, RejectRule, Rejection, Restart};
 pub use handle::{SimHandle, spawn};
 pub use stats::{ConnectionStats, Stats};
 pub use view::{Answered, Arrival, ArrivalKind, BookExecution, BookOrder};

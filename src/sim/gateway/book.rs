@@ -80,6 +80,8 @@ pub struct Order {
     pub status: Status,
     /// Changes with every change of the order; timers carry it.
     pub generation: u64,
+    /// The generation for which a fill is on its way; 0 when none is.
+    pub fill_due: u64,
     pub quantity: f64,
     pub filled: f64,
     pub average: f64,
@@ -113,6 +115,8 @@ pub struct Execution {
     pub buy: bool,
     /// When, UTC.
     pub time: i64,
+    /// Its commission is known.
+    pub reported: bool,
 }
 
 /// All orders and executions.
@@ -209,6 +213,7 @@ impl Order {
             fields,
             status: Status::Held,
             generation: 0,
+            fill_due: 0,
             quantity,
             filled: 0.0,
             average: 0.0,

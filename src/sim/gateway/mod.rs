@@ -24,6 +24,8 @@ mod orders;
 mod portfolio;
 mod quotes;
 mod reference;
+mod rejections;
+mod reports;
 mod requests;
 mod restart;
 mod scanner;
@@ -51,6 +53,7 @@ use crate::{
 };
 pub use cuts::Cut;
 use messages as m;
+pub use rejections::{RejectRule, Rejection};
 pub use restart::{NextId, Restart};
 use session::Session;
 
@@ -102,6 +105,8 @@ enum Timer {
     Repeat(book::Key, u64),
     /// A fill of a marketable order, if nothing happened to it since.
     Fill(book::Key, u64),
+    /// The commission of an execution is known.
+    Commission(String),
     /// An immediate-or-cancel order that did not fill.
     Expire(book::Key, u64),
     /// The cancellations of a global cancel.
@@ -128,6 +133,7 @@ pub struct Gateway {
     book: book::Book,
     arrivals: arrivals::Arrivals,
     cuts: Vec<cuts::Planned>,
+    reject_rules: Vec<RejectRule>,
     accounts: portfolio::Accounts,
     farms: Vec<conduct::Farm>,
     bulletins: Vec<news::Bulletin>,
@@ -149,6 +155,7 @@ impl Gateway {
             book: book::Book::new(config.seed),
             arrivals: arrivals::Arrivals::default(),
             cuts: Vec::new(),
+            reject_rules: Vec::new(),
             accounts: portfolio::Accounts::new(&config),
             farms: conduct::farms(),
             bulletins: news::bulletins(),
@@ -205,6 +212,7 @@ impl Gateway {
             Timer::Answer(conn, key, generation) => self.answer_late(conn, key, generation),
             Timer::Repeat(key, generation) => self.repeat_order(key, generation),
             Timer::Fill(key, generation) => self.fill(key, generation),
+            Timer::Commission(exec_id) => self.late_commission(&exec_id),
             Timer::Expire(key, generation) => self.expire(key, generation),
             Timer::CancelAll => self.cancel_all(),
             Timer::Drift(step) => self.drift(step),

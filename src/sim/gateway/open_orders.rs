@@ -28,8 +28,15 @@ impl Gateway {
 
     /// The pair of messages 5 and 3 to everybody who hears of the order.
     pub(super) fn announce(&mut self, key: Key) {
+        let again = self.book.get(key).is_some_and(|o| {
+            let state = o.filled.to_bits() ^ o.status as u64;
+            self.by_chance(self.config.order_faults.repeated, key, [23, state])
+        });
         for conn in self.audience(key) {
             self.show_order(conn, key);
+            if again {
+                self.show_order(conn, key);
+            }
         }
     }
 
@@ -219,7 +226,7 @@ impl Gateway {
             values.set("reqId", id);
             self.send(conn, m::EXECUTION, &values);
         }
-        for execution in &found {
+        for execution in found.iter().filter(|e| e.reported) {
             self.send(conn, m::COMMISSION, &execution.commission);
         }
         self.send(conn, m::EXECUTIONS_END, &record! { reqId: id });
