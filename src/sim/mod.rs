@@ -1,12 +1,15 @@
 //! A simulated Gateway: answers API clients as Interactive Brokers Gateway does, with a market of its own.
 //!
 //! Owns: `gateway`, the state machine; `server`, the sockets and the clock around it; `handle`, what tests see and
-//! do from outside; `client`, a scripted client for tests. May not know: `core`, `shell`.
+//! do from outside; `control` and `commands`, the same
+//! over TCP; `client`, a scripted client for tests. May not know: `core`, `shell`.
 //! Driven by: `twsmux sim`, `run --upstream sim`, tests and fuzzers.
 
 pub mod client;
 mod clock;
+mod commands;
 mod config;
+pub mod control;
 pub mod gateway;
 mod handle;
 pub mod instruments;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// A connection as the Gateway knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ConnectionStats {
     /// Its number, counted from 1 over the life of the Gateway.
     pub id: u64,
@@ -26,7 +26,7 @@ pub struct ConnectionStats {
 }
 
 /// Counters over the life of a simulated Gateway, restarts of its listener included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Stats {
     /// Connections ever accepted.
     pub accepted: u64,

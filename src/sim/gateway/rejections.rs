@@ -64,7 +64,7 @@ impl Gateway {
     /// Refuses orders from now on; the oldest rule that fits counts. At most [`limits::MAX_SIM_PLANS`] rules are
     /// kept.
     pub fn reject_orders(&mut self, rule: RejectRule) {
-        if self.reject_rules.len() < limits::MAX_SIM_PLANS {
+        if rule.times != Some(0) && self.reject_rules.len() < limits::MAX_SIM_PLANS {
             self.reject_rules.push(rule);
         }
     }
@@ -109,8 +109,7 @@ impl Gateway {
     fn rule_for(&mut self, order: &Order) -> Option<Rejection> {
         let symbol = self.instruments.by_id(order.con_id).map_or(order.text("symbol"), |i| &i.symbol);
         let fits = |rule: &RejectRule| {
-            rule.times != Some(0)
-                && rule.client_id.is_none_or(|id| id == order.key.0)
+            rule.client_id.is_none_or(|id| id == order.key.0)
                 && rule.symbol.as_ref().is_none_or(|s| s == symbol)
                 && rule.order_ref.as_ref().is_none_or(|r| r == order.text("orderRef"))
         };

@@ -16,6 +16,12 @@ impl Gateway {
         self.book.orders().map(|o| order(o, symbol(o))).collect()
     }
 
+    /// The contract of a symbol: the stock, where there are several.
+    pub fn con_id_of(&self, symbol: &str) -> Option<i64> {
+        let all = || self.instruments.all().iter().filter(|i| i.symbol == symbol);
+        all().find(|i| i.sec_type == "STK").or_else(|| all().next()).map(|i| i.con_id)
+    }
+
     /// Every execution in the book, oldest first.
     pub fn book_executions(&self) -> Vec<BookExecution> {
         self.book.executions.iter().map(execution).collect()
