@@ -127,6 +127,15 @@ pub const STALE_VIEW: Duration = Duration::from_secs(10);
 /// Shortest distance of two looks at the kernel's socket table for the sake of a scrape.
 pub const SOCKET_TABLE_DISTANCE: Duration = Duration::from_secs(3);
 
+/// Messages about orders that a simulated Gateway remembers.
+pub const MAX_SIM_ARRIVALS: usize = 100_000;
+/// Faults of one kind that may be planned at once in a simulated Gateway.
+pub const MAX_SIM_PLANS: usize = 1000;
+/// Connections to the control endpoint of a simulated Gateway at once; one more is told so and closed.
+pub const MAX_SIM_CONTROLS: usize = 16;
+/// Bytes of a line of the control endpoint, its end included.
+pub const MAX_SIM_CONTROL_LINE: usize = 64 << 10;
+
 /// Bytes of historical data that are kept until the message with the rest of it comes, over all clients.
 pub const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 

@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     process::ExitCode,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,6 +17,9 @@ pub struct SimArgs {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:4002")]
     listen: SocketAddr,
+    /// Let tests drive it: commands, one JSON object per line, on this loopback address; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    control: Option<SocketAddr>,
     /// Highest server version to offer, 100 to 226
     #[arg(long, value_name = "N", default_value_t = 176, value_parser = clap::value_parser!(u16).range(100..=i64::from(sim::LATEST)))]
     max_server_version: u16,
@@ -122,10 +126,14 @@ impl SimArgs {
 pub fn run(args: &SimArgs) -> ExitCode {
     crate::telemetry::init_logs();
     let handle = match sim::spawn(args.config()) {
-        Ok(handle) => handle,
+        Ok(handle) => Arc::new(handle),
         Err(error) => return super::fail(1, format!("cannot listen on {}: {error}", args.listen)),
     };
-    println!("ready sim={} version={}", handle.address(), handle.version());
+    let control = match args.control.map(|address| sim::control::serve(address, handle.clone())).transpose() {
+        Ok(address) => address.map(|a| format!(" control={a}")).unwrap_or_default(),
+        Err(error) => return super::fail(1, format!("cannot take commands: {error}")),
+    };
+    println!("ready sim={} version={}{control}", handle.address(), handle.version());
     match wait_for_signal() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(1, format!("cannot wait for signals: {error}")),

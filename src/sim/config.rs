@@ -30,6 +30,31 @@ impl ZombieMode {
     }
 }
 
+/// When the commission report of an execution comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Commissions {
+    /// After the execution and the order's new state, at once.
+    #[default]
+    After,
+    /// Before the execution.
+    Before,
+    /// So long after the execution. Until then it is not among the answers to reqExecutions either.
+    Late(Duration),
+}
+
+/// What goes wrong with orders by chance. It depends on the seed and on the order, not on what other clients do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct OrderFaults {
+    /// Orders and changes, out of a thousand, that the order back end rejects.
+    pub rejected: u32,
+    /// Pairs of openOrder and orderStatus, out of a thousand, that come twice at once with the same bytes.
+    pub repeated: u32,
+    /// Executions, out of a thousand, that come late.
+    pub late_fills: u32,
+    /// How late.
+    pub late_by: Duration,
+}
+
 /// All that can be chosen about a simulated Gateway.
 #[derive(Clone, Debug)]
 pub struct SimConfig {
@@ -120,6 +145,12 @@ pub struct SimConfig {
     pub double_summary: bool,
     /// Quantity of one fill at most; a larger order fills in several executions.
     pub fill_size: f64,
+    /// Time between two executions of one order; that from placing to filling when `None`.
+    pub part_delay: Option<Duration>,
+    /// When commission reports come.
+    pub commissions: Commissions,
+    /// What goes wrong with orders by chance.
+    pub order_faults: OrderFaults,
     /// Size of the scanner parameters, bytes (a real one sends 1.8 MB).
     pub scanner_parameters_size: usize,
 }
@@ -170,6 +201,9 @@ impl Default for SimConfig {
             pending_cancel: false,
             double_summary: false,
             fill_size: 1000.0,
+            part_delay: None,
+            commissions: Commissions::After,
+            order_faults: OrderFaults::default(),
             scanner_parameters_size: 200_000,
         }
     }

@@ -12,9 +12,10 @@ use tokio::sync::mpsc;
 
 use super::{
     config::SimConfig,
-    gateway::{Close, Gateway},
+    gateway::{Close, Cut, Gateway, RejectRule, Rejection, Restart},
     server::{self, Command, Shared},
     stats::Stats,
+    view::{Arrival, BookExecution, BookOrder},
 };
 use crate::time::Time;
 
@@ -62,22 +63,47 @@ impl SimHandle {
         self.shared.lock().stats().clone()
     }
 
+    /// Every order in the book, also those that are over, by client id and order id.
+    pub fn book_orders(&self) -> Vec<BookOrder> {
+        self.shared.lock().book_orders()
+    }
+
+    /// Every execution in the book, oldest first.
+    pub fn book_executions(&self) -> Vec<BookExecution> {
+        self.shared.lock().book_executions()
+    }
+
+    /// Messages about orders as they arrived, oldest first; see [`Gateway::arrivals`].
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.shared.lock().arrivals()
+    }
+
+    /// Waits until something holds; false when the time is over before.
+    pub fn wait_for(&self, timeout: Duration, mut holds: impl FnMut(&Gateway) -> bool) -> bool {
+        let end = Instant::now() + timeout;
+        let mut gateway = self.shared.lock();
+        while !holds(&gateway) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.shared.changed.wait_timeout(gateway, left);
+            gateway = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
     /// Waits until the statistics are as wanted.
     ///
     /// # Errors
     /// The statistics as they are when the time is over.
     pub fn wait(&self, timeout: Duration, wanted: impl Fn(&Stats) -> bool) -> Result<Stats, Box<Stats>> {
-        let end = Instant::now() + timeout;
-        let mut gateway = self.shared.lock();
-        while !wanted(gateway.stats()) {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Box::new(gateway.stats().clone()));
-            }
-            let waited = self.shared.changed.wait_timeout(gateway, left);
-            gateway = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        Ok(gateway.stats().clone())
+        let mut found = None;
+        self.wait_for(timeout, |gateway| {
+            found = wanted(gateway.stats()).then(|| gateway.stats().clone());
+            found.is_some()
+        });
+        found.ok_or_else(|| Box::new(self.stats()))
     }
 
     /// Does anything to the state machine; what it has to send then goes out.
@@ -113,6 +139,36 @@ impl SimHandle {
     /// Later greetings are answered only after this time.
     pub fn delay_handshakes(&self, delay: Duration) {
         self.configure(|c| c.handshake_delay = delay);
+    }
+
+    /// Resets the connection on which the `nth` next placeOrder arrives; see [`Gateway::cut_at_order`].
+    pub fn cut_at_order(&self, cut: Cut, nth: u32) {
+        self.drive(|g, _| g.cut_at_order(cut, nth));
+    }
+
+    /// Resets the connection on which the `nth` next cancelOrder arrives.
+    pub fn cut_at_cancel(&self, cut: Cut, nth: u32) {
+        self.drive(|g, _| g.cut_at_cancel(cut, nth));
+    }
+
+    /// Refuses the next `n` orders; see [`Gateway::reject_next`].
+    pub fn reject_next(&self, n: u32, rejection: Rejection) {
+        self.drive(|g, _| g.reject_next(n, rejection));
+    }
+
+    /// Refuses orders by a rule; see [`Gateway::reject_orders`].
+    pub fn reject_orders(&self, rule: RejectRule) {
+        self.drive(|g, _| g.reject_orders(rule));
+    }
+
+    /// Refuses no more orders by rules.
+    pub fn clear_rejections(&self) {
+        self.drive(|g, _| g.clear_rejections());
+    }
+
+    /// Fills an order, or its next part, at once; false when the market does not allow it or there is no such order.
+    pub fn fill_now(&self, client_id: i32, order_id: i32) -> bool {
+        self.drive(|g, now| g.fill_now(now, client_id, order_id))
     }
 
     /// Sends bytes as they are to every started session.
@@ -182,9 +238,17 @@ impl SimHandle {
     /// # Errors
     /// As [`SimHandle::accept_connections`].
     pub fn restart(&self) -> io::Result<()> {
+        self.restart_with(&Restart::default())
+    }
+
+    /// The same with something different afterwards; see [`Restart`].
+    ///
+    /// # Errors
+    /// As [`SimHandle::accept_connections`].
+    pub fn restart_with(&self, how: &Restart) -> io::Result<()> {
         self.refuse_connections()?;
-        self.close_all(Close::Reset);
-        self.accept_connections()
+        self.drive(|g, now| g.restart(now, how));
+        if how.stay_down { Ok(()) } else { self.accept_connections() }
     }
 
     fn listen(&self, on: bool) -> io::Result<()> {

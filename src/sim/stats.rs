@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 /// A connection as the Gateway knows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ConnectionStats {
     /// Its number, counted from 1 over the life of the Gateway.
     pub id: u64,
@@ -26,7 +26,7 @@ pub struct ConnectionStats {
 }
 
 /// Counters over the life of a simulated Gateway, restarts of its listener included.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Stats {
     /// Connections ever accepted.
     pub accepted: u64,
@@ -70,6 +70,10 @@ pub struct Stats {
     pub orders_modified: u64,
     /// Executions made.
     pub executions: u64,
+    /// Connections that were cut around an order.
+    pub cuts: u64,
+    /// Messages about orders that were recorded and forgotten again, because there were too many.
+    pub arrivals_dropped: u64,
     /// Market data, tick-by-tick, bar and depth subscriptions that are active now.
     pub lines: u64,
     /// Every connection, oldest first.

@@ -80,6 +80,8 @@ pub struct Order {
     pub status: Status,
     /// Changes with every change of the order; timers carry it.
     pub generation: u64,
+    /// The generation for which a fill is on its way; 0 when none is.
+    pub fill_due: u64,
     pub quantity: f64,
     pub filled: f64,
     pub average: f64,
@@ -113,6 +115,8 @@ pub struct Execution {
     pub buy: bool,
     /// When, UTC.
     pub time: i64,
+    /// Its commission is known.
+    pub reported: bool,
 }
 
 /// All orders and executions.
@@ -122,6 +126,8 @@ pub struct Book {
     pub executions: Vec<Execution>,
     next_ids: BTreeMap<i32, i32>,
     next_perm_id: i64,
+    /// Executions ever made: their ids are not used again after the book was emptied.
+    executed: u64,
     seed: u64,
 }
 
@@ -131,6 +137,7 @@ impl Book {
             orders: BTreeMap::new(),
             executions: Vec::new(),
             next_ids: BTreeMap::new(),
+            executed: 0,
             next_perm_id: 1_700_000_000 + rng::below(90_000_000, seed, &[7]) as i64,
             seed,
         }
@@ -140,12 +147,21 @@ impl Book {
         self.orders.get(&key)
     }
 
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values()
+    }
+
     pub fn get_mut(&mut self, key: Key) -> Option<&mut Order> {
         self.orders.get_mut(&key)
     }
 
     pub fn insert(&mut self, order: Order) {
         self.orders.insert(order.key, order);
+    }
+
+    /// Removes the orders that `wanted` picks, as if they had never been.
+    pub fn forget(&mut self, wanted: impl Fn(&Order) -> bool) {
+        self.orders.retain(|_, o| !wanted(o));
     }
 
     /// The orders that `wanted` picks, by client id and order id.
@@ -165,6 +181,12 @@ impl Book {
     pub fn saw(&mut self, client: i32, id: i32, first: i32) {
         let next = self.next_id(client, first).max(id.saturating_add(1));
         self.next_ids.insert(client, next);
+    }
+
+    /// Number of a new execution, counted from 1.
+    pub fn new_execution(&mut self) -> u64 {
+        self.executed += 1;
+        self.executed
     }
 
     pub fn new_perm_id(&mut self) -> i64 {
@@ -191,6 +213,7 @@ impl Order {
             fields,
             status: Status::Held,
             generation: 0,
+            fill_due: 0,
             quantity,
             filled: 0.0,
             average: 0.0,

@@ -1,6 +1,8 @@
 //! What happens to orders at the exchange: triggers, fills, expiry, cancellation, and what follows for their
 //! families (LIVE.md 3).
 
+use std::time::Duration;
+
 use super::{
     ConnId, Gateway, Timer,
     accounts::UNSET,
@@ -12,6 +14,7 @@ use crate::{
         clock,
         instruments::{Instrument, number, quantity},
         rng,
+        view::Answered,
     },
     time::Time,
 };
@@ -73,16 +76,42 @@ impl Gateway {
             self.announce(key);
         }
         let Some(order) = self.book.get(key) else { return false };
-        let generation = order.generation;
         if self.fill_price(order).is_none() {
             return false;
         }
-        self.later(self.config.fill_delay, Timer::Fill(key, generation));
+        // The next part of an order comes when it comes, however often the market moves until then.
+        if order.fill_due != order.generation {
+            self.fill_after(key, self.config.fill_delay);
+        }
         true
     }
 
+    fn fill_after(&mut self, key: Key, mut delay: Duration) {
+        let Some(order) = self.book.get_mut(key) else { return };
+        let generation = order.generation;
+        order.fill_due = generation;
+        let filled = order.filled.to_bits();
+        let faults = self.config.order_faults;
+        if self.by_chance(faults.late_fills, key, [22, filled]) {
+            delay += faults.late_by;
+        }
+        self.later(delay, Timer::Fill(key, generation));
+    }
+
+    /// Fills an order, or its next part, at once; false when the market does not allow it or there is no such order.
+    pub fn fill_now(&mut self, now: Time, client_id: i32, order_id: i32) -> bool {
+        self.advance(now);
+        let key = (client_id, order_id);
+        let Some(generation) = self.book.get(key).map(|o| o.generation) else { return false };
+        let before = self.book.executions.len();
+        self.fill(key, generation);
+        self.book.executions.len() > before
+    }
+
     pub(super) fn fill(&mut self, key: Key, generation: u64) {
-        let Some(order) = self.book.get(key).filter(|o| o.generation == generation).cloned() else { return };
+        let Some(order) = self.book.get_mut(key).filter(|o| o.generation == generation) else { return };
+        order.fill_due = 0;
+        let order = order.clone();
         let Some(price) = self.fill_price(&order) else { return };
         let Some(i) = self.instruments.by_id(order.con_id).cloned() else { return };
         let by_cash = order.quantity <= 0.0;
@@ -110,28 +139,18 @@ impl Gateway {
             }
         });
         let Some(order) = self.book.get(key).cloned() else { return };
-        let execution = self.execution(&order, &i, (shares, price), fee, realized);
-        self.book.executions.push(execution.clone());
+        let number_of = self.book.new_execution();
+        let execution = self.execution(&order, &i, (shares, price), fee, realized, number_of);
+        self.book.executions.push(execution);
         self.stats.executions += 1;
-        let audience = self.audience(key);
-        let mut live = execution.values.clone();
-        live.set("reqId", -1);
-        for conn in &audience {
-            self.send(*conn, m::EXECUTION, &live);
-        }
+        self.tell_execution(key);
         let done = order.status == Status::Filled;
-        if done {
-            self.announce_without_commission(key);
-        }
-        self.announce(key);
-        for conn in &audience {
-            self.send(*conn, m::COMMISSION, &execution.commission);
-        }
         self.announce_position(&order.account, order.con_id);
         if done {
             self.after_fill(key);
         } else {
-            self.later(self.config.fill_delay, Timer::Fill(key, order.generation));
+            let delay = self.config.part_delay.unwrap_or(self.config.fill_delay);
+            self.fill_after(key, delay);
         }
     }
 
@@ -142,8 +161,8 @@ impl Gateway {
         (shares, price): (f64, f64),
         fee: f64,
         realized: Option<f64>,
+        number_of: u64,
     ) -> Execution {
-        let number_of = self.book.executions.len() as u64 + 1;
         let tag = rng::hash(self.config.seed, &[order.perm_id as u64]) as u32;
         let exec_id = format!("{tag:08x}.{:08x}.{number_of:02}.01", order.perm_id as u32);
         let exchange = if i.sec_type == "STK" {
@@ -192,6 +211,7 @@ impl Gateway {
             sec_type: i.sec_type.into(),
             buy,
             time: wall,
+            reported: true,
         }
     }
 
@@ -256,20 +276,25 @@ impl Gateway {
 
     pub(super) fn global_cancel(&mut self, conn: ConnId) {
         let Some(client) = self.session(conn).and_then(|s| s.client_id) else { return };
+        self.decide(Answered::Accepted);
         for key in self.book.keys(|o| o.key.0 == client && o.remembered_dead) {
-            let perm_id = self.book.get(key).map_or(0, |o| o.perm_id);
-            let text = format!(
-                "Cancel attempted when order is not in a cancellable state.  Order permId ={perm_id}"
-            );
-            self.error(conn, key.1, 161, &text);
+            self.not_cancellable(conn, key);
         }
         // What was never transmitted is discarded.
         for key in self.book.keys(|o| o.key.0 == client && o.status == Status::Held) {
             self.kill(key, "Order was discarded.", "Cancelled by System:\nOrder was discarded.");
+            self.not_cancellable(conn, key);
         }
         if !self.book.keys(|o| o.status.is_working()).is_empty() {
             self.later(self.config.global_cancel_delay, Timer::CancelAll);
         }
+    }
+
+    fn not_cancellable(&mut self, conn: ConnId, key: Key) {
+        let perm_id = self.book.get(key).map_or(0, |o| o.perm_id);
+        let text =
+            format!("Cancel attempted when order is not in a cancellable state.  Order permId ={perm_id}");
+        self.error(conn, key.1, 161, &text);
     }
 
     /// All working orders of all clients, in no meaningful order.

@@ -8,8 +8,10 @@
 //! random value depends on what other clients asked for.
 
 mod accounts;
+mod arrivals;
 mod book;
 mod conduct;
+mod cuts;
 mod depth;
 mod faults;
 mod fills;
@@ -22,13 +24,17 @@ mod orders;
 mod portfolio;
 mod quotes;
 mod reference;
+mod rejections;
+mod reports;
 mod requests;
+mod restart;
 mod scanner;
 mod session;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod ticks;
+mod view;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -45,7 +51,10 @@ use crate::{
     time::Time,
     wire::{frame, text::Form},
 };
+pub use cuts::Cut;
 use messages as m;
+pub use rejections::{RejectRule, Rejection};
+pub use restart::{NextId, Restart};
 use session::Session;
 
 /// A connection; counted from 1 and never reused.
@@ -96,6 +105,8 @@ enum Timer {
     Repeat(book::Key, u64),
     /// A fill of a marketable order, if nothing happened to it since.
     Fill(book::Key, u64),
+    /// The commission of an execution is known.
+    Commission(String),
     /// An immediate-or-cancel order that did not fill.
     Expire(book::Key, u64),
     /// The cancellations of a global cancel.
@@ -120,6 +131,9 @@ pub struct Gateway {
     counter: u64,
     instruments: Instruments,
     book: book::Book,
+    arrivals: arrivals::Arrivals,
+    cuts: Vec<cuts::Planned>,
+    reject_rules: Vec<RejectRule>,
     accounts: portfolio::Accounts,
     farms: Vec<conduct::Farm>,
     bulletins: Vec<news::Bulletin>,
@@ -139,6 +153,9 @@ impl Gateway {
         Gateway {
             instruments: Instruments::new(config.generated_symbols),
             book: book::Book::new(config.seed),
+            arrivals: arrivals::Arrivals::default(),
+            cuts: Vec::new(),
+            reject_rules: Vec::new(),
             accounts: portfolio::Accounts::new(&config),
             farms: conduct::farms(),
             bulletins: news::bulletins(),
@@ -195,6 +212,7 @@ impl Gateway {
             Timer::Answer(conn, key, generation) => self.answer_late(conn, key, generation),
             Timer::Repeat(key, generation) => self.repeat_order(key, generation),
             Timer::Fill(key, generation) => self.fill(key, generation),
+            Timer::Commission(exec_id) => self.late_commission(&exec_id),
             Timer::Expire(key, generation) => self.expire(key, generation),
             Timer::CancelAll => self.cancel_all(),
             Timer::Drift(step) => self.drift(step),

@@ -12,6 +12,7 @@ use crate::{
     sim::{
         clock,
         instruments::{number, quantity},
+        view::Answered,
     },
     time::Time,
 };
@@ -27,8 +28,15 @@ impl Gateway {
 
     /// The pair of messages 5 and 3 to everybody who hears of the order.
     pub(super) fn announce(&mut self, key: Key) {
+        let again = self.book.get(key).is_some_and(|o| {
+            let state = o.filled.to_bits() ^ o.status as u64;
+            self.by_chance(self.config.order_faults.repeated, key, [23, state])
+        });
         for conn in self.audience(key) {
             self.show_order(conn, key);
+            if again {
+                self.show_order(conn, key);
+            }
         }
     }
 
@@ -218,7 +226,7 @@ impl Gateway {
             values.set("reqId", id);
             self.send(conn, m::EXECUTION, &values);
         }
-        for execution in &found {
+        for execution in found.iter().filter(|e| e.reported) {
             self.send(conn, m::COMMISSION, &execution.commission);
         }
         self.send(conn, m::EXECUTIONS_END, &record! { reqId: id });
@@ -229,10 +237,10 @@ impl Gateway {
         let Some(client) = self.session(conn).and_then(|s| s.client_id) else { return };
         let id = r.int("id").unwrap_or(-1) as i32;
         if id < self.next_order_id(client) {
-            return self.error(conn, id, 103, "Duplicate order id");
+            return self.refuse_order(conn, id, 103, "Duplicate order id");
         }
         self.book.saw(client, id, self.config.first_order_id);
-        let Some(i) = self.resolve(conn, id, &r) else { return };
+        let Some(i) = self.resolve(conn, id, &r) else { return self.decide(Answered::Refused(200)) };
         let amount = r.float("exerciseQuantity").unwrap_or_default();
         let account = match r.get("account") {
             None | Some("") => self.config.accounts[0].clone(),
@@ -241,14 +249,17 @@ impl Gateway {
         let held =
             self.accounts.get(&account).and_then(|a| a.positions.get(&i.con_id)).map_or(0.0, |p| p.quantity);
         if i.sec_type != "OPT" || amount < 1.0 || held < amount {
+            self.decide(Answered::Refused(322));
             return self.processing(conn, id, "Exercise is not possible: not enough long positions");
         }
         let under = self.instruments.by_id(i.under).map_or(0.0, |u| u.price);
         let inside = if i.right == "C" { under > i.strike } else { under < i.strike };
         if !inside && !r.flag("override") {
+            self.decide(Answered::Refused(322));
             self.processing(conn, id, "Option is not in the money");
             return self.back_end_error(conn, id, 202, "Order Canceled - reason:");
         }
+        self.decide(Answered::Accepted);
         r.set("action", "BUY").set("orderType", "MKT").set("tif", "DAY").set("orderId", id);
         r.set("totalQuantity", quantity(amount));
         let mut order = Order::new((client, id), self.book.new_perm_id(), i.con_id, account, r);

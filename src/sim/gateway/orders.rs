@@ -5,12 +5,14 @@ use std::time::Duration;
 use super::{
     ConnId, Gateway, Timer,
     book::{Key, Order, Status},
+    rejections::Objection,
 };
 use crate::{
     protocol::layout::Record,
     sim::{
         clock,
         instruments::{number, quantity},
+        view::Answered,
     },
 };
 
@@ -69,24 +71,29 @@ impl Gateway {
         let Some(client) = self.session(conn).and_then(|s| s.client_id) else { return };
         let id = fields.int("orderId").unwrap_or(-1) as i32;
         let key = (client, id);
-        if self.book.get(key).is_some() {
+        let next = self.next_order_id(client);
+        // Above the next id there is nothing to change unless that id went back: the client means a new order.
+        let known = self.book.get(key).filter(|o| id < next || !o.status.is_over());
+        if known.is_some() {
             return self.modify_order(conn, key, fields);
         }
-        if id < self.next_order_id(client) {
-            return self.error(conn, id, 103, "Duplicate order id");
+        if id < next || self.book.get(key).is_some() {
+            return self.refuse_order(conn, id, 103, "Duplicate order id");
         }
         // From here on the id is used up, also by orders that are refused (LIVE.md 1.10).
         self.book.saw(client, id, self.config.first_order_id);
         let mut order = match self.make_order(key, fields) {
             Ok(order) => order,
-            Err((code, text)) => return self.back_end_error(conn, id, code, &text),
+            Err((code, text)) => return self.back_end_refusal(conn, id, code, &text),
         };
         if order.fields.flag("whatIf") {
+            self.decide(Answered::Accepted);
             return self.show_what_if(conn, &order);
         }
-        if let Some(reason) = self.rejection(&order) {
-            return self.reject(order, &reason);
+        if let Some(objection) = self.objection(&order) {
+            return self.reject(conn, order, &objection);
         }
+        self.decide(Answered::Accepted);
         self.stats.orders_placed += 1;
         let transmit = order.fields.flag("transmit");
         order.status = Status::Held;
@@ -172,8 +179,11 @@ impl Gateway {
             _ => return invalid("Invalid account code"),
         };
         let parent = fields.int("parentId").unwrap_or_default() as i32;
-        if parent != 0 {
-            match self.book.get((key.0, parent)) {
+        // A child outlives its parent in the book when the day is forgotten.
+        let is_child = self.book.get(key).is_some_and(|o| o.parent == parent);
+        if parent != 0 && !is_child {
+            let dead = |o: &&Order| matches!(o.status, Status::Cancelled | Status::Inactive);
+            match self.book.get((key.0, parent)).filter(|o| !dead(o)) {
                 None => return refuse(10006, "Missing parent order"),
                 Some(p) if kind == "TRAIL" && p.text("orderType") == "MKT" => {
                     let text = "Trailing stop orders can be attached to limit or stop-limit orders only.";
@@ -183,53 +193,19 @@ impl Gateway {
             }
         }
         let mut order = Order::new(key, self.book.new_perm_id(), con_id, account, fields);
-        if let Some(p) = self.book.get((key.0, parent)).filter(|_| parent != 0) {
+        let known = self.book.get((key.0, parent)).map(|p| p.perm_id);
+        let parent_perm_id = known.or(self.book.get(key).map(|o| o.parent_perm_id));
+        if parent != 0
+            && let Some(perm_id) = parent_perm_id
+        {
             order.parent = parent;
-            order.parent_perm_id = p.perm_id;
+            order.parent_perm_id = perm_id;
             // The children of one parent cancel each other: their group is the parent's permanent id.
             if order.text("ocaGroup").is_empty() {
-                order.fields.set("ocaGroup", p.perm_id);
+                order.fields.set("ocaGroup", perm_id);
             }
         }
         Ok(order)
-    }
-
-    /// What the order back end finds wrong with an order that is well formed.
-    fn rejection(&self, order: &Order) -> Option<String> {
-        let i = self.instruments.by_id(order.con_id)?;
-        if order.text("tif") == "FOK" {
-            let text = "The time-in-force FOK is invalid for this combination of exchange and security type.";
-            return Some(text.into());
-        }
-        // What closes a position needs no margin.
-        let account = self.accounts.get(&order.account)?;
-        let held = account.positions.get(&i.con_id).map_or(0.0, |p| p.quantity);
-        let closes = if order.buys() { -held } else { held };
-        let opened = (order.quantity - closes.max(0.0)).max(0.0);
-        let rate = if i.sec_type == "FUT" { 0.1 } else { 0.25 };
-        let margin = opened * order.price("lmtPrice").unwrap_or(i.price) * i.unit() * rate;
-        let equity = account.net_liquidation(&self.instruments);
-        (margin > equity).then(|| {
-            format!(
-                "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE \
-                 [{equity:.2} USD] MUST EXCEED THE INITIAL MARGIN [{margin:.2} USD]"
-            )
-        })
-    }
-
-    /// Inactive pairs around a 201.
-    fn reject(&mut self, mut order: Order, reason: &str) {
-        let key = order.key;
-        order.status = Status::Inactive;
-        order.remembered_dead = true;
-        order.completed_status = format!("Rejected by System:\n{reason}");
-        order.completed_time = self.completed_time();
-        self.book.insert(order);
-        self.announce(key);
-        for conn in self.audience(key) {
-            self.back_end_error(conn, key.1, 201, &format!("Order rejected - reason:{reason}"));
-        }
-        self.announce(key);
     }
 
     /// Sends an order and everything that waited with it to the exchange.
@@ -326,10 +302,10 @@ impl Gateway {
             // A real one says nothing to this.
             Status::Filled => return,
             Status::Cancelled | Status::Inactive => {
-                return self.error(conn, key.1, 103, "Duplicate order id");
+                return self.refuse_order(conn, key.1, 103, "Duplicate order id");
             }
             Status::PendingCancel => {
-                return self.back_end_error(
+                return self.back_end_refusal(
                     conn,
                     key.1,
                     105,
@@ -340,21 +316,28 @@ impl Gateway {
         }
         let mut new = match self.make_order(key, fields) {
             Ok(order) => order,
-            Err((code, text)) => return self.back_end_error(conn, key.1, code, &text),
+            Err((code, text)) => return self.back_end_refusal(conn, key.1, code, &text),
         };
         if new.con_id != old.con_id || new.fields.get("action") != old.fields.get("action") {
-            return self.back_end_error(
+            return self.back_end_refusal(
                 conn,
                 key.1,
                 105,
                 "Order being modified does not match original order",
             );
         }
-        if let Some(reason) = self.rejection(&new) {
-            return self.back_end_error(conn, key.1, 201, &format!("Order rejected - reason:{reason}"));
-        }
-        let transmit = new.fields.flag("transmit");
         new.perm_id = old.perm_id;
+        if new.fields.flag("whatIf") {
+            self.decide(Answered::Accepted);
+            return self.show_what_if(conn, &new);
+        }
+        let too_small = (new.quantity <= old.filled && old.filled > 0.0)
+            .then(|| Objection::BackEnd("The quantity is not above what was filled.".into()));
+        if let Some(objection) = too_small.or_else(|| self.objection(&new)) {
+            return self.reject_change(conn, key.1, &objection);
+        }
+        self.decide(Answered::Accepted);
+        let transmit = new.fields.flag("transmit");
         new.filled = old.filled;
         new.average = old.average;
         new.last_price = old.last_price;
@@ -379,17 +362,19 @@ impl Gateway {
         let key = (client, id);
         let Some(order) = self.book.get(key).filter(|o| !o.manual || o.bound) else {
             let text = format!("OrderId {id} that needs to be cancelled is not found.");
-            return self.error(conn, id, 10147, &text);
+            return self.refuse_order(conn, id, 10147, &text);
         };
-        match order.status {
+        let status = order.status;
+        match status {
             Status::PendingCancel | Status::Cancelled | Status::Inactive | Status::Filled => {
-                let word = order.status.word();
+                let word = status.word();
                 let text =
                     format!("OrderId {id} that needs to be cancelled cannot be cancelled, state: {word}.");
-                self.error(conn, id, 10148, &text);
+                self.refuse_order(conn, id, 10148, &text);
             }
             Status::Held | Status::PreSubmitted | Status::Submitted => {
-                if self.config.pending_cancel && order.status != Status::Held {
+                self.decide(Answered::Accepted);
+                if self.config.pending_cancel && status != Status::Held {
                     self.change(key, |o| o.status = Status::PendingCancel);
                     self.announce(key);
                     self.announce(key);

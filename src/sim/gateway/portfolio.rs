@@ -32,6 +32,8 @@ pub struct Account {
 #[derive(Debug)]
 pub struct Accounts {
     pub list: Vec<Account>,
+    /// Accounts that are not managed any more, with what they hold.
+    former: Vec<Account>,
 }
 
 /// A row of account values: key, value, currency.
@@ -39,9 +41,16 @@ pub type Value = (&'static str, String, &'static str);
 
 impl Accounts {
     pub fn new(config: &SimConfig) -> Self {
+        let mut accounts = Accounts { list: Vec::new(), former: Vec::new() };
+        accounts.manage(config);
+        accounts
+    }
+
+    /// Makes the list that of the configuration: accounts that were there before keep what they hold.
+    pub fn manage(&mut self, config: &SimConfig) {
         let holdings: &[(i64, f64, f64)] =
             if config.initial_positions { &[(272_093, 100.0, 400.0), (756_733, 50.0, 580.0)] } else { &[] };
-        let account = |name: &String| Account {
+        let fresh = |name: &String| Account {
             name: name.clone(),
             cash: 1_000_000.0,
             positions: holdings
@@ -51,7 +60,12 @@ impl Accounts {
                 })
                 .collect(),
         };
-        Accounts { list: config.accounts.iter().map(account).collect() }
+        let mut known: Vec<_> = self.list.drain(..).chain(self.former.drain(..)).collect();
+        for name in &config.accounts {
+            let at = known.iter().position(|a| a.name == *name);
+            self.list.push(at.map_or_else(|| fresh(name), |at| known.remove(at)));
+        }
+        self.former = known;
     }
 
     pub fn get(&self, name: &str) -> Option<&Account> {

@@ -1,7 +1,10 @@
 //! Which request is answered where.
 
 use super::{ConnId, Gateway, subscriptions::req_id};
-use crate::protocol::{layout::Record, model::Request};
+use crate::{
+    protocol::{layout::Record, model::Request},
+    sim::view::Answered,
+};
 
 /// What a read-only API refuses.
 const WRITES: [&str; 9] = [
@@ -21,6 +24,7 @@ impl Gateway {
         let name = request.message.name;
         if self.config.read_only && WRITES.contains(&name) {
             let id = r.int("orderId").or(r.int("id")).unwrap_or(-1) as i32;
+            self.decide(Answered::Refused(321));
             return self.validation(conn, id, "The API interface is currently in Read-Only mode.");
         }
         let key = (request.message.id, req_id(&r));

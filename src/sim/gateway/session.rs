@@ -10,13 +10,13 @@ use std::{
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Close, ConnId, Gateway, Timer, m,
+    Close, ConnId, Gateway, Timer, arrivals, m,
     subscriptions::{Key, Subscription},
 };
 use crate::{
     limits,
     protocol::{self, dialect::Shape, layout::Record, model::Request, model::Role},
-    sim::{LATEST, clock, dialect},
+    sim::{LATEST, clock, dialect, view::Answered},
     time::Time,
     wire::{
         frame::FrameBuffer,
@@ -71,6 +71,11 @@ impl Session {
     /// Market data lines in use.
     pub fn lines(&self) -> u64 {
         self.subscriptions.values().filter(|s| s.feed.is_line()).count() as u64
+    }
+
+    /// Whole messages that were read from the socket and not looked at; they are so no more.
+    pub fn unread(&mut self) -> Vec<Bytes> {
+        std::iter::from_fn(|| self.buffer.next(limits::MAX_FRAME).ok().flatten()).collect()
     }
 }
 
@@ -203,11 +208,10 @@ impl Gateway {
             }
             return;
         }
-        if !self.within_rate(conn) {
-            return;
-        }
+        let within_rate = self.within_rate(conn);
         let request = match dialect(version).request(message.id) {
             Some(request) => request,
+            None if !within_rate => return,
             None => {
                 self.malformed(&format!("there is no request {}", message.id));
                 return self.error(
@@ -218,13 +222,23 @@ impl Gateway {
                 );
             }
         };
-        match request.record(&message, Form::Text) {
+        let values = request.record(&message, Form::Text);
+        if !within_rate {
+            let values = values.unwrap_or_else(|_| Record::new());
+            return self.record_as(conn, request.message.name, &values, Answered::Refused(100));
+        }
+        match values {
+            Ok(values) if phase == Phase::Started && arrivals::is_recorded(request.message.name) => {
+                self.order_message(conn, request.decl, values);
+            }
             Ok(_) if self.mute => {}
             Ok(values) if phase != Phase::Started => self.start_api(conn, &values),
             Ok(values) => self.request(conn, request.decl, values),
             Err(e) => {
                 self.malformed(&format!("{} at {version}: {e}", request.message.name));
                 let id = id_of(request, &message);
+                let values = record! { orderId: id };
+                self.record_as(conn, request.message.name, &values, Answered::Refused(320));
                 self.error(conn, id, 320, &format!("Error reading request. {e}"));
             }
         }

@@ -151,6 +151,74 @@ fn request(which: usize, picks: &[u16]) -> (&'static str, Record) {
     (decl.message.name, values)
 }
 
+/// Requests of one connection in one read.
+fn at_once(version: u16, requests: &[(&str, Record)]) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    for (name, values) in requests {
+        put_request(name, version, values, &mut bytes);
+    }
+    bytes
+}
+
+#[test]
+fn a_cut_takes_back_what_was_not_handed_out_and_touches_nobody_else() {
+    let (mut gateway, conns) = started(SimConfig::default(), &[176, 176]);
+    let order = |id| ("placeOrder", order(id, "AAPL", "BUY", 1, "LMT", "1.0"));
+    gateway.outputs();
+    gateway.cut_at_order(Cut::AfterProcessing, 3);
+    // The answer to the first order is an output already when the connection is cut.
+    gateway.handle(Time::ZERO, conns[0], Input::Bytes(&at_once(176, &[order(1)])));
+    gateway.broadcast_raw(Time::ZERO, b"raw");
+    gateway.handle(Time::ZERO, conns[1], Input::Bytes(&at_once(176, &[order(1)])));
+    gateway.handle(Time::ZERO, conns[0], Input::Bytes(&at_once(176, &[order(2), order(3)])));
+    let outputs = gateway.outputs();
+    let sent = |conn| outputs.iter().any(|o| matches!(o, Output::Send(to, _) if *to == conn));
+    let closed =
+        |conn, how| outputs.iter().any(|o| matches!(o, Output::Close(c, h) if (*c, *h) == (conn, how)));
+    assert!(!sent(conns[0]) && closed(conns[0], Close::Reset));
+    assert!(sent(conns[1]) && !closed(conns[1], Close::Reset));
+    assert_eq!(gateway.book_orders().len(), 3);
+    assert_eq!(gateway.stats().open, 1);
+}
+
+#[test]
+fn a_restart_resets_every_connection_and_frees_a_wedged_listener() {
+    let config = SimConfig { strict_startapi: true, ..SimConfig::default() };
+    let (mut gateway, conns) = started(config, &[176, 157]);
+    let early = gateway.accepted(Time::ZERO);
+    let mut bytes = BytesMut::new();
+    ClientHello { min: 176, max: 176, options: String::new() }.put(&mut bytes);
+    put_request("reqIds", 176, &record! { numIds: 1 }, &mut bytes);
+    gateway.handle(Time::ZERO, early, Input::Bytes(&bytes));
+    assert!(gateway.is_blocked());
+    gateway.outputs();
+    gateway.restart(Time::ZERO, &Restart::default());
+    assert!(!gateway.is_blocked());
+    let outputs = gateway.outputs();
+    for conn in [conns[0], conns[1], early] {
+        assert!(outputs.iter().any(|o| matches!(o, Output::Close(c, Close::Reset) if *c == conn)));
+    }
+    assert_eq!(gateway.stats().open, 0);
+}
+
+#[test]
+fn of_too_many_arrivals_the_oldest_are_dropped_and_counted() {
+    let config = SimConfig { messages_per_second: None, ..SimConfig::default() };
+    let (mut gateway, conns) = started(config, &[176]);
+    gateway.set_mute(true);
+    let total = crate::limits::MAX_SIM_ARRIVALS as i32 + 3;
+    for chunk in (0..total).collect::<Vec<_>>().chunks(1000) {
+        let mut bytes = BytesMut::new();
+        for id in chunk {
+            put_request("cancelOrder", 176, &record! { orderId: id }, &mut bytes);
+        }
+        gateway.handle(Time::ZERO, conns[0], Input::Bytes(&bytes));
+    }
+    let arrivals = gateway.arrivals();
+    assert_eq!((arrivals.len(), gateway.stats().arrivals_dropped), (crate::limits::MAX_SIM_ARRIVALS, 3));
+    assert_eq!((arrivals[0].order_id, arrivals[arrivals.len() - 1].order_id), (3, total - 1));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
