@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::io::Write;
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
