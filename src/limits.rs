@@ -52,6 +52,9 @@ pub const MAX_ORDERS: usize = 500_000;
 pub const MAX_OWNERS: usize = 10_000;
 /// Orders of other programs that are remembered, so that their ids are not used again.
 pub const MAX_FOREIGN_ORDERS: usize = 100_000;
+/// So much higher do the order ids of every client begin after a twsmux that did not stop in order: at most so many of a
+/// client's orders were read and not recorded.
+pub const ID_GAP: i32 = MAX_QUEUED_PER_CLIENT as i32;
 /// Longest that a new order or a modification waits for the journal and the pacer; beyond it it is refused, because an
 /// order that leaves late may be worse than none.
 pub const ORDER_WAIT: Duration = Duration::from_secs(10);

@@ -13,6 +13,10 @@ pub struct Ledger {
     last: u64,
     /// Facts up to this one are on disk.
     durable: u64,
+    /// Clients are let in when facts up to this one are on disk.
+    opening: u64,
+    /// Whether nothing in it is known to be on disk.
+    is_new: bool,
     /// Why nothing can be recorded at the moment.
     broken: Option<String>,
     /// The managed accounts that the journal belongs to; `None` before the first Gateway.
@@ -28,7 +32,21 @@ impl Ledger {
         if let Some(identity) = &state.identity {
             assert_eq!(identity.upstream_client, upstream_client, "the journal of another client id");
         }
-        Ledger { accounts: state.identity.as_ref().map(|i| i.accounts.clone()), ..Ledger::default() }
+        let accounts = state.identity.as_ref().map(|i| i.accounts.clone());
+        Ledger { is_new: accounts.is_none(), accounts, ..Ledger::default() }
+    }
+
+    /// Clients are let in when facts up to this one are on disk: that the journal is in use, whose it is, and where
+    /// everybody's order ids begin.
+    pub fn opens_with(&mut self, fact: u64) {
+        self.opening = fact;
+    }
+
+    /// Whether clients may be let in: nobody must be told an order id that a crash makes be told again. With a disk that
+    /// refuses they may, because orders can be cancelled all the same; but not with a journal that never began, for then
+    /// there are none.
+    pub fn is_open(&self) -> bool {
+        self.durable >= self.opening || self.is_broken() && !self.is_new
     }
 
     /// The number of the next fact.
@@ -50,6 +68,7 @@ impl Ledger {
     /// Facts up to `upto` are on disk.
     pub fn reached(&mut self, upto: u64) {
         self.durable = self.durable.max(upto.min(self.last));
+        self.is_new &= self.accounts.is_none() || self.durable < self.opening;
     }
 
     /// The disk refuses.

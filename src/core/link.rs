@@ -62,6 +62,8 @@ pub enum Link {
     Learning {
         /// Since when the handshake runs.
         since: Time,
+        /// They are known, and the journal is about to say whose it is.
+        done: bool,
     },
     /// Clients may use it.
     Ready {
@@ -133,6 +135,9 @@ impl Core {
             ),
             (Link::Starting { .. }, _) => {
                 format!("the Gateway at {gateway} has answered the handshake and not yet named its accounts")
+            }
+            (Link::Learning { done: true, .. }, _) if self.ledger.is_broken() => {
+                format!("the order journal cannot be begun: {}", self.ledger.refusal().unwrap_or_default())
             }
             (Link::Learning { .. }, _) => {
                 format!(
@@ -325,7 +330,10 @@ impl Core {
         }
     }
 
-    fn maybe_ready(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn maybe_ready(&mut self, ctx: &mut Ctx<'_>) {
+        if !self.ledger.is_open() && self.ledger.accounts().is_some() {
+            return; // the disk comes back here
+        }
         let Link::Starting { since, accounts: Some(accounts), next: Some(next) } = &self.link else { return };
         let (since, accounts, next) = (*since, accounts.clone(), *next);
         let set = account_set(&accounts);
@@ -345,7 +353,7 @@ impl Core {
         if self.ledger.accounts().is_some() {
             return self.become_ready(ctx, since);
         }
-        self.link = Link::Learning { since };
+        self.link = Link::Learning { since, done: false };
         self.hear_start_push(ctx);
         self.reconcile(ctx);
     }
@@ -366,13 +374,24 @@ impl Core {
 
     /// The Gateway's orders are known, as far as it tells: with a journal that was empty, clients may work from now on.
     pub(super) fn learnt(&mut self, ctx: &mut Ctx<'_>) {
-        let Link::Learning { since } = self.link else { return };
+        let Link::Learning { since, done: false } = self.link else { return };
         let accounts = account_set(self.known.accounts.as_deref().unwrap_or_default());
         let upstream_client = self.config.upstream_client_id;
         self.record(ctx, Record::Identity { upstream_client, accounts: accounts.clone() });
-        self.commit(ctx);
         self.ledger.belongs_to(accounts);
-        self.become_ready(ctx, since);
+        let fact = self.commit(ctx);
+        self.ledger.opens_with(fact);
+        self.link = Link::Learning { since, done: true };
+        self.maybe_open(ctx);
+    }
+
+    /// The disk has come further, or refuses: whoever waited for it may go on.
+    pub(super) fn maybe_open(&mut self, ctx: &mut Ctx<'_>) {
+        match self.link {
+            Link::Starting { .. } => self.maybe_ready(ctx),
+            Link::Learning { since, done: true } if self.ledger.is_open() => self.become_ready(ctx, since),
+            _ => {}
+        }
     }
 
     fn become_ready(&mut self, ctx: &mut Ctx<'_>, since: Time) {

@@ -189,6 +189,8 @@ pub struct Core {
     executions: Executions,
     away: Away,
     ledger: Ledger,
+    /// What is to be recorded before anything else.
+    opening: Vec<Record>,
     reconcile: Reconcile,
     /// Order messages that came before the Gateway had named its accounts.
     start_push: Vec<Bytes>,
@@ -235,6 +237,10 @@ impl Core {
     /// # Panics
     /// When the journal is that of another upstream client id; the shell refuses such a one.
     pub fn recovered(config: Config, journal: &State) -> Self {
+        let mut orders = Orders::recovered(config.upstream_client_id, journal);
+        let mut ledger = Ledger::new(journal, config.upstream_client_id);
+        let opening = orders.facts();
+        ledger.opens_with(opening.len() as u64);
         let mut timers = Timers::default();
         timers.arm(Timer::Redial, Time::ZERO);
         Core {
@@ -247,11 +253,12 @@ impl Core {
             held_bytes: 0,
             upstream_out: Outbox::default(),
             requests: Requests::new(1),
-            orders: Orders::recovered(config.upstream_client_id, journal),
+            orders,
             in_flight: Default::default(),
             executions: Executions::recovered(journal),
             away: Away::recovered(journal),
-            ledger: Ledger::new(journal, config.upstream_client_id),
+            ledger,
+            opening,
             reconcile: Reconcile::default(),
             start_push: Vec::new(),
             start_push_bytes: 0,
@@ -283,6 +290,9 @@ impl Core {
     /// Takes in something that happened at `now`; what is to be done about it is added to `actions`.
     pub fn handle(&mut self, now: Time, input: Input<'_>, actions: &mut Actions) {
         let ctx = &mut Ctx { now, actions };
+        for fact in std::mem::take(&mut self.opening) {
+            self.record(ctx, fact);
+        }
         match input {
             Input::ClientConnected { client, peer } => self.client_connected(ctx, client, peer),
             Input::ClientHello { client, hello } => self.client_hello(ctx, client, hello),
@@ -299,10 +309,12 @@ impl Core {
             Input::Journaled { upto, sync_us } => {
                 self.stats.synced(Duration::from_micros(sync_us));
                 self.ledger.reached(upto);
+                self.maybe_open(ctx);
             }
             Input::JournalFailed { upto, words } => self.journal_failed(ctx, upto, words),
             Input::JournalHealed { upto } => {
                 self.ledger.heal(upto);
+                self.maybe_open(ctx);
                 self.note(
                     ctx,
                     Level::Warn,
@@ -573,7 +585,7 @@ impl Core {
         if matches!(record, Record::Kept { .. }) && self.ledger.is_behind() {
             return;
         }
-        let sync = matches!(record, Record::Order { .. } | Record::Identity { .. });
+        let sync = matches!(record, Record::Order { .. } | Record::Identity { .. } | Record::Running(_));
         ctx.actions.push(Action::Journal { seq: self.ledger.number(), record, sync });
     }
 
@@ -584,6 +596,7 @@ impl Core {
         self.note(ctx, Level::Error, text);
         self.stats.journal_failures += 1;
         self.ledger.fail(words);
+        self.maybe_open(ctx);
         let why = self.ledger.refusal().unwrap_or_default();
         let durable = self.ledger.durable();
         self.refuse_waiting(ctx, |q| q.post.after > durable && q.post.after <= upto, &why);
@@ -745,6 +758,8 @@ impl Core {
         for key in self.clients.iter().map(|c| c.key).collect::<Vec<_>>() {
             self.close_client(ctx, key, Gone::Stopping, None);
         }
+        self.commit(ctx);
+        self.record(ctx, Record::Running(false));
         ctx.actions.push(Action::Finish);
     }
 

@@ -137,12 +137,15 @@ impl Orders {
     /// Those of the journal.
     pub fn recovered(upstream_id: ClientId, state: &journal::State) -> Self {
         let mut orders = Orders::new(upstream_id);
+        let gap = if state.running { limits::ID_GAP } else { 0 };
         orders.next = state.next;
-        orders.first = state.next;
+        orders.first =
+            if state.next == 0 { 0 } else { state.next.saturating_add(gap).min(limits::LAST_ORDER_ID) };
         for (id, o) in &state.owners {
             orders
                 .owners
                 .insert(*id, Owner { next: o.next, placed: o.placed, recorded: true, ids: Map::default() });
+            orders.used(*id, o.next.saturating_add(gap - 1));
         }
         for (up, o) in &state.orders {
             let (dead, never) = (o.over.is_some(), o.over == Some(Outcome::NeverSent));
@@ -159,6 +162,15 @@ impl Orders {
             }
         }
         orders.facts.clear();
+        for (id, owner) in &orders.owners {
+            let (owner, next, placed) = (*id, owner.next, owner.placed);
+            orders.facts.extend((gap > 0).then_some(Record::Sequence { owner, next, placed }));
+        }
+        if gap > 0 && orders.first > 0 {
+            // Clients that are not known by name began here.
+            orders.raise(orders.first);
+        }
+        orders.facts.push(Record::Running(true));
         orders
     }
 

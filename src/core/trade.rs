@@ -432,6 +432,7 @@ impl Core {
         self.order_answered(up);
         let Some(order) = self.orders.get_mut(up) else { return self.dropped(Drop::UnknownOrder) };
         order.flight = None;
+        let was_dead = order.dead;
         let (owner, down, canceller) = (order.owner, order.down, order.canceller.take());
         let new = order.open.is_none() && order.status.is_none() && !order.arrived;
         if new && class.is_none() {
@@ -446,7 +447,10 @@ impl Core {
         }
         let edits = [(Role::ReqId, i64::from(down.0))];
         // What a global cancel draws for orders long dead is news to nobody.
-        let reach = if code == codes::NOT_CANCELLABLE_DEAD { Reach::Owner } else { Reach::OwnerInTime };
+        let reach = match code == codes::NOT_CANCELLABLE_DEAD && was_dead {
+            true => Reach::Owner,
+            false => Reach::OwnerInTime,
+        };
         self.to_owner(ctx, (heard, payload), (owner, Some(up)), &edits, reach);
         if let Some(key) = canceller.filter(|key| Some(*key) != self.owner_key(owner)) {
             self.tell(ctx, key, heard, &edits, false);

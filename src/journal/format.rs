@@ -40,11 +40,12 @@ mod kind {
     pub const KEPT: u8 = 11;
     pub const FETCHED: u8 = 12;
     pub const OWNER_FORGOTTEN: u8 = 13;
+    pub const RUNNING: u8 = 14;
     pub const SYNCED: u8 = 255;
 }
 
 /// Every kind of payload by its first byte, as `docs/journal-format.md` lists them.
-pub const KINDS: [(u8, &str); 14] = [
+pub const KINDS: [(u8, &str); 15] = [
     (kind::IDENTITY, "Identity"),
     (kind::FLOOR, "Floor"),
     (kind::ORDER, "Order"),
@@ -58,6 +59,7 @@ pub const KINDS: [(u8, &str); 14] = [
     (kind::KEPT, "Kept"),
     (kind::FETCHED, "Fetched"),
     (kind::OWNER_FORGOTTEN, "OwnerForgotten"),
+    (kind::RUNNING, "Running"),
     (kind::SYNCED, "Synced"),
 ];
 
@@ -248,6 +250,7 @@ fn put_payload(record: &Record, out: &mut Vec<u8>) {
             put.kind(kind::KEPT).i32(owner.0).i32(up.0).u16(*version).bytes(payload).end();
         }
         Record::Fetched { owner, count } => put.kind(kind::FETCHED).i32(owner.0).u32(*count).end(),
+        Record::Running(running) => put.kind(kind::RUNNING).u8(u8::from(*running)).end(),
         Record::OwnerForgotten { owner } => put.kind(kind::OWNER_FORGOTTEN).i32(owner.0).end(),
     }
 }
@@ -292,6 +295,11 @@ fn parse(payload: &[u8]) -> Option<Frame> {
             payload: f.last_bytes()?,
         },
         kind::FETCHED => Record::Fetched { owner: ClientId(f.i32()?), count: f.u32()? },
+        kind::RUNNING => match f.u8()? {
+            0 => Record::Running(false),
+            1 => Record::Running(true),
+            _ => return None,
+        },
         kind::OWNER_FORGOTTEN => Record::OwnerForgotten { owner: ClientId(f.i32()?) },
         _ => return None,
     };

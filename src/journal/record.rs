@@ -25,6 +25,12 @@ pub enum Record {
         /// The managed accounts, sorted.
         accounts: Vec<String>,
     },
+    /// A twsmux began to use the journal, or stopped in order. After one that did not stop in order clients may have used
+    /// order ids that nothing was recorded of.
+    Running(
+        /// Whether it uses it.
+        bool,
+    ),
     /// Upstream order ids below `next` are used up (I4).
     Floor {
         /// The lowest id that may still be given out.

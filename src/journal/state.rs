@@ -71,6 +71,8 @@ pub struct Kept {
 pub struct State {
     /// Whose journal it is; `None` until the Gateway was met for the first time.
     pub identity: Option<Identity>,
+    /// Whether the last twsmux that used it did not stop in order.
+    pub running: bool,
     /// The lowest upstream order id that may still be given out; 0 when nothing is known.
     pub next: i32,
     /// The clients and their sequences.
@@ -91,6 +93,7 @@ impl State {
                 self.identity =
                     Some(Identity { upstream_client: *upstream_client, accounts: accounts.clone() });
             }
+            Record::Running(running) => self.running = *running,
             Record::Floor { next } => self.next = self.next.max(*next),
             Record::Order { owner, down, up } => {
                 self.next = self.next.max(up.0.saturating_add(1));
@@ -199,6 +202,7 @@ impl State {
                 payload: k.payload.clone(),
             })
         });
-        identity.chain(floor).chain(owners).chain(orders).chain(executions).chain(kept)
+        let running = self.running.then_some(Record::Running(true));
+        identity.chain(running).chain(floor).chain(owners).chain(orders).chain(executions).chain(kept)
     }
 }
