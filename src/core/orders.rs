@@ -192,7 +192,7 @@ impl Orders {
 
     /// Upstream ids below `next` are used up.
     fn raise(&mut self, next: i32) {
-        let next = next.min(limits::LAST_ORDER_ID).max(1);
+        let next = next.clamp(1, limits::LAST_ORDER_ID);
         if next > self.next {
             self.next = next;
             self.facts.push(Record::Floor { next });

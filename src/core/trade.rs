@@ -47,7 +47,7 @@ impl Core {
     }
 
     /// Passes something about an order on to its owner, in the owner's terms.
-    fn to_owner(
+    fn tell_owner(
         &mut self,
         ctx: &mut Ctx<'_>,
         (heard, payload): (&Heard<'_>, &[u8]),
@@ -65,7 +65,7 @@ impl Core {
     }
 
     /// Passes an event of an order on to the masters, except those who have it already.
-    fn to_masters(
+    fn tell_masters(
         &mut self,
         ctx: &mut Ctx<'_>,
         heard: &Heard<'_>,
@@ -96,9 +96,9 @@ impl Core {
         let Some(heard) = Heard::new(&dialect, payload) else { return };
         let Some(owner) = self.orders.get(up).map(|o| o.owner) else { return };
         let edits = self.order_edits(&heard);
-        self.to_owner(ctx, (&heard, payload), (owner, Some(up)), &edits, Reach::OwnerInTime);
+        self.tell_owner(ctx, (&heard, payload), (owner, Some(up)), &edits, Reach::OwnerInTime);
         let had = [self.owner_key(owner)];
-        self.to_masters(ctx, &heard, &edits, &had);
+        self.tell_masters(ctx, &heard, &edits, &had);
     }
 
     /// Tells the owner of an order something with an error code, later if it is away.
@@ -109,7 +109,7 @@ impl Core {
         let Some(heard) = Heard::new(&dialect, &payload) else { return };
         self.stats.error(code);
         let edits = [(Role::ReqId, i64::from(down.0))];
-        self.to_owner(ctx, (&heard, &payload), (owner, Some(up)), &edits, Reach::OwnerInTime);
+        self.tell_owner(ctx, (&heard, &payload), (owner, Some(up)), &edits, Reach::OwnerInTime);
     }
 
     /// For a client that starts: its live orders, each with its status, and the end marker; nothing without orders.
@@ -207,8 +207,8 @@ impl Core {
                 // Another program's order comes only because somebody asked for all.
                 Some(_) if up.is_none() => self.dropped(Drop::Repetition),
                 _ if changed && up.is_some() => {
-                    self.to_owner(ctx, (heard, payload), (owner, up), &edits, reach);
-                    self.to_masters(ctx, heard, &edits, &[asker, owner_key]);
+                    self.tell_owner(ctx, (heard, payload), (owner, up), &edits, reach);
+                    self.tell_masters(ctx, heard, &edits, &[asker, owner_key]);
                 }
                 Some(_) => self.dropped(Drop::Repetition),
                 None => {}
@@ -225,8 +225,8 @@ impl Core {
         {
             return self.dropped(Drop::Repetition);
         }
-        self.to_owner(ctx, (heard, payload), (owner, up), &edits, reach);
-        self.to_masters(ctx, heard, &edits, &[owner_key]);
+        self.tell_owner(ctx, (heard, payload), (owner, up), &edits, reach);
+        self.tell_masters(ctx, heard, &edits, &[owner_key]);
     }
 
     /// Whether it is kept for the owner how an order ended.
@@ -345,9 +345,9 @@ impl Core {
         let execution = self.executions.meet(exec_id, owner, up);
         (execution.told, execution.live) = (true, true);
         let edits = self.execution_edits(heard, -1);
-        self.to_owner(ctx, (heard, payload), (owner, up), &edits, Reach::OwnerInTime);
+        self.tell_owner(ctx, (heard, payload), (owner, up), &edits, Reach::OwnerInTime);
         let had = [self.owner_key(owner)];
-        self.to_masters(ctx, heard, &edits, &had);
+        self.tell_masters(ctx, heard, &edits, &had);
         if let Some(up) = up {
             self.record(ctx, Record::Executed { up, exec_id: exec_id.clone() });
         }
@@ -399,10 +399,10 @@ impl Core {
         let (owner, up) = (execution.owner, execution.up);
         let owner_key = self.owner_key(owner);
         if owner_key.is_none() || !had.contains(&owner_key) {
-            self.to_owner(ctx, (heard, payload), (owner, up), &[], Reach::OwnerInTime);
+            self.tell_owner(ctx, (heard, payload), (owner, up), &[], Reach::OwnerInTime);
         }
         let had: Vec<_> = had.iter().copied().chain([owner_key]).collect();
-        self.to_masters(ctx, heard, &[], &had);
+        self.tell_masters(ctx, heard, &[], &had);
         if up.is_some() {
             self.record(ctx, Record::Commissioned { exec_id: exec_id.clone() });
         }
@@ -451,7 +451,7 @@ impl Core {
             true => Reach::Owner,
             false => Reach::OwnerInTime,
         };
-        self.to_owner(ctx, (heard, payload), (owner, Some(up)), &edits, reach);
+        self.tell_owner(ctx, (heard, payload), (owner, Some(up)), &edits, reach);
         if let Some(key) = canceller.filter(|key| Some(*key) != self.owner_key(owner)) {
             self.tell(ctx, key, heard, &edits, false);
         }

@@ -218,9 +218,9 @@ fn greet(mut stream: TcpStream) {
 pub fn hand_shake(stream: &mut TcpStream) -> std::io::Result<()> {
     let frame = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
     let mut chunk = [0u8; 4096];
-    stream.read(&mut chunk)?;
+    let _ = stream.read(&mut chunk)?;
     stream.write_all(&frame("176\x0020261123 22:27:38 CET\0"))?;
-    stream.read(&mut chunk)?;
+    let _ = stream.read(&mut chunk)?;
     stream.write_all(&[frame("15\x001\0DU1\0"), frame("9\x001\x001\0")].concat())?;
     let mut received = twsmux::wire::frame::FrameBuffer::default();
     loop {
