@@ -207,6 +207,20 @@ pub fn frame_perhaps(bytes: &[u8]) -> Option<(Frame, usize)> {
     (checksum(length, payload) == sum).then_some((frame, FRAME_HEAD + payload.len()))
 }
 
+/// The length of a frame at the beginning of `bytes` that carries a message that was kept, whether its checksum fits and
+/// its end is there or not. Its two lengths agree, so that it is known where it ends.
+pub fn kept_length(bytes: &[u8]) -> Option<usize> {
+    let mut fields = Fields(bytes);
+    let (length, _checksum) = (fields.u32()? as usize, fields.u32()?);
+    let before = fields.0.len();
+    let is_kept = fields.u8()? == kind::KEPT;
+    let (_owner, _up, _version) = (fields.i32()?, fields.i32()?, fields.u16()?);
+    let message = fields.u32()? as usize;
+    let agree =
+        length <= limits::MAX_JOURNAL_RECORD && message.checked_add(before - fields.0.len()) == Some(length);
+    (is_kept && agree).then_some(FRAME_HEAD + length)
+}
+
 /// Length, checksum and payload.
 fn split(bytes: &[u8]) -> Result<([u8; 4], u32, &[u8]), FrameFault> {
     let mut rest = Fields(bytes);

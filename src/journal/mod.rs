@@ -20,6 +20,7 @@ mod identity;
 pub mod log;
 mod record;
 pub mod recover;
+pub mod salvage;
 mod state;
 
 pub use disk::{Disk, FileDisk};
