@@ -1,11 +1,14 @@
 //! Settings of `run`: flags, then `TWSMUX_*` environment, then the TOML file, then defaults. Unknown keys are
 //! errors. One struct declares them all; its field names are the TOML keys.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::core::policy::{Policies, Policy};
 use crate::core::{DuplicateClient, UsStockSizes};
+use crate::ids::ClientId;
 use crate::shell::run::{Die, UpstreamClose};
 
 /// Highest server version that `latest` asks for.
@@ -64,6 +67,9 @@ pub struct Options {
     /// Patience with the Gateway's handshake, in seconds [default: 60]
     #[arg(long, env = "TWSMUX_HANDSHAKE_TIME", value_name = "SECONDS")]
     pub handshake_time: Option<f64>,
+    /// What single client ids may do, and what becomes of their orders; in the file alone
+    #[arg(skip)]
+    pub client: BTreeMap<String, Policy>,
     /// Die in a way that tests of twsmux's own death need
     #[arg(long, hide = true, value_name = "HOW")]
     #[serde(skip)]
@@ -179,6 +185,7 @@ impl Options {
             ))),
             _ => Ok(()),
         };
+        self.policies()?;
         positive("backoff_min", self.backoff_min)?;
         positive("backoff_max", self.backoff_max)?;
         positive("handshake_time", self.handshake_time)?;
@@ -213,6 +220,7 @@ impl Options {
             backoff_min,
             backoff_max,
             handshake_time,
+            client,
             die: _,
         } = file;
         if self.listen.is_empty() {
@@ -235,6 +243,24 @@ impl Options {
         or(&mut self.backoff_min, backoff_min);
         or(&mut self.backoff_max, backoff_max);
         or(&mut self.handshake_time, handshake_time);
+        self.client = client;
+    }
+
+    /// The policies, by client id and for the rest.
+    fn policies(&self) -> Result<Policies, ConfigError> {
+        let mut policies = Policies::default();
+        for (name, policy) in &self.client {
+            match (&name[..], name.parse()) {
+                ("default", _) => policies.default = *policy,
+                (_, Ok(id)) => drop(policies.by_id.insert(ClientId(id), *policy)),
+                _ => {
+                    return Err(ConfigError::Invalid(format!(
+                        "[client.{name}]: {name} is neither a client id nor `default`"
+                    )));
+                }
+            }
+        }
+        Ok(policies)
     }
 
     /// The core's part of the settings, defaults filled in.
@@ -251,6 +277,7 @@ impl Options {
             backoff_min,
             backoff_max: seconds(self.backoff_max, d.backoff_max).max(backoff_min),
             handshake_time: seconds(self.handshake_time, d.handshake_time),
+            policies: self.policies().unwrap_or_default(),
             ..d
         }
     }
@@ -273,6 +300,7 @@ fn check_environment(names: impl Iterator<Item = String>) -> Result<(), ConfigEr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::policy::GlobalCancel;
 
     fn from_file(text: &str) -> Result<Options, ConfigError> {
         let dir = tempfile::tempdir().unwrap();
@@ -299,6 +327,16 @@ mod tests {
     }
 
     #[test]
+    fn a_client_id_has_its_own_policy_or_the_default_one() {
+        let text = "[client.default]\nglobal_cancel = \"own\"\n[client.7]\nmaster = true\ncancel_on_disconnect = true\n";
+        let policies = from_file(text).unwrap().core().policies;
+        let (seven, other) = (policies.of(ClientId(7)), policies.of(ClientId(8)));
+        assert_eq!((seven.master, seven.cancel_on_disconnect), (true, true));
+        assert_eq!(seven.global_cancel, GlobalCancel::Forward, "its own policy replaces the default one");
+        assert_eq!((other.master, other.global_cancel), (false, GlobalCancel::Own));
+    }
+
+    #[test]
     fn mistakes_are_named() {
         for (text, word) in [
             ("upstraem = \"x\"", "upstraem"),
@@ -308,6 +346,9 @@ mod tests {
             ("handshake_time = 1e30", "handshake_time"),
             ("backoff_min = 9.0\nbackoff_max = 3.0", "above backoff_max"),
             ("listen = [\"nowhere\"]", "listen"),
+            ("[client.seven]\nmaster = true", "seven"),
+            ("[client.7]\nmister = true", "mister"),
+            ("[client.7]\nglobal_cancel = \"perhaps\"", "perhaps"),
         ] {
             let error = from_file(text).expect_err(text).to_string();
             assert!(error.contains(word), "{text}: {error}");

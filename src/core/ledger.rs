@@ -91,8 +91,8 @@ impl Ledger {
     pub fn refusal(&self) -> Option<String> {
         if let Some(words) = &self.broken {
             return Some(format!(
-                "the order journal cannot be written ({words}), and an order must not leave unrecorded; free or repair \
-                 the disk of the state directory, twsmux tries it again every second. Cancels are sent"
+                "{words}, and an order must not leave unrecorded; free or repair the disk of the state directory, twsmux \
+                 tries it again every second. Cancels are sent"
             ));
         }
         self.is_behind().then(|| {

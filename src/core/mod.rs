@@ -591,8 +591,7 @@ impl Core {
 
     /// The disk refuses: what waits for it is refused, and new orders until it works again (I5).
     fn journal_failed(&mut self, ctx: &mut Ctx<'_>, upto: u64, words: String) {
-        let text =
-            format!("the order journal cannot be written ({words}): new orders are refused, cancels pass");
+        let text = format!("{words}: new orders are refused until it works again, cancels pass");
         self.note(ctx, Level::Error, text);
         self.stats.journal_failures += 1;
         self.ledger.fail(words);

@@ -28,7 +28,7 @@ pub struct Policy {
     pub cancel_foreign: bool,
     /// Whether it hears live of everybody's orders, executions and commissions, as the Gateway's master client does.
     pub master: bool,
-    /// Whether its orders are cancelled when its connection ends, whoever ended it.
+    /// Whether its orders are cancelled when its connection ends; not when twsmux itself stops or dies.
     pub cancel_on_disconnect: bool,
 }
 

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -44,17 +45,29 @@ pub struct Mux {
     /// The Gateway that it serves.
     pub upstream: SocketAddr,
     log: Arc<Mutex<String>>,
-    _state: tempfile::TempDir,
+    _state: Option<tempfile::TempDir>,
 }
 
 impl Mux {
     /// Starts `twsmux run` in front of `upstream`, with more arguments, and waits for its ready line.
     pub fn start(upstream: &str, more: &[&str]) -> Mux {
         let state = tempfile::tempdir().expect("a temporary folder");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_twsmux"))
+        let mut mux = Mux::start_in(state.path(), upstream, more);
+        mux._state = Some(state);
+        mux
+    }
+
+    /// The same on a state directory that outlives it.
+    pub fn start_in(state: &Path, upstream: &str, more: &[&str]) -> Mux {
+        Mux::spawn(Command::new(env!("CARGO_BIN_EXE_twsmux")), state, upstream, more)
+    }
+
+    /// The same by a command that passes its arguments on to the binary.
+    pub fn spawn(mut command: Command, state: &Path, upstream: &str, more: &[&str]) -> Mux {
+        let mut child = command
             .args(["run", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--upstream", upstream])
             .arg("--state-dir")
-            .arg(state.path())
+            .arg(state)
             .args(more)
             .env("TWSMUX_LOG", "debug")
             .stdin(Stdio::null())
@@ -82,7 +95,7 @@ impl Mux {
                 .unwrap()
         };
         let (listen, admin, upstream) = (word("listen"), word("admin"), word("upstream"));
-        Mux { child, listen, admin, upstream, log, _state: state }
+        Mux { child, listen, admin, upstream, log, _state: None }
     }
 
     /// Waits until it says that the Gateway is ready.
