@@ -155,3 +155,25 @@ fn an_order_id_below_one_that_was_used_is_refused_as_by_the_gateway() {
     assert_eq!(c.expect("nextValidId").unwrap().int("orderId"), 11);
     assert_eq!(gateway.stats().orders_placed, 1);
 }
+
+#[test]
+fn a_manual_order_that_client_0_bound_can_be_changed_and_cancelled_by_it_under_its_negative_id() {
+    let gateway = sim(|_| {});
+    let mux = mux_for(&gateway, &[]);
+    let (mut zero, mut other) = (open(mux.listen, 0), open(mux.listen, 1));
+    zero.send("reqAutoOpenOrders", &record! { autoBind: 1 }).unwrap();
+    zero.fence().unwrap();
+    for n in 1..=2 {
+        let placed = gateway.drive(|g, now| {
+            let aapl = g.con_id_of("AAPL").expect("it is there");
+            g.place_manual_order(now, aapl, true, 5.0, 1.0)
+        });
+        assert!(placed.is_some());
+        let id = zero.expect("openOrder").unwrap().int("orderId");
+        assert_eq!(id, -n, "bound under a negative id");
+        zero.send("cancelOrder", &record! { orderId: id }).unwrap();
+        status(&mut zero, id, "Cancelled");
+        zero.expect_error(id, 202).unwrap();
+    }
+    assert!(other.fence().unwrap().iter().all(|m| m.name == "managedAccounts"), "nobody else hears of it");
+}

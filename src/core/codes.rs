@@ -49,6 +49,19 @@ pub fn class(code: u16) -> Option<Class> {
     CODES.iter().find(|(from, to, _)| (*from..=*to).contains(&code)).map(|row| row.2)
 }
 
+/// Whether a code is always about one order, so that its id is an order's even where it is -1.
+pub fn is_about_an_order(code: u16) -> bool {
+    matches!(
+        code,
+        ORDER_MESSAGE
+            | ORDER_REJECTED
+            | ORDER_CANCELLED
+            | NOT_CANCELLABLE_DEAD
+            | ORDER_NOT_FOUND
+            | NOT_CANCELLABLE
+    )
+}
+
 /// The farm that a notice names: what stands behind the last colon or dot (LIVE.md section 1, 7).
 pub fn farm(words: &str) -> &str {
     // Farm names themselves may hold a dot (`usfarm.nj`), so the first separator after the sentence counts.

@@ -288,8 +288,11 @@ impl Core {
         if self.requests.covers(error_id) {
             return self.hear_request_error(ctx, heard, UpReqId(error_id), class);
         }
-        // Manual orders that were bound have negative ids; -1 is the system's own.
-        if error_id > 0 || error_id < -1 && self.orders.get(UpOrderId(error_id)).is_some() {
+        // Manual orders that were bound have negative ids. -1 is the system's own, too, which says nothing about orders.
+        let manual = error_id < 0
+            && (error_id < -1 || codes::is_about_an_order(code))
+            && self.orders.get(UpOrderId(error_id)).is_some();
+        if error_id > 0 || manual {
             return self.hear_order_error(ctx, heard, payload, UpOrderId(error_id), (code, class));
         }
         self.hear_system_error(ctx, heard, payload, code, class);
