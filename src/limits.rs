@@ -70,8 +70,8 @@ pub const MAX_KEPT_BYTES: usize = 64 << 20;
 pub const MAX_START_PUSH: usize = 32 << 20;
 /// Time the Gateway has for each list of orders or executions that twsmux asks for when a link begins.
 pub const RECONCILE_TIME: Duration = Duration::from_secs(30);
-/// Executions remembered for their commission reports.
-pub const MAX_EXECUTIONS: usize = 100_000;
+/// Executions remembered, so that each is told once; more than any account has in the days that a Gateway lists.
+pub const MAX_EXECUTIONS: usize = 400_000;
 /// Commission reports held because their execution has not come yet.
 pub const MAX_EARLY_COMMISSIONS: usize = 1000;
 /// Rows in the image of one shared stream.

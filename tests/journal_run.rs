@@ -233,3 +233,37 @@ fn what_happened_while_twsmux_was_down_is_told_to_the_owners_once() {
         drop(c);
     }
 }
+
+#[test]
+fn what_happened_before_twsmux_came_is_no_news_and_its_ids_are_not_used_again() {
+    let gateway = sim(|_| {});
+    // A program that used the Gateway directly, under the client id that twsmux takes.
+    let mut before = ApiClient::open(gateway.address(), 176, 0).unwrap();
+    before.patience = PATIENCE;
+    before.send("placeOrder", &order(7, "AAPL", "BUY", 1, "LMT", "1000000")).unwrap();
+    before.expect("commissionAndFeesReport").expect("filled");
+    at_work(&mut before, 9);
+    drop(before);
+    assert!(gateway.wait(PATIENCE, |s| s.open == 0).is_ok());
+    // A Gateway whose counter went back offers ids that were used.
+    gateway.set_next_order_id(0, 3);
+    let state = tempfile::tempdir().unwrap();
+    let mux = start(state.path(), &gateway);
+    let mut zero = ApiClient::dial(mux.listen).unwrap();
+    zero.patience = PATIENCE;
+    zero.greet(100, 176, "").unwrap();
+    zero.start(0).unwrap();
+    zero.expect("nextValidId").unwrap();
+    zero.fence().unwrap();
+    let names: Vec<&str> = zero.transcript.iter().map(|m| m.name).collect();
+    assert!(
+        names.starts_with(&["openOrder", "orderStatus", "openOrderEnd"]),
+        "its live order is shown: {names:?}"
+    );
+    assert!(!names.contains(&"execDetails"), "a fill that it was told is not told again: {names:?}");
+    let mut other = ApiClient::open(mux.listen, 176, 5).unwrap();
+    other.patience = PATIENCE;
+    at_work(&mut other, 1);
+    let ids: Vec<i32> = gateway.book_orders().iter().map(|o| o.order_id).collect();
+    assert_eq!(ids, [7, 9, 10], "above every id that was ever used");
+}

@@ -240,8 +240,10 @@ impl Core {
             && self.by_id.get(&id) == Some(&key)
         {
             self.by_id.swap_remove(&id);
-            if self.config.policies.of(id).cancel_on_disconnect && !self.finished {
-                self.cancel_all_of(ctx, id, None);
+            match self.config.policies.of(id).cancel_on_disconnect && !self.finished {
+                true if self.is_ready() => self.cancel_all_of(ctx, id, None),
+                true => drop(self.cancels_due.insert(id)),
+                false => {}
             }
         }
         let Some(client) = self.clients.get(key) else { return };

@@ -354,8 +354,9 @@ impl Core {
             return self.become_ready(ctx, since);
         }
         self.link = Link::Learning { since, done: false };
+        self.timers.disarm(Timer::Handshake); // the lists have bounds of their own
+        self.begin_reconcile(ctx);
         self.hear_start_push(ctx);
-        self.reconcile(ctx);
     }
 
     /// What came before the accounts were known.
@@ -416,8 +417,11 @@ impl Core {
         self.note(ctx, Level::Info, words);
         self.probe(ctx);
         if !learnt {
-            self.reconcile(ctx);
+            self.begin_reconcile(ctx);
             self.hear_start_push(ctx);
+        }
+        for owner in std::mem::take(&mut self.cancels_due) {
+            self.cancel_all_of(ctx, owner, None);
         }
         for key in self.clients.keys_in(Phase::Ready) {
             self.welcome_back(ctx, key);

@@ -192,6 +192,8 @@ pub struct Core {
     /// What is to be recorded before anything else.
     opening: Vec<Record>,
     reconcile: Reconcile,
+    /// Clients that went while there was no link, and whose orders are to be cancelled for that.
+    cancels_due: indexmap::IndexSet<ClientId, FxBuildHasher>,
     /// Order messages that came before the Gateway had named its accounts.
     start_push: Vec<Bytes>,
     start_push_bytes: usize,
@@ -260,6 +262,7 @@ impl Core {
             ledger,
             opening,
             reconcile: Reconcile::default(),
+            cancels_due: Default::default(),
             start_push: Vec::new(),
             start_push_bytes: 0,
             hears_start_push: false,

@@ -42,6 +42,9 @@ pub struct Reconcile {
     step: Step,
     /// Orders that left on an earlier link, are not over, and have not been heard of on this one.
     missing: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
+    /// Orders under twsmux's client id that it did not know before this link: from before it, or from another program. What
+    /// happened to them until now, whoever placed them knows.
+    adopted: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
     /// Average and last price of the fills of missing orders.
     prices: indexmap::IndexMap<UpOrderId, (String, String), FxBuildHasher>,
 }
@@ -50,6 +53,18 @@ impl Reconcile {
     /// The Gateway has spoken of an order on this link.
     pub fn seen(&mut self, up: UpOrderId) {
         self.missing.swap_remove(&up);
+    }
+
+    /// The Gateway speaks of an order that twsmux did not know.
+    pub fn adopt(&mut self, up: UpOrderId) {
+        if self.step != Step::Idle {
+            self.adopted.insert(up);
+        }
+    }
+
+    /// Whether what happened to an order until now is no news to its owner.
+    pub fn is_adopted(&self, up: UpOrderId) -> bool {
+        self.adopted.contains(&up)
     }
 
     /// Whether this is twsmux's own execution query.
@@ -67,7 +82,7 @@ impl Reconcile {
 
 impl Core {
     /// A link is up: begins to ask.
-    pub(super) fn reconcile(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn begin_reconcile(&mut self, ctx: &mut Ctx<'_>) {
         self.reconcile = Reconcile {
             step: Step::Open,
             missing: self.orders.outstanding().map(|(up, _)| up).collect(),

@@ -180,7 +180,7 @@ impl Core {
     pub(super) fn hear_order(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
         let (client, order) = (heard.int(Role::ClientId), heard.int(Role::OrderId));
         let (Some(client), Some(order)) = (client, order) else { return self.dropped(Drop::Malformed) };
-        let (owner, _) = self.orders.owner_of(ClientId(client), order);
+        let owner = self.meet(ClientId(client), order);
         let up = (client == self.config.upstream_client_id.0 && order != 0).then_some(UpOrderId(order));
         let changed = match up {
             Some(up) => self.learn_order(up, heard, payload),
@@ -290,7 +290,7 @@ impl Core {
         let up = (client == self.config.upstream_client_id.0 && order != 0).then_some(UpOrderId(order));
         let asked = heard.int(Role::ReqId).filter(|id| *id >= 0).map(UpReqId);
         let first_met = up.is_some_and(|up| self.orders.get(up).is_none());
-        let (owner, _) = self.orders.owner_of(ClientId(client), order);
+        let owner = self.meet(ClientId(client), order);
         if let Some(up) = up {
             self.order_answered(up);
             self.orders.arrived(up, heard.shape.int(&heard.message, Role::PermId).ok().flatten().map(PermId));
@@ -310,6 +310,7 @@ impl Core {
         if self.reconcile.is_query(request) {
             self.reconcile.executed(up, heard);
             match up {
+                Some(up) if self.reconcile.is_adopted(up) => self.know_fill(ctx, owner, up, &exec_id),
                 Some(_) if self.executions.meet(&exec_id, owner, up).told => self.dropped(Drop::Repetition),
                 Some(_) => self.fill(ctx, (heard, payload), owner, up, &exec_id),
                 None => drop(self.executions.meet(&exec_id, owner, None)),
@@ -330,6 +331,25 @@ impl Core {
         self.tell(ctx, key, heard, &edits, false);
         if let Some(up) = up.filter(|_| news) {
             self.record(ctx, Record::Executed { up, exec_id });
+        }
+    }
+
+    /// The owner of an order that the Gateway speaks of; one under twsmux's own client id that it does not know is taken
+    /// in.
+    fn meet(&mut self, client: ClientId, order: i32) -> ClientId {
+        if client == self.config.upstream_client_id && self.orders.get(UpOrderId(order)).is_none() {
+            self.reconcile.adopt(UpOrderId(order));
+        }
+        self.orders.owner_of(client, order).0
+    }
+
+    /// A fill that is no news: of an order from before twsmux came.
+    fn know_fill(&mut self, ctx: &mut Ctx<'_>, owner: ClientId, up: UpOrderId, exec_id: &Bytes) {
+        let execution = self.executions.meet(exec_id, owner, Some(up));
+        if !execution.told {
+            (execution.told, execution.live, execution.commissioned) = (true, true, true);
+            self.record(ctx, Record::Executed { up, exec_id: exec_id.clone() });
+            self.record(ctx, Record::Commissioned { exec_id: exec_id.clone() });
         }
     }
 
