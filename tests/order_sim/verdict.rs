@@ -96,6 +96,16 @@ fn books_agree(world: &World) {
     }
 }
 
+/// Before anybody asked for executions in the end: every one was told all the same, but for what a broken connection
+/// swallowed.
+pub fn fills_came_by_themselves(world: &World) {
+    for e in world.gateway.book_executions() {
+        let Some((client, id, mine)) = owner(world, &e.order_ref) else { continue };
+        let told = mine.gap || mine.fills.contains_key(&e.exec_id);
+        assert!(told, "client {}: nobody told execution {} of order {id}: {mine:?}", client.id, e.exec_id);
+    }
+}
+
 /// Every execution reached its owner, and as a live fill hardly ever twice.
 fn fills_were_told(world: &World) {
     for e in world.gateway.book_executions() {

@@ -658,6 +658,7 @@ impl World {
             self.connect_again(at);
         }
         self.settle();
+        super::verdict::fills_came_by_themselves(self);
         for at in 0..self.clients.len() {
             self.clients[at].orders.values_mut().for_each(|o| o.listed = None);
             self.ask(at, 5);
