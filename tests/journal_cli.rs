@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use twsmux::ids::{ClientId, DownOrderId, PermId, UpOrderId};
-use twsmux::journal::{FileDisk, Journal, Outcome, Record, State, check_upstream_client, format};
+use twsmux::journal::{FileDisk, Journal, Outcome, Record, State, check_upstream_client, format, recover};
 use twsmux::limits;
 use twsmux::shell::state_dir::StateDir;
 
@@ -93,6 +93,7 @@ impl Setup {
         at
     }
 
+    /// Starts with it, which writes it anew.
     fn open(&self) -> State {
         Journal::open(FileDisk::new(self.journal.parent().unwrap())).expect("twsmux would start").1.state
     }
@@ -224,7 +225,7 @@ fn a_torn_end_is_told_and_needs_no_repair() {
 #[test]
 fn damage_is_told_and_repaired() {
     let s = setup();
-    let whole = s.open();
+    let whole = recover::read(&s.bytes()).unwrap().state;
     let at = s.damage();
     let damaged = s.bytes();
     let place = format!("DAMAGED at byte {at} of {}", damaged.len());
