@@ -58,13 +58,15 @@ const GATEWAY: &str = "127.0.0.1:4002";
 /// With one sync for each record, so that each is attested.
 fn setup() -> Setup {
     let root = tempfile::tempdir().unwrap();
-    let lock = StateDir::lock(root.path(), GATEWAY).unwrap();
-    let (mut journal, _) = Journal::open(FileDisk::new(lock.path())).unwrap();
+    // Without the lock: a child that another test is just starting would hold a copy of it for a moment.
+    let folder = StateDir::folder(root.path(), GATEWAY);
+    fs::create_dir_all(&folder).unwrap();
+    let (mut journal, _) = Journal::open(FileDisk::new(&folder)).unwrap();
     for record in records() {
         journal.append(&[record], true).unwrap();
     }
     journal.seal().unwrap();
-    let journal = lock.path().join("orders.journal");
+    let journal = folder.join("orders.journal");
     Setup { root, journal }
 }
 
