@@ -12,6 +12,8 @@ use bytes::BytesMut;
 use twsmux::core::io::{Action, Actions, Gone, Input};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
+use twsmux::journal::salvage::{leave_out_lost_ids, salvage};
+use twsmux::journal::{State, format, recover};
 use twsmux::protocol::dialect::Dialect;
 use twsmux::protocol::layout;
 use twsmux::protocol::meaning::Subject;
@@ -26,13 +28,14 @@ use twsmux::wire::{proto, text};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 6] = [
+pub const ALL: [(&str, Target); 7] = [
     ("frames", frames),
     ("handshake", handshake),
     ("fields", fields),
     ("protobuf", protobuf),
     ("transcode", transcode),
     ("core_ops", core_ops),
+    ("journal", journal),
 ];
 
 /// Frames come out the same however the bytes are cut, and go back in unchanged.
@@ -197,6 +200,45 @@ fn translation(from: u16, to: u16) -> Rc<Translation> {
 fn split_version(data: &[u8]) -> Option<(u16, &[u8])> {
     let (version, payload) = data.split_first_chunk::<2>()?;
     Some((100 + u16::from_be_bytes(*version) % 127, payload))
+}
+
+/// One byte that says what it is, then a whole file or the frames of one. Nothing panics, what is read is written and
+/// read back equal, and salvaging saves no less than was read.
+pub fn journal(data: &[u8]) {
+    let Some((what, bytes)) = data.split_first() else { return };
+    let mut file = Vec::new();
+    if what % 4 != 0 {
+        format::put_header(7, &mut file);
+    }
+    match what % 4 {
+        // Payloads with their lengths in one byte, so that the fuzzer does not have to find checksums.
+        1 => {
+            let mut rest = bytes;
+            while let Some((length, after)) = rest.split_first() {
+                let (payload, after) = after.split_at(usize::from(*length).min(after.len()));
+                format::put_payload_unchecked(payload, &mut file);
+                rest = after;
+            }
+        }
+        _ => file.extend_from_slice(bytes),
+    }
+    let saved = salvage(&file);
+    let Ok(reading) = recover::read(&file) else { return };
+    assert!(reading.good <= reading.length && reading.attested <= reading.good);
+    assert_eq!(reading.length, file.len() as u64);
+    assert!(saved.records >= reading.records);
+    assert_eq!(reading.end == recover::End::Whole, reading.good == reading.length);
+    let mut again = Vec::new();
+    format::put_header(8, &mut again);
+    reading.state.records().for_each(|record| format::put_record(&record, &mut again));
+    format::put_synced(again.len() as u64, 8, &mut again);
+    let second = recover::read(&again).expect("it was just written");
+    assert!(second.is_attested());
+    assert_eq!(second.state, reading.state, "what is written adds up to the same");
+    let mut state: State = saved.state;
+    let next = state.next;
+    leave_out_lost_ids(&mut state, file.len() as u64);
+    assert!(state.next >= next);
 }
 
 /// A script for the core: operations with their bytes. Whatever it says, the invariants hold and nothing panics.

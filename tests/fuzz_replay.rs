@@ -12,7 +12,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use twsmux::ids::{ClientId, DownOrderId, PermId, UpOrderId};
+use twsmux::journal::{Outcome, Record, format};
 use twsmux::limits;
 use twsmux::protocol::dialect::Dialect;
 use twsmux::protocol::meaning::Subject;
@@ -98,6 +100,7 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     for body in protobuf_bodies() {
         add("protobuf", body);
     }
+    journals().into_iter().for_each(|journal| add("journal", journal));
     out
 }
 
@@ -177,6 +180,42 @@ fn protobuf_bodies() -> Vec<Vec<u8>> {
         write(&|out| proto::put_bytes(3, &deep, out)),
         vec![0x09, 0, 0, 0, 0, 0, 0, 0xF0, 0x3F, 0x0D, 0, 0, 0x80, 0x3F],
     ]
+}
+
+/// Journals with a record of every kind: as a file, and as payloads with their lengths.
+fn journals() -> Vec<Vec<u8>> {
+    let (owner, up) = (ClientId(7), UpOrderId(101));
+    let exec_id = Bytes::from_static(b"0000e0d5.01");
+    let records = [
+        Record::Identity { upstream_client: ClientId(0), accounts: vec!["DU1".into(), "DU2".into()] },
+        Record::Floor { next: 100 },
+        Record::Sequence { owner, next: 9, placed: 8 },
+        Record::Order { owner, down: DownOrderId(9), up },
+        Record::Arrived { up, perm: PermId(1_000_001) },
+        Record::Unknown { up },
+        Record::Executed { up, exec_id: exec_id.clone() },
+        Record::Commissioned { exec_id },
+        Record::Over { up, outcome: Outcome::Ended },
+        Record::Kept { owner, up, version: 176, payload: Bytes::from_static(b"3\x00101\0Filled\0") },
+        Record::Fetched { owner, count: 1 },
+        Record::Forgotten { up },
+    ];
+    let (mut file, mut payloads) = (vec![0], vec![1]);
+    format::put_header(7, &mut file);
+    for record in &records {
+        let mut frame = Vec::new();
+        format::put_record(record, &mut frame);
+        file.extend_from_slice(&frame);
+        format::put_synced(file.len() as u64 - 1, 7, &mut file);
+        let payload = &frame[format::FRAME_HEAD..];
+        payloads.push(u8::try_from(payload.len()).expect("a short record"));
+        payloads.extend_from_slice(payload);
+    }
+    let mut torn = file.clone();
+    torn.truncate(file.len() - 30);
+    let mut damaged = file.clone();
+    damaged[60] ^= 1;
+    vec![file, payloads, torn, damaged]
 }
 
 #[test]

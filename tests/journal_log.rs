@@ -38,11 +38,12 @@ fn it_is_made_once_and_goes_on_where_it_was() {
     let before = disk.bytes(FILE).unwrap();
     drop(journal);
     disk.power_loss();
+    assert_eq!(disk.bytes(FILE).unwrap(), before);
     let mut journal = open(&disk);
-    assert_eq!(disk.bytes(FILE).unwrap(), before, "a sealed file needs nothing");
     assert_eq!(orders(journal.state()), [1, 2]);
+    let begin = disk.bytes(FILE).unwrap();
     journal.append(&[order(3)], true).unwrap();
-    assert!(disk.bytes(FILE).unwrap().starts_with(&before));
+    assert!(disk.bytes(FILE).unwrap().starts_with(&begin));
     assert_eq!(disk.names(), [FILE]);
 }
 
@@ -176,6 +177,26 @@ fn compacting_that_fails_leaves_the_journal_as_it_was() {
     drop(journal);
     disk.power_loss();
     assert_eq!(orders(open(&disk).state()), [1, 2, 3]);
+}
+
+/// Of an attestation, too: its hole must not pass for damage later.
+#[test]
+fn a_file_is_only_appended_to_by_who_made_it() {
+    for seed in 0..50 {
+        let disk = SimDisk::new(seed);
+        let mut journal = open(&disk);
+        journal.append(&[order(1)], true).unwrap();
+        disk.set_faults(Faults { sync: 1, ..Faults::default() });
+        assert!(journal.seal().is_err(), "the attestation is seen and perhaps not on disk");
+        disk.set_faults(Faults::default());
+        drop(journal);
+        disk.process_death();
+        let mut journal = open(&disk);
+        journal.append(&[order(2)], true).unwrap();
+        drop(journal);
+        disk.power_loss();
+        assert_eq!(orders(open(&disk).state()), [1, 2]);
+    }
 }
 
 /// Dies in every single operation of making, compacting, healing and opening after an untidy end, with the power and

@@ -15,7 +15,7 @@ use crate::journal::log::FILE;
 use crate::journal::recover::{self, End, Reading};
 use crate::journal::salvage::{leave_out_lost_ids, salvage};
 use crate::journal::{FileDisk, Journal, format::HeaderFault};
-use crate::shell::state_dir::{self, StateDir};
+use crate::shell::state_dir::{self, StateDir, StateDirError};
 
 /// Its end is cut short.
 const TORN: u8 = 1;
@@ -56,7 +56,7 @@ newer version), or wrong arguments; 3 there is none, or it cannot be read or wri
 #[derive(Debug, clap::Args)]
 struct Which {
     /// The journal, or the folder that it is in; without it, the one that `twsmux run` uses
-    #[arg(value_name = "FILE|FOLDER", conflicts_with_all = ["state_dir", "upstream"])]
+    #[arg(value_name = "FILE|FOLDER")]
     path: Option<PathBuf>,
     /// Where `twsmux run` keeps its state, one folder per Gateway
     #[arg(long, env = "TWSMUX_STATE_DIR", value_name = "DIR")]
@@ -188,9 +188,15 @@ fn repair(args: &RepairArgs) -> Result<u8, Failure> {
             ),
         ));
     }
-    let _lock = StateDir::lock_folder(folder, "its journal's folder").map_err(|error| {
-        let code = if error.is_taken() { LOCKED } else { ABSENT };
-        (code, format!("the order journal {} is in use or cannot be: {error}", path.display()))
+    let _lock = StateDir::lock_folder(folder, "").map_err(|error| match error {
+        StateDirError::Taken { holder, path: lock, .. } => (
+            LOCKED,
+            format!(
+                "{} is in use by a running twsmux (process {holder}, lock {lock}). Stop that one first",
+                path.display()
+            ),
+        ),
+        StateDirError::Io { .. } => (ABSENT, error.to_string()),
     })?;
     let bytes = load(&path)?;
     match recover::read(&bytes) {
@@ -213,13 +219,15 @@ fn repair(args: &RepairArgs) -> Result<u8, Failure> {
             ),
         ));
     }
-    let failed = |what: &str, error: &dyn std::fmt::Display| (ABSENT, format!("{what}: {error}. Nothing was changed"));
-    let copy = set_aside(folder, &bytes).map_err(|error| failed("cannot keep a copy of the damaged file", &error))?;
+    let copy = set_aside(folder, &bytes).map_err(|error| {
+        (ABSENT, format!("cannot keep a copy of {}: {error}. Nothing was changed", path.display()))
+    })?;
     let lost_bytes = found.lost_bytes();
     let left_out = leave_out_lost_ids(&mut found.state, lost_bytes);
     let text = report::repaired(&path, &copy, &found, left_out);
-    Journal::replace(FileDisk::new(folder), found.state)
-        .map_err(|error| failed("cannot write the repaired journal", &error))?;
+    Journal::replace(FileDisk::new(folder), found.state).map_err(|error| {
+        (ABSENT, format!("{error}. The file as it was is kept as {}; repair it again", copy.display()))
+    })?;
     print(&text);
     Ok(0)
 }

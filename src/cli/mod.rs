@@ -3,6 +3,7 @@
 mod check;
 mod decode;
 mod doctor;
+mod journal;
 mod run;
 mod sim;
 mod status;
@@ -29,6 +30,8 @@ enum Command {
     Decode(decode::DecodeArgs),
     /// Look at the Gateway's port without touching it, and say what is wrong and what to do.
     Doctor(doctor::DoctorArgs),
+    /// Look at the order journal, or repair it.
+    Journal(journal::JournalArgs),
     /// Run a simulated Gateway, for trying out and testing programs that trade.
     Sim(sim::SimArgs),
     /// Show what a running twsmux has connected, subscribed and queued.
@@ -42,6 +45,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(args),
+        Command::Journal(args) => journal::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Status(args) => status::run(&args),
     };

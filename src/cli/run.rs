@@ -94,7 +94,8 @@ fn print_ready(addresses: &Addresses) {
     println!("ready listen={} admin={} upstream={}", listen.join(","), addresses.admin, addresses.upstream);
 }
 
-fn resolve(name: &str) -> Result<SocketAddr, String> {
+/// The address of an upstream by name.
+pub(super) fn resolve(name: &str) -> Result<SocketAddr, String> {
     let mut found = name.to_socket_addrs().map_err(|error| {
         format!("the upstream {name:?} is not an address: {error}. It must be HOST:PORT, for example 127.0.0.1:4002")
     })?;

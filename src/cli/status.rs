@@ -254,7 +254,7 @@ fn decimals(value: &Value, factor: f64, digits: usize) -> String {
 }
 
 /// Without control characters: what a terminal shows must not be able to steer it.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

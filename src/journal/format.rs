@@ -168,6 +168,12 @@ pub fn put_synced(offset: u64, salt: u64, out: &mut Vec<u8>) {
     });
 }
 
+/// Appends a frame around any payload, known or not. For tests.
+#[doc(hidden)]
+pub fn put_payload_unchecked(payload: &[u8], out: &mut Vec<u8>) {
+    put_frame(out, |out| out.extend_from_slice(payload));
+}
+
 fn put_frame(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_HEAD]);

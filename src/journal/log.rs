@@ -4,7 +4,7 @@
 //!                    append, sync, compact_if_due
 //!                         +---------+
 //!                         v         |
-//! open -- (rewrite) --> whole ------+
+//! open ---- rewrite ---> whole ------+
 //!                         |  a write or a sync failed        heal: rewrite succeeded
 //!                         +-----------------------> broken -------------------------> whole
 //! ```
@@ -25,7 +25,8 @@ use crate::limits;
 
 /// The journal's name in its folder.
 pub const FILE: &str = "orders.journal";
-/// The name under which a file is written before it takes the journal's place. One that is found was never finished.
+/// The name under which a file is written before it takes the journal's place. One that is found was never finished, and
+/// is overwritten.
 pub const UNFINISHED: &str = "orders.journal.new";
 
 /// What a journal said when it was opened.
@@ -134,9 +135,9 @@ pub struct Journal<D> {
 impl<D: Disk> Journal<D> {
     /// Opens the journal on `disk`, or makes one when there is none, and says what it said.
     ///
-    /// What a former twsmux left without an attestation is written anew as a whole, although it could be read: the
-    /// system may hold it in memory and not on disk. When that fails the journal is open and [broken](Self::broken):
-    /// with a full disk one can still start, and cancel orders.
+    /// It is written anew as a whole, although it could be read: what an earlier process left may be in the system's
+    /// memory and never reach the disk, and nobody can ask. So **a file is only appended to by who made it.** When that
+    /// fails the journal is open and [broken](Self::broken): with a full disk one can still start, and cancel orders.
     ///
     /// # Errors
     /// [`OpenError`]; a journal that was there is as it was.
@@ -158,21 +159,12 @@ impl<D: Disk> Journal<D> {
             return Err(OpenError::Damaged { file, at: reading.good, length: reading.length, fault });
         }
         let cut = reading.length - reading.good;
-        let attested = reading.is_attested();
         journal.state = reading.state;
         journal.salt = reading.salt;
         journal.length = reading.length;
-        // Left by a crash; it would be in nobody's way, but it takes up space.
-        let _ = journal.disk.remove(UNFINISHED);
-        let settled = match attested {
-            // The file is on disk; its name may not be, if its writer died right after the rename.
-            true => journal.disk.sync_dir().map_err(Failure::sync),
-            false => journal.rewrite(),
-        };
-        if let Err(failure) = settled {
+        if let Err(failure) = journal.rewrite() {
             journal.breaks(failure);
         }
-        journal.attestation_unsynced = attested;
         let state = journal.state.clone();
         Ok((journal, Recovered { state, cut }))
     }

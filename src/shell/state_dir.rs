@@ -45,7 +45,20 @@ impl StateDir {
     /// # Errors
     /// [`StateDirError`].
     pub fn lock(root: &Path, gateway: &str) -> Result<Self, StateDirError> {
-        let path = root.join(gateway.replace(['/', ':', '[', ']'], "_"));
+        Self::lock_folder(&Self::folder(root, gateway), gateway)
+    }
+
+    /// The folder for `gateway` (an address, as `127.0.0.1:4002`) below `root`. Nothing is made.
+    pub fn folder(root: &Path, gateway: &str) -> PathBuf {
+        root.join(gateway.replace(['/', ':', '[', ']'], "_"))
+    }
+
+    /// Makes and locks a folder that is known by its path; `gateway` is for the words.
+    ///
+    /// # Errors
+    /// [`StateDirError`].
+    pub fn lock_folder(path: &Path, gateway: &str) -> Result<Self, StateDirError> {
+        let path = path.to_path_buf();
         let failed = |error| StateDirError::Io { path: path.display().to_string(), error };
         fs::create_dir_all(&path).map_err(failed)?;
         let name = path.join("lock");
