@@ -21,6 +21,8 @@ pub(in crate::journal) fn one_of_each() -> Vec<Record> {
         Record::Kept { owner, up, version: 176, payload: Bytes::from_static(b"3\0\xFF\0") },
         Record::Kept { owner, up: UpOrderId(0), version: 226, payload: Bytes::new() },
         Record::Fetched { owner, count: 1 },
+        Record::OwnerForgotten { owner },
+        Record::Running(true),
         Record::Forgotten { up },
     ]
 }
@@ -179,6 +181,8 @@ fn any_record() -> impl Strategy<Value = Record> {
             payload
         }),
         (owner(), any::<u32>()).prop_map(|(owner, count)| Record::Fetched { owner, count }),
+        owner().prop_map(|owner| Record::OwnerForgotten { owner }),
+        any::<bool>().prop_map(Record::Running),
     ]
 }
 
