@@ -97,16 +97,16 @@ impl Model {
         sum(self.base.clone(), &self.records)
     }
 
-    /// Takes it as given that a journal was found with this state.
+    /// A journal was found with this state: that of the first so many records, no fewer than are safe. Where several
+    /// numbers fit, the largest is taken: what is on disk may end with any before it.
     fn found(&mut self, state: &State) {
         let mut expected = sum(self.base.clone(), &self.records[..self.safe]);
-        let mut upto = self.safe;
-        while expected != *state {
-            let more = self.records.get(upto);
-            let more = more.unwrap_or_else(|| panic!("neither all that is safe nor more: {state:#?}"));
-            expected.apply(more);
-            upto += 1;
+        let mut upto = (expected == *state).then_some(self.safe);
+        for (n, record) in self.records.iter().enumerate().skip(self.safe) {
+            expected.apply(record);
+            upto = (expected == *state).then_some(n + 1).or(upto);
         }
+        let upto = upto.unwrap_or_else(|| panic!("neither all that is safe nor more: {state:#?}"));
         self.records.truncate(upto);
     }
 
