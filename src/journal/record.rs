@@ -18,7 +18,7 @@ pub enum Outcome {
 /// [`Record::Fetched`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Record {
-    /// Whose journal this is. The first record of every file; later ones replace it.
+    /// Whose journal this is; recorded when the Gateway is met for the first time.
     Identity {
         /// twsmux's client id at the Gateway, to which all orders belong.
         upstream_client: ClientId,

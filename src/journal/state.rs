@@ -1,6 +1,6 @@
 //! What the records add up to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use rustc_hash::FxBuildHasher;
@@ -77,8 +77,8 @@ pub struct State {
     pub next: i32,
     /// The clients and their sequences.
     pub owners: Map<ClientId, Owner>,
-    /// The orders, in the order in which they were first recorded.
-    pub orders: Map<UpOrderId, Order>,
+    /// The orders by their upstream ids, which rise in the order of placing.
+    pub orders: BTreeMap<UpOrderId, Order>,
     /// The executions, likewise; the oldest are forgotten beyond [`limits::MAX_EXECUTIONS`].
     pub executions: Map<Bytes, Execution>,
     /// What absent owners have still to hear, oldest first.
@@ -131,7 +131,7 @@ impl State {
                 self.owners.shift_remove(owner);
             }
             Record::Forgotten { up } => {
-                self.orders.shift_remove(up);
+                self.orders.remove(up);
             }
             Record::Executed { up, exec_id } => {
                 self.executions.entry(exec_id.clone()).or_insert(Execution { up: *up, commissioned: false });
