@@ -474,6 +474,51 @@ def an_outage_leaves_trades_open(s):
 
 
 @scenario
+def an_unknown_fate_leaves_trades_open(s):
+    """A modify while the Gateway is away, and orders around which the link is cut: ib_async and ib_insync hold the trades
+    for open until it is known what became of them, and then learn it."""
+    gateway = s.driven_sim()
+    mux = s.twsmux(None, f"127.0.0.1:{gateway.port}", "--backoff-min", "0.3", "--backoff-max", "0.6")
+    for library, number in [("ib_async", 91), ("ib_insync", 92)]:
+        meet = s.path("meet")
+        client = s.client(library, mux.port, number, "--tour", "unknown-fate", "--meet", meet, "--parties", 2)
+
+        def at(place, action):
+            """Does something when the client has come to a place, and then lets it go on."""
+            there = os.path.join(meet, place)
+            wait_until(lambda: os.path.isdir(there) or not client.running(), f"{library} at '{place}'", CLIENT_SECONDS)
+            if not client.running():
+                raise Failed(f"{library}: {s.spoken(client)['failure']}")
+            action()
+            with open(os.path.join(there, "scenario"), "w", encoding="ascii"):
+                pass
+
+        def in_book():
+            return {(o["order_id"], o["working"]) for o in gateway("orders")["orders"]}
+
+        def plan(cut):
+            # The listener closes first: after the cut nobody gets in, so that the fate stays unknown for a while.
+            gateway("refuse")
+            gateway("cut_at_order", cut=cut)
+
+        def come_back(more_orders):
+            check(len(in_book()) == known + more_orders, f"{library}: the book has {in_book()}, {known} were known")
+            gateway("accept")
+
+        at("the Gateway goes", lambda: gateway("restart", stay_down=True))
+        at("the Gateway comes", lambda: gateway("accept"))
+        known = len(in_book())
+        at("it arrived: the cut is planned", lambda: plan("after_processing"))
+        at("it arrived: told", lambda: come_back(1))
+        known = len(in_book())
+        at("it is lost: the cut is planned", lambda: plan("before_processing"))
+        at("it is lost: told", lambda: come_back(0))
+        t = s.transcript(client)
+        check(t["exit"] == 0, f"{library}: {t['failure']} {t['strangers'][:3]}")
+    s.ends_well(mux)
+
+
+@scenario
 def an_order_placed_before_leaving_is_placed(s):
     """Each library places an order and closes its socket at once; the orders rest, and their owners find them again and
     can cancel them."""
@@ -626,9 +671,33 @@ def traders_through_restarts(s):
         time.sleep(1.0)
         gateway("accept")
 
+    def orders_fill():
+        """The price falls and comes back: orders that rest fill, stops are triggered, brackets end."""
+        executions = len(gateway("executions")["executions"])
+        gateway("set_price", symbol="AAPL", price=212.0)
+        wait_until(lambda: len(gateway("executions")["executions"]) >= executions + 5, "fills", 20)
+        gateway("set_price", symbol="AAPL", price=250.0)
+
     def twsmux_is_killed():
         mux[0].kill()
         mux[0] = start()
+
+    def orders_fill_while_twsmux_is_dead():
+        mux[0].kill()
+        orders_fill()
+        mux[0] = start()
+
+    def twsmux_is_killed_as_soon_as_it_is_back():
+        for _ in range(3):
+            mux[0].kill()
+            mux[0] = start()
+            time.sleep(0.3)
+
+    def both_are_killed():
+        gateway("restart", stay_down=True)
+        mux[0].kill()
+        mux[0] = start()
+        gateway("accept")
 
     def twsmux_is_stopped():
         code = mux[0].stop()
@@ -638,11 +707,7 @@ def traders_through_restarts(s):
     def clients_are_away():
         away = [("ib_async", 11), ("ibapi-stable", 13), ("scripted", 15)]
         traders.leave(away)
-        # Their orders fill, stops are triggered, brackets end.
-        executions = len(gateway("executions")["executions"])
-        gateway("set_price", symbol="AAPL", price=212.0)
-        wait_until(lambda: len(gateway("executions")["executions"]) >= executions + 5, "fills while owners are away", 20)
-        gateway("set_price", symbol="AAPL", price=250.0)
+        orders_fill()
         for who in away:
             traders.start(who)
 
@@ -657,8 +722,11 @@ def traders_through_restarts(s):
         clients_are_away,
         twsmux_is_stopped,
         link_is_cut_around_orders,
+        orders_fill_while_twsmux_is_dead,
         gateway_is_away,
-        twsmux_is_killed,
+        twsmux_is_killed_as_soon_as_it_is_back,
+        clients_are_away,
+        both_are_killed,
     ]
     for event in events:
         traders.trade(30)
