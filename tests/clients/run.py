@@ -228,6 +228,7 @@ class Scenario:
     def tally(self, traders):
         """Leaves in the kept output how much the traders did and were told, and fails where that shows nothing."""
         found = trading.tally(traders.told.values())
+        found["message rate exceeded"] = traders.gateway("stats")["stats"]["rate_violations"]
         with open(self.path("tally.json"), "w", encoding="utf-8") as file:
             json.dump(found, file, indent=1)
         check(found["filled"] > 20 and found["cancelled"] > 5 and found["modifications"] > 10, f"too little happened: {found}")
