@@ -514,7 +514,7 @@ impl Core {
         }
         self.timers.disarm_lanes();
         self.refuse_queued(ctx, &why);
-        self.report_flights(ctx);
+        self.report_flights(ctx, "the connection to the Gateway was lost");
         self.reconcile = Default::default();
         self.streams = Default::default();
         self.queries.clear();

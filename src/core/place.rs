@@ -353,25 +353,21 @@ impl Core {
         }
     }
 
-    /// The link broke while something of an order was under way.
-    pub(super) fn report_flights(&mut self, ctx: &mut Ctx<'_>) {
+    /// What was under way of orders may be lost: the link broke, or the Gateway took no notice of some messages.
+    pub(super) fn report_flights(&mut self, ctx: &mut Ctx<'_>, why: &str) {
         for up in std::mem::take(&mut self.in_flight) {
             let Some(flight) = self.orders.get_mut(up).and_then(|o| o.flight.take()) else { continue };
             let what = match flight {
                 Flight::New => {
-                    self.order_is_lost(
-                        ctx,
-                        up,
-                        "the connection to the Gateway was lost right after this order was sent",
-                    );
+                    self.order_is_lost(ctx, up, &format!("{why} right after this order was sent"));
                     continue;
                 }
                 Flight::Modify => "modification",
                 Flight::Cancel => "cancel",
             };
             let words = format!(
-                "Order Message:\nWarning: the connection to the Gateway was lost right after the {what} of this order was \
-                 sent; whether it arrived is unknown. Check the open orders."
+                "Order Message:\nWarning: {why} right after the {what} of this order was sent; whether it arrived is \
+                 unknown. Check the open orders."
             );
             self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
         }

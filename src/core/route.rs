@@ -312,6 +312,8 @@ impl Core {
                          Check the open orders before sending it again.";
             self.tell_about_order(ctx, UpOrderId(error_id), codes::ORDER_MESSAGE, words);
         } else {
+            // It names nothing, so that it may have been any message that has not been answered.
+            self.report_flights(ctx, "the Gateway refused messages because of its message rate");
             self.dropped(Drop::Own);
         }
     }

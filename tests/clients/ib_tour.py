@@ -590,6 +590,94 @@ class IbTour:
         tour.check(not trade.isDone(), f"after the refused cancel the order reads as {trade.orderStatus.status}")
         await self.leave(complete=False)
 
+    def stays_open(self, trade, after):
+        self.tour.check(not trade.isDone(), f"after {after} the order reads as {trade.orderStatus.status}")
+
+    async def link_is_back(self, seen):
+        """Waits for the end of an outage: 1101 or 1102, one more than those seen before."""
+        await self.wait(lambda: self.times_back() > seen, "1101 or 1102", 60)
+
+    def times_back(self):
+        return len(self.tour.errors(-1, 1101)) + len(self.tour.errors(-1, 1102))
+
+    async def place_into_a_cut(self, place):
+        """An order whose connection to the Gateway is cut right after it was sent. What became of it is unknown then, to
+        twsmux as well, and the library must not take it for dead."""
+        tour = self.tour
+        await tour.meet_async(f"{place}: the cut is planned")
+        tour.begin(f"an order into a cut, {place}")
+        order = self.lib.LimitOrder(
+            "BUY",
+            self.args.quantity,
+            shared.RESTING_PRICE,
+            tif="DAY",
+            orderRef=tour.order_ref,
+            account=self.ib.managedAccounts()[0],
+        )
+        trade = self.ib.placeOrder(self.stock, order)
+        order_id = trade.order.orderId
+        self.own_orders[order_id] = self.args.quantity
+        await self.wait(lambda: tour.errors(order_id), f"word that the fate of order {order_id} is unknown")
+        codes = [e["code"] for e in tour.errors(order_id)]
+        tour.check(codes == [399], f"an order of unknown fate drew {codes}")
+        self.stays_open(trade, "399")
+        tour.step(f"an order into a cut, {place}", order_id=order_id, codes=codes, done=trade.isDone())
+        back = self.times_back()
+        await tour.meet_async(f"{place}: told")
+        await self.link_is_back(back)
+        return trade
+
+    async def unknown_fate(self):
+        """A modification that is refused while the Gateway is away, and orders of which nobody knows whether they arrived:
+        one that did, one that did not. Each trade stays open until what became of it is known."""
+        tour = self.tour
+        await self.connect()
+        resting = await self.place_resting()
+        order_id = resting.order.orderId
+        await tour.meet_async("the Gateway goes")
+        tour.begin("a modify while the Gateway is away")
+        await self.wait(lambda: tour.errors(-1, 1100), "1100", 60)
+        resting.order.lmtPrice = shared.MODIFIED_PRICE
+        self.ib.placeOrder(self.stock, resting.order)
+        await self.wait(lambda: tour.errors(order_id), "the refusal of the modify")
+        codes = [e["code"] for e in tour.errors(order_id)]
+        self.stays_open(resting, f"a modify refused with {codes}")
+        tour.step("a modify while the Gateway is away", order_id=order_id, codes=codes, done=resting.isDone())
+        back = self.times_back()
+        await tour.meet_async("the Gateway comes")
+        await self.link_is_back(back)
+        found = await self.bounded(self.ib.reqOpenOrdersAsync(), "the open orders with their end")
+        tour.check([t.order.orderId for t in found] == [order_id], f"open orders are {[t.order.orderId for t in found]}")
+        tour.check(resting.orderStatus.status in RESTING, f"the order reads as {resting.orderStatus.status} afterwards")
+        price = resting.order.lmtPrice
+        tour.check(same_quantity(price, shared.RESTING_PRICE), f"the refused price {price} stands in the order")
+        tour.step("the refused modify is resolved", order_id=order_id, price=price, status="resting")
+
+        arrived = await self.place_into_a_cut("it arrived")
+        order_id = arrived.order.orderId
+        # Nobody asks: the status comes by itself.
+        await self.wait(lambda: any(s in RESTING for s in self.statuses(order_id)), f"the status of order {order_id}")
+        await self.wait(lambda: arrived.orderStatus.status in RESTING, f"order {order_id} to rest for the library")
+        tour.check(arrived.order.permId > 0, "the order has no permId")
+        tour.step("an order that arrived is resolved", order_id=order_id, status="resting")
+
+        lost = await self.place_into_a_cut("it is lost")
+        found = await self.bounded(self.ib.reqOpenOrdersAsync(), "the open orders with their end")
+        ids = sorted(t.order.orderId for t in found)
+        tour.check(ids == sorted([resting.order.orderId, order_id]), f"open orders are {ids}")
+        # That no list has it is no proof; whoever wants to be sure cancels it.
+        self.stays_open(lost, "the link came back without it")
+        order_id = lost.order.orderId
+        self.ib.cancelOrder(lost.order)
+        await self.wait(lambda: tour.errors(order_id, 10147), "10147 for an order that never arrived")
+        codes = [e["code"] for e in tour.errors(order_id)]
+        tour.check(codes == [399, 10147], f"the lost order drew {codes}")
+        await self.wait(lost.isDone, "the lost order to be over for the library")
+        tour.step("an order that is lost is resolved", order_id=order_id, codes=codes, done=lost.isDone())
+        for trade in (resting, arrived):
+            await self.cancel(trade)
+        await self.leave(complete=False)
+
     async def run(self):
         started = time.monotonic()
         await {
@@ -602,6 +690,7 @@ class IbTour:
             "hang": self.hang,
             "rejected": self.rejected,
             "outage": self.outage,
+            "unknown-fate": self.unknown_fate,
         }[self.args.tour]()
         self.tour.step("end", volatile={"seconds": round(time.monotonic() - started, 2)})
 

@@ -13,12 +13,15 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 import traceback
 import urllib.request
+
+import trading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLACE = os.path.abspath(os.environ.get("TWSMUX_CLIENTS_DIR") or os.path.join(HERE, ".venvs"))
@@ -31,6 +34,14 @@ DRIVERS = {
     "ibapi-stable": [f"{PLACE}/ibapi-stable/bin/python", f"{HERE}/ibapi_tour.py"],
     "stoqey": ["node", f"{HERE}/stoqey_tour.cjs"],
     "rust-ibapi": [f"{PLACE}/rust/debug/tour"],
+}
+# Likewise those that trade on and on.
+TRADERS = {
+    "ib_async": [f"{PLACE}/ib_async/bin/python", f"{HERE}/ib_trader.py", "ib_async"],
+    "ib_insync": [f"{PLACE}/ib_insync/bin/python", f"{HERE}/ib_trader.py", "ib_insync"],
+    "ibapi": [f"{PLACE}/ibapi/bin/python", f"{HERE}/ibapi_trader.py"],
+    "ibapi-stable": [f"{PLACE}/ibapi-stable/bin/python", f"{HERE}/ibapi_trader.py"],
+    "scripted": [sys.executable, f"{HERE}/scripted_trader.py"],
 }
 # Those that speak version 157. The Rust library offers nothing below 213.
 ALL = [library for library in DRIVERS if library != "rust-ibapi"]
@@ -59,14 +70,15 @@ def wait_until(condition, what, seconds):
 class Process:
     """A process with its output in files, ended by its id alone."""
 
-    def __init__(self, name, command, directory):
+    def __init__(self, name, command, directory, told=False):
+        """With `told` it can be told things, line by line."""
         self.name = name
         self.out_path = os.path.join(directory, f"{name}.out")
         self.err_path = os.path.join(directory, f"{name}.err")
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.child = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if told else subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 cwd=directory,
@@ -83,6 +95,13 @@ class Process:
 
     def running(self):
         return self.child.poll() is None
+
+    def tell(self, line):
+        try:
+            self.child.stdin.write(f"{line}\n".encode())
+            self.child.stdin.flush()
+        except BrokenPipeError:
+            raise Failed(f"{self.name} ended with {self.child.wait()}: {self.output()[-500:]}") from None
 
     def kill(self):
         """SIGKILL, as by a crash."""
@@ -105,9 +124,10 @@ class Process:
 class Scenario:
     """What one scenario starts, so that all of it can be ended, whatever happens."""
 
-    def __init__(self, name, binary, directory):
+    def __init__(self, name, binary, directory, seed):
         self.name = name
         self.binary = binary
+        self.seed = seed
         self.directory = directory
         self.processes = []
         self.count = 0
@@ -116,9 +136,9 @@ class Scenario:
         self.count += 1
         return os.path.join(self.directory, f"{self.count:02d}-{name}")
 
-    def start(self, name, command):
+    def start(self, name, command, told=False):
         self.count += 1
-        process = Process(f"{self.count:02d}-{name}", command, self.directory)
+        process = Process(f"{self.count:02d}-{name}", command, self.directory, told)
         self.processes.append(process)
         return process
 
@@ -138,11 +158,21 @@ class Scenario:
         process = self.start("sim", [self.binary, "sim", "--listen", "127.0.0.1:0", *limit, *extra])
         return process, port_of(self._ready(process)["sim"])
 
-    def twsmux(self, version=None, upstream="sim", *extra):
+    def driven_sim(self, version=None, *extra):
+        """The same with what drives it in place of the process: a `trading.Gateway`, with its port as attribute."""
+        limit = ["--max-server-version", str(version)] if version else []
+        addresses = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"]
+        where = self._ready(self.start("sim", [self.binary, "sim", *addresses, *limit, *extra]))
+        gateway = trading.Gateway(port_of(where["control"]))
+        gateway.port = port_of(where["sim"])
+        return gateway
+
+    def twsmux(self, version=None, upstream="sim", *extra, port=0, state=None):
         """Starts twsmux and returns it with its ports as attributes."""
         limit = ["--max-server-version", str(version)] if version else []
-        command = [self.binary, "run", "--upstream", upstream, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]
-        process = self.start("twsmux", [*command, "--state-dir", self.path("state"), *limit, *extra])
+        addresses = ["--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
+        command = [self.binary, "run", "--upstream", upstream, *addresses, "--state-dir", state or self.path("state")]
+        process = self.start("twsmux", [*command, *limit, *extra])
         where = self._ready(process)
         process.port = port_of(where["listen"])
         process.admin = port_of(where["admin"])
@@ -195,6 +225,14 @@ class Scenario:
             check(attempts_left, f"expected one upstream connect and no CLOSE_WAIT: {connects} {zombies}")
             time.sleep(0.25)
 
+    def tally(self, traders):
+        """Leaves in the kept output how much the traders did and were told, and fails where that shows nothing."""
+        found = trading.tally(traders.told.values())
+        found["message rate exceeded"] = traders.gateway("stats")["stats"]["rate_violations"]
+        with open(self.path("tally.json"), "w", encoding="utf-8") as file:
+            json.dump(found, file, indent=1)
+        check(found["filled"] > 20 and found["cancelled"] > 5 and found["modifications"] > 10, f"too little happened: {found}")
+
     def ends_well(self, twsmux):
         check(twsmux.running(), f"twsmux ended by itself with {twsmux.child.returncode}")
         code = twsmux.stop()
@@ -207,6 +245,13 @@ class Scenario:
 
 def port_of(address):
     return int(address.rsplit(":", 1)[1])
+
+
+def free_port():
+    """A port for a server that is to come back under it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def scenario(function):
@@ -430,6 +475,51 @@ def an_outage_leaves_trades_open(s):
 
 
 @scenario
+def an_unknown_fate_leaves_trades_open(s):
+    """A modify while the Gateway is away, and orders around which the link is cut: ib_async and ib_insync hold the trades
+    for open until it is known what became of them, and then learn it."""
+    gateway = s.driven_sim()
+    mux = s.twsmux(None, f"127.0.0.1:{gateway.port}", "--backoff-min", "0.3", "--backoff-max", "0.6")
+    for library, number in [("ib_async", 91), ("ib_insync", 92)]:
+        meet = s.path("meet")
+        client = s.client(library, mux.port, number, "--tour", "unknown-fate", "--meet", meet, "--parties", 2)
+
+        def at(place, action):
+            """Does something when the client has come to a place, and then lets it go on."""
+            there = os.path.join(meet, place)
+            wait_until(lambda: os.path.isdir(there) or not client.running(), f"{library} at '{place}'", CLIENT_SECONDS)
+            if not client.running():
+                raise Failed(f"{library}: {s.spoken(client)['failure']}")
+            action()
+            with open(os.path.join(there, "scenario"), "w", encoding="ascii"):
+                pass
+
+        def in_book():
+            return {(o["order_id"], o["working"]) for o in gateway("orders")["orders"]}
+
+        def plan(cut):
+            # The listener closes first: after the cut nobody gets in, so that the fate stays unknown for a while.
+            gateway("refuse")
+            gateway("cut_at_order", cut=cut)
+
+        def come_back(more_orders):
+            check(len(in_book()) == known + more_orders, f"{library}: the book has {in_book()}, {known} were known")
+            gateway("accept")
+
+        at("the Gateway goes", lambda: gateway("restart", stay_down=True))
+        at("the Gateway comes", lambda: gateway("accept"))
+        known = len(in_book())
+        at("it arrived: the cut is planned", lambda: plan("after_processing"))
+        at("it arrived: told", lambda: come_back(1))
+        known = len(in_book())
+        at("it is lost: the cut is planned", lambda: plan("before_processing"))
+        at("it is lost: told", lambda: come_back(0))
+        t = s.transcript(client)
+        check(t["exit"] == 0, f"{library}: {t['failure']} {t['strangers'][:3]}")
+    s.ends_well(mux)
+
+
+@scenario
 def an_order_placed_before_leaving_is_placed(s):
     """Each library places an order and closes its socket at once; the orders rest, and their owners find them again and
     can cancel them."""
@@ -441,10 +531,217 @@ def an_order_placed_before_leaving_is_placed(s):
     s.ends_well(mux)
 
 
-def run_one(name, function, binary, keep):
+class Traders:
+    """Traders (trader.py) of several libraries, who trade at once with order ids that are all the same, and the book of
+    the simulated Gateway against which they are held whenever they have settled."""
+
+    FIRST_ORDER_ID = 1000
+
+    def __init__(self, s, gateway, port, crew):
+        self.s = s
+        self.gateway = gateway
+        self.port = port
+        self.lives = {}  # (library, client id) -> how often it was started
+        self.running = {}  # (library, client id) -> its process
+        self.told = {}  # (library, client id) -> what it said last
+        for who in crew:
+            # One order of each trader is refused: a bracket or a single order, as it happens.
+            for number in (4, 17):
+                ref = f"{who[0]}-{who[1]}-{number}"
+                gateway("reject_orders", times=1, order_ref=ref)
+            self.start(who)
+
+    def start(self, who):
+        library, client_id = who
+        life = self.lives[who] = self.lives.get(who, 0) + 1
+        options = {
+            "--port": self.port,
+            "--client-id": client_id,
+            "--start-order-id": self.FIRST_ORDER_ID,
+            "--seed": self.s.seed,
+            "--chapter": life,
+            "--journal": os.path.join(self.s.directory, f"journal-{library}-{client_id}.json"),
+        }
+        command = TRADERS[library] + [str(word) for pair in options.items() for word in pair]
+        self.running[who] = self.s.start(f"{library}-{client_id}", command, told=True)
+        self.running[who].settles = 0
+
+    def say(self, line, crew=None):
+        for who in crew or self.running:
+            self.running[who].tell(line)
+
+    def hear(self, key, value, crew=None):
+        """Waits until each has said something with this value under this key."""
+
+        def said(who):
+            lines = self.running[who].output().split("\n")[:-1]
+            spoken = [json.loads(line) for line in lines]
+            failures = [t["failure"] for t in spoken if "failure" in t]
+            check(not failures, f"{failures[:1]} {self.running[who].complaints()[-600:]}")
+            found = [t for t in spoken if t.get(key) == value]
+            if not found:
+                check(self.running[who].running(), f"{self.running[who].name} ended: {self.running[who].complaints()[-600:]}")
+                return False
+            self.told[who] = found[-1]
+            return True
+
+        waiting = list(crew or self.running)
+
+        def all_have():
+            waiting[:] = [who for who in waiting if not said(who)]
+            return not waiting
+
+        wait_until(all_have, f"{key} from the traders", 90)
+
+    def trade(self, orders):
+        """Lets them trade until so many more orders were accepted by the Gateway."""
+        placed = self.gateway("stats")["stats"]["orders_placed"]
+        self.say("trade")
+        wait_until(lambda: self.gateway("stats")["stats"]["orders_placed"] >= placed + orders, f"{orders} more orders", 60)
+
+    def settle(self, after):
+        """Lets nothing move any more and compares what each was told with the book."""
+        settled = {who: self.running[who].settles + 1 for who in self.running}
+        for who in self.running:
+            self.running[who].settles += 1
+        self.say("settle")
+        for who, times in settled.items():
+            self.hear("settled", times, [who])
+        book = trading.Book(self.gateway)
+        problems = book.check_ids()
+        for who in self.running:
+            problems += trading.audit(self.told[who], book)
+        if problems:
+            # All of it for whoever looks into it; the line of the result has the first ones.
+            with open(self.s.path("problems"), "w", encoding="utf-8") as file:
+                file.write("\n".join([f"after {after}:", *problems]) + "\n")
+        check(not problems, f"after {after}: {len(problems)} differences, " + "; ".join(problems[:4]))
+
+    def leave(self, crew):
+        self.say("leave", crew)
+        self.hear("left", True, crew)
+        for who in crew:
+            process = self.running.pop(who)
+            wait_until(lambda: not process.running(), f"{process.name} to end", 10)
+
+
+CREW = [("ib_async", 11), ("ib_insync", 12), ("ibapi-stable", 13), ("ibapi", 14), ("scripted", 15), ("scripted", 0)]
+
+# Orders fill in parts, and pairs of openOrder and orderStatus come twice now and then, as at a real Gateway.
+LIVELY = {"fill_size": 4, "part_delay_ms": 60, "repeated_per_mille": 50}
+
+
+@scenario
+def traders_without_twsmux(s):
+    """The traders and the simulated Gateway without anything between, through restarts of it: what fails here is not the
+    multiplexer's fault."""
+    gateway = s.driven_sim()
+    gateway("configure", **LIVELY)
+    traders = Traders(s, gateway, gateway.port, [who for who in CREW if who[1]])
+    for _ in range(2):
+        traders.trade(40)
+        gateway("restart")
+        traders.trade(30)
+        traders.settle("a restart of the Gateway")
+    s.tally(traders)
+
+
+@scenario
+def traders_through_restarts(s):
+    """ib_async, ib_insync, both official clients and two clients without a library trade at once with equal order ids
+    through restarts of twsmux and of the Gateway. Each ends with a book that equals the Gateway's of its own orders, and
+    no live order is shown as dead."""
+    gateway = s.driven_sim()
+    gateway("configure", **LIVELY)
+    port, state = free_port(), s.path("state")
+    # A Gateway that comes back is found at once: the pauses between attempts are not what is shown here.
+    pauses = ["--backoff-min", "0.3", "--backoff-max", "0.6"]
+
+    def start():
+        return s.twsmux(None, f"127.0.0.1:{gateway.port}", *pauses, port=port, state=state)
+
+    mux = [start()]
+    traders = Traders(s, gateway, port, CREW)
+
+    def gateway_restarts():
+        # The next order id goes back, and orders that were never transmitted are gone.
+        gateway("restart", next_order_ids={"0": {"back_by": 7}}, forget_held=True)
+
+    def gateway_is_away():
+        gateway("restart", stay_down=True)
+        time.sleep(1.0)
+        gateway("accept")
+
+    def orders_fill():
+        """The price falls and comes back: orders that rest fill, stops are triggered, brackets end."""
+        executions = len(gateway("executions")["executions"])
+        gateway("set_price", symbol="AAPL", price=212.0)
+        wait_until(lambda: len(gateway("executions")["executions"]) >= executions + 5, "fills", 20)
+        gateway("set_price", symbol="AAPL", price=250.0)
+
+    def twsmux_is_killed():
+        mux[0].kill()
+        mux[0] = start()
+
+    def orders_fill_while_twsmux_is_dead():
+        mux[0].kill()
+        orders_fill()
+        mux[0] = start()
+
+    def twsmux_is_killed_as_soon_as_it_is_back():
+        for _ in range(3):
+            mux[0].kill()
+            mux[0] = start()
+            time.sleep(0.3)
+
+    def both_are_killed():
+        gateway("restart", stay_down=True)
+        mux[0].kill()
+        mux[0] = start()
+        gateway("accept")
+
+    def twsmux_is_stopped():
+        code = mux[0].stop()
+        check(code == 0, f"twsmux ended with {code} on SIGTERM")
+        mux[0] = start()
+
+    def clients_are_away():
+        away = [("ib_async", 11), ("ibapi-stable", 13), ("scripted", 15)]
+        traders.leave(away)
+        orders_fill()
+        for who in away:
+            traders.start(who)
+
+    def link_is_cut_around_orders():
+        gateway("cut_at_order", cut="after_processing", nth=2)
+        gateway("cut_at_order", cut="before_processing", nth=12)
+        gateway("cut_at_cancel", cut="after_processing", nth=7)
+
+    events = [
+        gateway_restarts,
+        twsmux_is_killed,
+        clients_are_away,
+        twsmux_is_stopped,
+        link_is_cut_around_orders,
+        orders_fill_while_twsmux_is_dead,
+        gateway_is_away,
+        twsmux_is_killed_as_soon_as_it_is_back,
+        clients_are_away,
+        both_are_killed,
+    ]
+    for event in events:
+        traders.trade(30)
+        event()
+        traders.trade(30)
+        traders.settle(event.__name__.replace("_", " "))
+    s.tally(traders)
+    s.ends_well(mux[0])
+
+
+def run_one(name, function, binary, keep, seed):
     directory = os.path.join(keep, name)
     os.makedirs(directory)
-    s = Scenario(name, binary, directory)
+    s = Scenario(name, binary, directory, seed)
     started = time.monotonic()
     try:
         function(s)
@@ -474,6 +771,7 @@ def main():
     parser.add_argument("--binary", help="the twsmux program to test")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="run this scenario (repeatable)")
     parser.add_argument("--list", action="store_true", help="print the names of the scenarios and stop")
+    parser.add_argument("--seed", type=int, default=1, help="of what the traders do")
     parser.add_argument("--keep", metavar="DIR", help="keep every output and transcript there")
     args = parser.parse_args()
     if args.list:
@@ -496,7 +794,7 @@ def main():
     keep = tempfile.mkdtemp(prefix="twsmux-clients-")
     chosen = [(n, f) for n, f in SCENARIOS if not args.only or n in args.only]
     try:
-        results = [run_one(name, function, binary, keep) for name, function in chosen]
+        results = [run_one(name, function, binary, keep, args.seed) for name, function in chosen]
     finally:
         if args.keep:
             shutil.copytree(keep, args.keep, dirs_exist_ok=True)

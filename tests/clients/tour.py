@@ -20,7 +20,7 @@ import time
 # an unsubscribe, and the confirmation of a cancel. Anything else that was not asked for ends the tour.
 HARMLESS = {202, 399, 2100, 2103, 2104, 2105, 2106, 2107, 2108, 2119, 2157, 2158, 2109, 2110, 2137, 10167}
 
-TOURS = ("full", "connect", "stream", "hang", "place-and-exit", "place-and-rest", "come-back", "rejected", "outage")
+TOURS = ("full", "connect", "stream", "hang", "place-and-exit", "place-and-rest", "come-back", "rejected", "outage", "unknown-fate")
 
 # A day and an hour that lie in the past, so that the bars of a historical request are the same in every run.
 HISTORY_END = "20260105 16:00:00 US/Eastern"

@@ -56,6 +56,28 @@ fn a_child_names_its_parent_by_the_upstream_id_both_ways() {
 }
 
 #[test]
+fn an_order_that_the_gateway_may_have_refused_for_its_message_rate_is_of_unknown_fate() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let answered = w.places(one, "5");
+    w.shows(&answered, "Submitted");
+    let up = w.places(one, "6");
+    w.places(two, "5");
+    w.got(one);
+    w.say_error(-1, 100, "Max rate of messages per second has been exceeded");
+    assert_eq!(errors(&w.got(one)), [(6, 399)], "what was answered is not in doubt");
+    assert_eq!(errors(&w.got(two)), [(5, 399)]);
+    w.say_error(-1, 100, "Max rate of messages per second has been exceeded");
+    assert!(w.got(one).is_empty() && w.got(two).is_empty(), "told once");
+    w.shows(&up, "Submitted");
+    assert_eq!(ids(&w.got(one)), [5, 3], "it was taken after all");
+    w.pass(2 * SECOND);
+    w.asks(one, 4, &[("orderId", "5")]);
+    w.say_error(-1, 100, "Max rate of messages per second has been exceeded");
+    assert_eq!(errors(&w.got(one)), [(5, 399)], "the cancel");
+}
+
+#[test]
 fn another_clients_order_cannot_be_cancelled() {
     let mut w = ready();
     let (one, two) = (w.started(1), w.started(2));

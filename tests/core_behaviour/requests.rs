@@ -184,6 +184,21 @@ fn what_waits_leaves_at_the_rate_and_in_order() {
 }
 
 #[test]
+fn a_burst_that_is_held_up_on_its_way_does_not_meet_the_next_one_within_a_second() {
+    let mut w = ready();
+    let who = w.started(1);
+    w.pass(2 * SECOND);
+    for n in 0..90 {
+        w.request(who, 9, &[("reqId", &n.to_string())]);
+    }
+    assert_eq!(w.went_up().len(), 45);
+    w.pass(SECOND + SECOND / 12);
+    assert!(w.went_up().is_empty(), "the Gateway may have read the burst a little later than it left");
+    w.pass(SECOND / 12);
+    assert_eq!(w.went_up().len(), 45);
+}
+
+#[test]
 fn one_client_cannot_fill_the_queue_without_end() {
     let mut w = world(|c| c.messages_per_second = Some(1));
     w.link_up(176);
