@@ -21,7 +21,7 @@ impl Core {
             return false;
         }
         let Some(up) = heard.int(Role::ReqId).map(UpReqId) else { return false };
-        let Some(key) = self.requests.get(up).map(|e| e.client) else { return false };
+        let Some(key) = self.requests.get(up).map(|e| e.first().0) else { return false };
         let Some(speech) = self.clients.get(key).and_then(|c| c.speech.clone()) else { return false };
         match (heard.version >= split.since, speech.dialect.version() >= split.since) {
             (true, false) if heard.id() == split.data => self.hold(up, payload),
@@ -53,8 +53,8 @@ impl Core {
 
     fn join_held(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, speech: &Speech, end: &Heard<'_>) -> bool {
         let Some(entry) = self.requests.get_mut(up) else { return false };
-        let (key, down, us_stock, message, one_shot) =
-            (entry.client, entry.down, entry.us_stock, entry.message, entry.one_shot);
+        let (key, down) = entry.first();
+        let (us_stock, message, one_shot) = (entry.us_stock, entry.message, entry.one_shot);
         if let Some(payload) = entry.held.take() {
             self.held_bytes -= payload.len();
             let subject = self.subject(ctx, us_stock);
@@ -83,7 +83,7 @@ impl Core {
         heard: &Heard<'_>,
         payload: &[u8],
     ) -> bool {
-        let Some((key, down)) = self.requests.get(up).map(|e| (e.client, e.down)) else { return false };
+        let Some((key, down)) = self.requests.get(up).map(|e| e.first()) else { return false };
         self.hear_answer(ctx, heard, payload);
         self.send_tail(ctx, key, speech, heard, down.0);
         true

@@ -39,7 +39,19 @@ pub static REQUESTS: [Request; 85] = [
         )
         .answers(&[58, 81, 1, 2, 21, 45, 46, 47, 56, 57, 84, 91, 4])
         .ends(&[(57, Always)])
-        .duplicate(102),
+        .duplicate(102)
+        .shared(&[
+            (58, Row::One),
+            (81, Row::One),
+            (1, Row::Key),
+            (2, Row::Key),
+            (21, Row::Key),
+            (45, Row::Key),
+            (46, Row::Key),
+            (47, Row::Key),
+            (56, Row::One),
+        ])
+        .in_any_order(&["genericTickList"]),
     request(2, "cancelMktData", Cancel(1), ById)
         .text(&[version("2"), req_id()])
         .proto_by_id(&schema::CANCEL_MARKET_DATA, 206)
@@ -262,6 +274,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::SCANNER_SUBSCRIPTION_REQUEST, 210)
         .answers(&[20, 4])
+        .shared(&[(20, Row::One)])
         .duplicate(385),
     request(23, "cancelScannerSubscription", Cancel(22), ById)
         .text(&[version("1"), req_id()])
@@ -295,6 +308,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::REAL_TIME_BARS_REQUEST, 208)
         .answers(&[50, 4])
+        .shared(&[])
         .duplicate(322),
     request(51, "cancelRealTimeBars", Cancel(50), ById)
         .text(&[version("1"), req_id()])
@@ -424,6 +438,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[version("1"), req_id(), account("account"), text("modelCode")])
         .proto(&schema::POSITIONS_MULTI_REQUEST, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[71, 72, 4])
+        .shared(&[(71, Row::Fields(&["account", "modelCode", "conId"])), (72, Row::One)])
         .ends(&[(72, Image)])
         .duplicate(322),
     request(75, "cancelPositionsMulti", Cancel(74), ById)
@@ -436,6 +451,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[version("1"), req_id(), account("account"), text("modelCode"), boolean("ledgerAndNLV")])
         .proto(&schema::ACCOUNT_UPDATES_MULTI_REQUEST, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[73, 74, 4])
+        .shared(&[(73, Row::Fields(&["account", "modelCode", "key", "currency"])), (74, Row::One)])
         .ends(&[(74, Image)])
         .duplicate(322),
     request(77, "cancelAccountUpdatesMulti", Cancel(76), ById)
@@ -559,6 +575,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id(), account("account"), text("modelCode")])
         .proto(&schema::PN_L_REQUEST, 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[94, 4])
+        .shared(&[(94, Row::One)])
         .duplicate(322),
     request(93, "cancelPnL", Cancel(92), ById)
         .since(127)
@@ -570,6 +587,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id(), account("account"), text("modelCode"), int("conId")])
         .proto(&schema::PN_L_SINGLE_REQUEST, 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[95, 4])
+        .shared(&[(95, Row::One)])
         .duplicate(322),
     request(95, "cancelPnLSingle", Cancel(94), ById)
         .since(127)
@@ -605,6 +623,8 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::TICK_BY_TICK_REQUEST, 208)
         .answers(&[99, 96, 97, 98, 4])
+        .shared(&[])
+        .alone_with("numberOfTicks")
         .duplicate(322),
     request(98, "cancelTickByTickData", Cancel(97), ById)
         .since(137)

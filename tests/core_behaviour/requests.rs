@@ -143,7 +143,7 @@ fn the_market_data_type_is_each_clients_own_and_switched_only_when_needed() {
     let up = w.went_up();
     assert_eq!(ids(&up), [59, 1]);
     assert_eq!(up[0].request().get("marketDataType"), Some("3"));
-    w.request(one, 1, &[("reqId", "8")]);
+    w.request(one, 1, &[("reqId", "8"), ("symbol", "X")]);
     assert_eq!(ids(&w.went_up()), [1]);
     w.request(two, 1, &quote);
     let up = w.went_up();
