@@ -74,6 +74,8 @@ pub const RECONCILE_TIME: Duration = Duration::from_secs(30);
 pub const MAX_EXECUTIONS: usize = 400_000;
 /// Commission reports held because their execution has not come yet.
 pub const MAX_EARLY_COMMISSIONS: usize = 1000;
+/// Places on one side of the book of a depth subscription.
+pub const MAX_BOOK_ROWS: usize = 500;
 /// Lines that the status page lists.
 pub const MAX_SHOWN_LINES: usize = 500;
 /// Rows in the image of one shared line.

@@ -243,9 +243,9 @@ impl Core {
         };
         self.make_room_for_request(ctx, asked.key);
         let Some(client) = self.clients.get(asked.key) else { return };
-        if client.active.len() >= limits::MAX_REQUESTS_PER_CLIENT {
-            let words =
-                format!("this client has {} active requests, the limit; cancel some", client.active.len());
+        let active = client.active.len().max(client.requests.len());
+        if active >= limits::MAX_REQUESTS_PER_CLIENT {
+            let words = format!("this client has {active} active requests, the limit; cancel some");
             return self.unavailable(ctx, asked, &words);
         }
         if let Some(up) = client.requests.get(&(decl.message.id, down)).copied() {
@@ -335,7 +335,7 @@ impl Core {
     /// those: few clients cancel what failed.
     fn make_room_for_request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
         let Some(client) = self.clients.get(key) else { return };
-        if client.active.len() < limits::MAX_REQUESTS_PER_CLIENT {
+        if client.active.len().max(client.requests.len()) < limits::MAX_REQUESTS_PER_CLIENT {
             return;
         }
         let spent = |up: &UpReqId| self.requests.get(*up).is_some_and(|e| e.spent);

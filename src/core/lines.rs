@@ -9,13 +9,15 @@ use bytes::BytesMut;
 use rustc_hash::FxBuildHasher;
 
 use super::ask::Asked;
+use super::book::Book;
 use super::requests::Member;
 use super::route::Heard;
 use super::{Core, Ctx, codes};
 use crate::ids::{DownReqId, UpReqId};
 use crate::limits;
+use crate::protocol::dialect::Dialect;
 use crate::protocol::layout::Record;
-use crate::protocol::model::{Role, Row, Sharing};
+use crate::protocol::model::{Role, Row, Sharing, Which};
 use crate::wire::text::{self, Form};
 
 /// What a request asks for: its message, the market data type that it wants (0 where there is none), and its values.
@@ -36,21 +38,31 @@ pub struct Line {
     sharing: &'static Sharing,
     /// The latest message of each row, as the Gateway wrote it, by when the row first came.
     rows: indexmap::IndexMap<RowId, Vec<u8>, FxBuildHasher>,
+    book: Book,
 }
 
 impl Line {
     /// One about which nothing is known yet.
     pub fn new(subject: Subject, sharing: &'static Sharing) -> Self {
-        Line { subject, sharing, rows: Default::default() }
+        Line { subject, sharing, rows: Default::default(), book: Book::default() }
+    }
+
+    /// The Gateway begins the book anew (317).
+    pub fn clear_book(&mut self) {
+        self.book = Book::default();
     }
 
     /// Keeps a message for those who join later. Nothing is allocated for a row that is there already.
     pub fn keep(&mut self, heard: &Heard<'_>, payload: &[u8]) {
         let id = heard.id();
         let Some((_, row)) = self.sharing.image.iter().find(|(of, _)| *of == id) else { return };
+        let number = || i64::from(heard.int(Role::RowKey).unwrap_or_default());
         let row = match row {
             Row::One => RowId::Number(id, 0),
-            Row::Key => RowId::Number(id, heard.int(Role::RowKey).unwrap_or_default().into()),
+            Row::Key => RowId::Number(id, number()),
+            Row::KeyBut(events) if events.contains(&number()) => return,
+            Row::KeyBut(_) => RowId::Number(id, number()),
+            Row::Book => return self.book.apply(heard, payload),
             Row::Fields(names) => {
                 let mut key = Vec::new();
                 for name in *names {
@@ -70,17 +82,20 @@ impl Line {
     }
 
     /// The image, end markers last.
-    pub fn image(&self, is_end: impl Fn(u16) -> bool) -> Vec<Vec<u8>> {
+    pub fn image(&self, dialect: &Dialect, is_end: impl Fn(u16) -> bool) -> Vec<Vec<u8>> {
         let message = |row: &RowId| match row {
             RowId::Number(id, _) | RowId::Text(id, _) => *id,
         };
         let (ends, rows): (Vec<_>, Vec<_>) = self.rows.iter().partition(|(row, _)| is_end(message(row)));
-        rows.into_iter().chain(ends).map(|(_, payload)| payload.clone()).collect()
+        let rows = rows.into_iter().map(|(_, payload)| payload.clone());
+        rows.chain(self.book.image(dialect))
+            .chain(ends.into_iter().map(|(_, payload)| payload.clone()))
+            .collect()
     }
 
     /// Rows in the image.
     pub fn rows(&self) -> usize {
-        self.rows.len()
+        self.rows.len() + self.book.len()
     }
 }
 
@@ -91,7 +106,10 @@ impl Core {
         asked: &Asked<'_>,
         one_shot: bool,
     ) -> Option<(Subject, &'static Sharing)> {
-        let sharing = asked.shape.decl.sharing.as_ref().filter(|_| !one_shot)?;
+        let sharing = asked.shape.decl.sharing.as_ref()?;
+        if (sharing.which == Which::InFlight) != one_shot {
+            return None;
+        }
         let version = self.speeches.upstream().version();
         let mut bytes = BytesMut::new();
         asked.speech.up.request(&asked.message, &[(Role::ReqId, 0)], &mut bytes).ok()?;
@@ -108,7 +126,8 @@ impl Core {
             }
         }
         let mut values = String::new();
-        spell(&record, &mut values);
+        // In protobuf what is absent is zero; some clients say it.
+        spell(&record, message.form == Form::Proto, &mut values);
         let kind = match asked.shape.decl.message.id {
             super::compose::id::REQ_MKT_DATA => self.clients.get(asked.key).map_or(1, |c| c.market_data_type),
             _ => 0,
@@ -122,13 +141,14 @@ impl Core {
         entry.members.push((key, down));
         let (message, us_stock) = (entry.message, entry.us_stock);
         let ends = crate::protocol::request(message.into()).map_or(&[][..], |r| r.ends);
-        let image = entry.line.as_ref().map(|l| l.image(|id| ends.iter().any(|(end, _)| *end == id)));
+        let dialect = self.speeches.upstream().clone();
+        let is_end = |id| ends.iter().any(|(end, _)| *end == id);
+        let image = entry.line.as_ref().map(|l| l.image(&dialect, is_end));
         if let Some(client) = self.clients.get_mut(key) {
             client.active.insert(up);
             client.requests.insert((message, down), up);
         }
         self.stats.saved_requests += 1;
-        let dialect = self.speeches.upstream().clone();
         for payload in image.unwrap_or_default() {
             if let Some(heard) = Heard::new(&dialect, &payload) {
                 self.tell(ctx, key, &heard, &[(Role::ReqId, down.0.into())], us_stock);
@@ -182,8 +202,9 @@ fn sorted(list: &str) -> String {
 }
 
 /// Values by name, whatever their order on the wire.
-fn spell(record: &Record, out: &mut String) {
-    let mut values: Vec<(&str, &str)> = record.iter().filter(|(_, value)| !value.is_empty()).collect();
+fn spell(record: &Record, zero_is_none: bool, out: &mut String) {
+    let none = |value: &str| value.is_empty() || zero_is_none && matches!(value, "0" | "0.0");
+    let mut values: Vec<(&str, &str)> = record.iter().filter(|(_, value)| !none(value)).collect();
     values.sort_unstable();
     for (name, value) in values {
         out.push_str(name);
@@ -195,7 +216,7 @@ fn spell(record: &Record, out: &mut String) {
         for row in rows {
             out.push_str(name);
             out.push('{');
-            spell(row, out);
+            spell(row, zero_is_none, out);
             out.push('}');
         }
     }

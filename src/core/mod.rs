@@ -11,6 +11,7 @@
 
 mod ask;
 mod away;
+mod book;
 pub mod client;
 pub mod codes;
 pub mod compose;
@@ -414,6 +415,7 @@ impl Core {
                 assert!(entry.members.contains(&(client.key, *down)), "I3: both sides know a share");
             }
             assert!(client.active.len() <= limits::MAX_REQUESTS_PER_CLIENT, "I10");
+            assert!(client.requests.len() <= limits::MAX_REQUESTS_PER_CLIENT, "I10");
             assert!(client.queued.0 <= limits::MAX_QUEUED_PER_CLIENT + limits::QUEUED_CANCELS_RESERVE, "I10");
             assert!(client.outbox.len() <= limits::MAX_OUTBOX + limits::MAX_FRAME + 4096, "I10");
             let live = matches!(client.phase, Phase::Held | Phase::Ready);

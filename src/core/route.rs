@@ -152,17 +152,26 @@ impl Core {
             let stays = self.requests.get(up).is_some_and(|e| e.members.get(at) == Some(&(key, down)));
             at += usize::from(stays);
         }
-        if let Some(entry) = self.requests.get_mut(up)
-            && let Some(line) = &mut entry.line
-        {
-            line.keep(heard, payload);
-        }
+        self.keep_answer(up, heard, payload);
         if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
             // Clients ask again under the same id (LIVE.md section 4).
             self.spend(up);
         }
         if one_shot && self.ends(heard, message) {
             self.end_request(up);
+        }
+    }
+
+    /// What those who join later are told of an answer. Nobody joins an answer that has begun and will end.
+    pub(super) fn keep_answer(&mut self, up: UpReqId, heard: &Heard<'_>, payload: &[u8]) {
+        match self.requests.get_mut(up) {
+            Some(entry) if entry.one_shot => self.requests.close(up),
+            Some(entry) => {
+                if let Some(line) = &mut entry.line {
+                    line.keep(heard, payload);
+                }
+            }
+            None => {}
         }
     }
 
@@ -302,7 +311,7 @@ impl Core {
             return self.dropped(Drop::Own);
         }
         if self.requests.covers(error_id) {
-            return self.hear_request_error(ctx, heard, UpReqId(error_id), class);
+            return self.hear_request_error(ctx, heard, UpReqId(error_id), (code, class));
         }
         // Manual orders that were bound have negative ids. -1 is the system's own, too, which says nothing about orders.
         let manual = error_id < 0
@@ -339,7 +348,7 @@ impl Core {
         ctx: &mut Ctx<'_>,
         heard: &Heard<'_>,
         up: UpReqId,
-        class: Option<Class>,
+        (code, class): (u16, Option<Class>),
     ) {
         let (members, one_shot) = match self.requests.get(up) {
             Some(entry) => (entry.members.clone(), entry.one_shot),
@@ -369,6 +378,11 @@ impl Core {
         };
         for (key, down) in members {
             self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
+        }
+        if code == codes::DEPTH_RESET
+            && let Some(line) = self.requests.get_mut(up).and_then(|e| e.line.as_mut())
+        {
+            line.clear_book();
         }
         if class == Some(Class::Warning) {
             return;

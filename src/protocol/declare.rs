@@ -279,7 +279,13 @@ impl Request {
 
     /// Equal ones of several clients are one upstream. `image`: what those who join later are told.
     pub const fn shared(self, image: &'static [(u16, Row)]) -> Self {
-        Self { sharing: Some(Sharing { image, sets: &[], alone_with: None }), ..self }
+        Self { sharing: Some(Sharing { which: Which::Streams, image, sets: &[], alone_with: None }), ..self }
+    }
+
+    /// Equal ones of several clients that are under way are one upstream.
+    pub const fn asked_once(self) -> Self {
+        let sharing = Sharing { which: Which::InFlight, image: &[], sets: &[], alone_with: None };
+        Self { sharing: Some(sharing), ..self }
     }
 
     /// A field of a shared request lists parts whose order means nothing.

@@ -354,13 +354,28 @@ pub enum Row {
     One,
     /// The field with [`Role::RowKey`].
     Key,
+    /// Likewise, but for rows with these keys, which are events and no state.
+    KeyBut(&'static [i64]),
+    /// A place in a book, which messages fill, change and empty.
+    Book,
     /// The fields with these names.
     Fields(&'static [&'static str]),
 }
 
-/// How equal subscriptions of several clients are one upstream.
+/// Which equal requests are shared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// Those that go on until they are cancelled.
+    Streams,
+    /// Those that end with their answer, as long as nothing of it has come.
+    InFlight,
+}
+
+/// How equal requests of several clients are one upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sharing {
+    /// Which of them.
+    pub which: Which,
     /// The responses that tell somebody who joins later how things stand, the last one of each row being enough.
     pub image: &'static [(u16, Row)],
     /// Fields that list parts whose order means nothing.
