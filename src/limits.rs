@@ -74,6 +74,12 @@ pub const RECONCILE_TIME: Duration = Duration::from_secs(30);
 pub const MAX_EXECUTIONS: usize = 400_000;
 /// Commission reports held because their execution has not come yet.
 pub const MAX_EARLY_COMMISSIONS: usize = 1000;
+/// Places on one side of the book of a depth subscription.
+pub const MAX_BOOK_ROWS: usize = 500;
+/// Lines that the status page lists.
+pub const MAX_SHOWN_LINES: usize = 500;
+/// Rows in the image of one shared line.
+pub const MAX_LINE_ROWS: usize = 5000;
 /// Rows in the image of one shared stream.
 pub const MAX_SHARED_ROWS: usize = 50_000;
 /// Account summaries that one client may have at once, as at the Gateway.

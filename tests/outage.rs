@@ -172,7 +172,7 @@ fn a_flood_is_spread_over_time_and_every_request_is_answered() {
     let mut c = started(&mux, 1);
     let begin = Instant::now();
     for id in 1..=100 {
-        let mut ask = stock("AAPL");
+        let mut ask = stock(&format!("SYM{id:04}"));
         ask.set("reqId", id);
         c.send("reqContractDetails", &ask).unwrap();
     }

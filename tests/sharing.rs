@@ -2,10 +2,10 @@
 
 mod support;
 
-use support::{PATIENCE, mux_for, sim};
+use support::{PATIENCE, mux_for, sim, wait_until};
 use twsmux::protocol::layout::Record;
 use twsmux::record;
-use twsmux::sim::client::ApiClient;
+use twsmux::sim::client::{ApiClient, stock};
 
 fn summary(c: &mut ApiClient, id: i32, tags: &str) -> Vec<String> {
     let ask = record! { reqId: id, groupName: "All", tags: tags };
@@ -90,4 +90,76 @@ fn an_account_that_does_not_exist_takes_nobodys_place() {
         .ask("reqAccountUpdates", &record! { subscribe: 1, acctCode: "" }, "accountDownloadEnd")
         .expect("the slot is free");
     assert_eq!(gateway.stats().count(6), 1, "only what can be answered was forwarded");
+}
+
+#[test]
+fn a_hundred_clients_on_ten_contracts_use_ten_lines_and_get_every_tick_under_their_own_ids() {
+    const CLIENTS: i32 = 100;
+    const CONTRACTS: i32 = 10;
+    let gateway = sim(|c| {
+        c.generated_symbols = 100;
+        c.tick_interval = std::time::Duration::from_millis(100);
+    });
+    let mux = mux_for(&gateway, &["--messages-per-second", "unlimited"]);
+    let ask = |c: &mut ApiClient, client: i32| {
+        for n in 0..CONTRACTS {
+            let mut values = stock(&format!("SYM{:04}", n + 1));
+            // Ids of their own, and in every client others.
+            values
+                .set("reqId", client * 100 + n)
+                .set("genericTickList", if client % 2 == 0 { "233,236" } else { "236,233" });
+            c.send("reqMktData", &values).unwrap();
+        }
+    };
+    let mut clients: Vec<ApiClient> = (1..CLIENTS)
+        .map(|client| {
+            let mut c = ApiClient::open(mux.listen, if client % 3 == 0 { 157 } else { 176 }, client).unwrap();
+            c.patience = PATIENCE;
+            ask(&mut c, client);
+            c
+        })
+        .collect();
+    // Everybody hears of everything, under no ids but its own.
+    for (at, c) in clients.iter_mut().enumerate() {
+        let base = (at as i64 + 1) * 100;
+        let mut heard = std::collections::BTreeSet::new();
+        while heard.len() < CONTRACTS as usize {
+            let tick = c.expect("tickPrice").expect("a tick");
+            assert!((base..base + i64::from(CONTRACTS)).contains(&tick.int("reqId")), "{}", tick.line());
+            heard.insert(tick.int("reqId"));
+        }
+    }
+    assert_eq!(gateway.stats().count(1), u64::from(CONTRACTS as u32), "one request for each contract");
+    assert_eq!(gateway.stats().lines, u64::from(CONTRACTS as u32));
+    // Somebody who joins late has the whole image before the answer to what it asks next.
+    let mut late = ApiClient::open(mux.listen, 176, CLIENTS).unwrap();
+    late.patience = PATIENCE;
+    late.transcript.clear();
+    ask(&mut late, CLIENTS);
+    late.fence().unwrap();
+    let of = |c: &ApiClient, id: i64, name: &str| {
+        let types = c.transcript.iter().filter(|m| m.name == name && m.int("reqId") == id);
+        // A trade (RTVolume) is no state: only those that happen from now on are told.
+        let types = types.map(|m| m.values.int("tickType").unwrap_or(0));
+        types.filter(|t| *t != 48).collect::<std::collections::BTreeSet<_>>()
+    };
+    for n in 0..i64::from(CONTRACTS) {
+        let first = &clients[0];
+        for name in ["tickPrice", "tickSize", "tickString", "tickGeneric", "tickReqParams", "marketDataType"]
+        {
+            let (known, image) = (of(first, 100 + n, name), of(&late, i64::from(CLIENTS) * 100 + n, name));
+            assert!(known.is_subset(&image), "contract {n}: {name} {image:?} lacks some of {known:?}");
+        }
+    }
+    wait_until("the status page", || mux.status("/line_sharers") == i64::from(CLIENTS * CONTRACTS));
+    assert_eq!(mux.status("/lines_total"), i64::from(CONTRACTS));
+    assert_eq!(mux.status("/lines/0/sharers").as_array().map(Vec::len), Some(CLIENTS as usize));
+    // The first one goes: nobody else notices. All go: nothing is left.
+    drop(clients.remove(0));
+    clients[0].fence().unwrap();
+    clients[0].expect("tickPrice").expect("it goes on");
+    assert_eq!(gateway.stats().lines, u64::from(CONTRACTS as u32));
+    drop((clients, late));
+    gateway.wait(PATIENCE, |s| s.lines == 0).expect("no line is left");
+    assert_eq!(gateway.stats().count(2), u64::from(CONTRACTS as u32), "each was cancelled once");
 }

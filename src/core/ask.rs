@@ -3,8 +3,9 @@
 
 use super::compose::id;
 use super::io::Level;
+use super::lines::Line;
 use super::pacer::{Post, What};
-use super::requests::Entry;
+use super::requests::{Entry, Member};
 use super::speech::Speech;
 use super::{Core, Ctx, UsStockSizes, codes};
 use bytes::BytesMut;
@@ -242,17 +243,16 @@ impl Core {
         };
         self.make_room_for_request(ctx, asked.key);
         let Some(client) = self.clients.get(asked.key) else { return };
-        if client.active.len() >= limits::MAX_REQUESTS_PER_CLIENT {
-            let words =
-                format!("this client has {} active requests, the limit; cancel some", client.active.len());
+        let active = client.active.len().max(client.requests.len());
+        if active >= limits::MAX_REQUESTS_PER_CLIENT {
+            let words = format!("this client has {active} active requests, the limit; cancel some");
             return self.unavailable(ctx, asked, &words);
         }
         if let Some(up) = client.requests.get(&(decl.message.id, down)).copied() {
             let old = self.requests.get(up);
             if old.is_some_and(|e| e.spent) {
                 // Whether the Gateway still sends for it is not known: what nobody can cancel any more must not run on.
-                self.end_upstream(ctx, up);
-                self.retire_request(up, false);
+                self.quit(ctx, up, (asked.key, down), false);
             } else if old.is_some_and(|e| !e.one_shot) {
                 let words = format!("Duplicate ticker id: request {down} is active; cancel it first.");
                 return self.send_error(ctx, asked.key, down.0, decl.duplicate, &words);
@@ -266,9 +266,14 @@ impl Core {
             && asked.shape.field(&asked.message, "isSmartDepth").is_ok_and(|f| f.as_deref() == Some("1"));
         let message = decl.message.id;
         let Some(us_stock) = self.count_of(ctx, asked) else { return };
+        let line = self.subject_of(asked, one_shot);
+        // Somebody whose version counts otherwise may join.
+        let us_stock = us_stock || line.is_some() && self.is_about_a_us_stock(asked);
+        if let Some(up) = line.as_ref().and_then(|(subject, _)| self.requests.about(subject)) {
+            return self.join_line(ctx, up, (asked.key, down));
+        }
         let up = self.requests.add(Entry {
-            client: asked.key,
-            down,
+            members: vec![(asked.key, down)],
             message,
             one_shot,
             smart_depth,
@@ -276,6 +281,7 @@ impl Core {
             us_stock,
             held: None,
             filter,
+            line: line.map(|(subject, sharing)| Box::new(Line::new(subject, sharing))),
         });
         if let Some(client) = self.clients.get_mut(asked.key) {
             client.active.insert(up);
@@ -317,18 +323,38 @@ impl Core {
         known
     }
 
+    fn is_about_a_us_stock(&self, asked: &Asked<'_>) -> bool {
+        self.config.us_stock_sizes == UsStockSizes::Convert
+            && asked
+                .shape
+                .record(&asked.message, Form::Text)
+                .is_ok_and(|r| meaning::is_us_stock(&r) == Some(true))
+    }
+
     /// Subscriptions that drew an error stay, in case that something still comes. A client at its limit loses one of
     /// those: few clients cancel what failed.
     fn make_room_for_request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
         let Some(client) = self.clients.get(key) else { return };
-        if client.active.len() < limits::MAX_REQUESTS_PER_CLIENT {
+        if client.active.len().max(client.requests.len()) < limits::MAX_REQUESTS_PER_CLIENT {
             return;
         }
         let spent = |up: &UpReqId| self.requests.get(*up).is_some_and(|e| e.spent);
         if let Some(up) = client.active.iter().copied().find(spent) {
-            self.end_upstream(ctx, up);
-            self.retire_request(up, false);
+            let members = self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default();
+            for member in members.into_iter().filter(|(client, _)| *client == key) {
+                self.quit(ctx, up, member, false);
+            }
         }
+    }
+
+    /// A client's share of a request is over; the last one takes the request itself with it. `tell`: whether it hears
+    /// what the cancel draws.
+    pub(super) fn quit(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, member: Member, tell: bool) {
+        if self.requests.get(up).is_some_and(|e| e.members.len() > 1) {
+            return self.leave_line(ctx, up, member, tell);
+        }
+        self.end_upstream(ctx, up);
+        self.retire_request(up, tell);
     }
 
     fn cancel_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {
@@ -336,6 +362,9 @@ impl Core {
         let Some(up) = self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) else {
             return self.not_active(ctx, asked, of);
         };
+        if self.requests.get(up).is_some_and(|e| e.members.len() > 1) {
+            return self.leave_line(ctx, up, (asked.key, down), true);
+        }
         // Whether the request has left or not, its cancel follows it: the queue keeps the order.
         self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())]);
         self.retire_request(up, true);

@@ -96,6 +96,10 @@ pub const NOT_CANCELLABLE_DEAD: u16 = 161;
 pub const NOT_CANCELLABLE: u16 = 10148;
 /// Order to cancel not found.
 pub const ORDER_NOT_FOUND: u16 = 10147;
+/// A message of the historical data service; also what the cancel of a scanner draws.
+pub const HISTORICAL: u16 = 162;
+/// The book of a depth subscription begins anew.
+pub const DEPTH_RESET: u16 = 317;
 /// The request could not be read.
 pub const UNREADABLE: u16 = 320;
 /// The request is not valid.

@@ -250,11 +250,23 @@ impl Core {
         let active: Vec<UpReqId> = client.active.iter().copied().collect();
         self.lanes.forget(key);
         // A request that has not left is simply not sent; one that the client cancelled leaves with its cancel.
-        let unsent = self.pacer.void(|q| matches!(q.post.what, What::Request(up) if active.contains(&up)));
+        // Others may share it.
+        let mine = |up: &UpReqId| {
+            self.requests.get(*up).is_some_and(|e| e.members.iter().all(|(client, _)| *client == key))
+        };
+        let alone: Vec<UpReqId> = active.iter().copied().filter(mine).collect();
+        let unsent = self.pacer.void(|q| matches!(q.post.what, What::Request(up) if alone.contains(&up)));
         for queued in &unsent {
             self.account_for(queued);
         }
         for up in active {
+            if !alone.contains(&up) {
+                let members = self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default();
+                for member in members.into_iter().filter(|(client, _)| *client == key) {
+                    self.leave_line(ctx, up, member, false);
+                }
+                continue;
+            }
             let sent = !unsent.iter().any(|q| q.post.what == What::Request(up));
             if sent {
                 self.end_upstream(ctx, up);

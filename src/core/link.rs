@@ -498,8 +498,7 @@ impl Core {
         }
         let words = format!("Not connected: {why}.");
         for up in self.requests.iter().map(|(up, _)| up).collect::<Vec<_>>() {
-            if let Some(entry) = self.requests.get(up) {
-                let (key, down) = (entry.client, entry.down);
+            for (key, down) in self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default() {
                 self.send_error(ctx, key, down.0, codes::NOT_CONNECTED, &words);
             }
             self.end_request(up);

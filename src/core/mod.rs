@@ -11,6 +11,7 @@
 
 mod ask;
 mod away;
+mod book;
 pub mod client;
 pub mod codes;
 pub mod compose;
@@ -21,6 +22,7 @@ pub mod io;
 mod join;
 mod lanes;
 mod ledger;
+mod lines;
 mod link;
 pub mod orders;
 mod outbox;
@@ -68,7 +70,7 @@ use pacer::{Pacer, Post, Queued, What};
 use policy::Policies;
 use recent::Recent;
 use reconcile::Reconcile;
-use requests::Requests;
+use requests::{Entry, Requests};
 use route::Heard;
 use shared::Streams;
 use speech::Speeches;
@@ -392,20 +394,28 @@ impl Core {
     /// When an invariant is broken.
     pub fn check_invariants(&self, now: Time) {
         for (up, entry) in self.requests.iter() {
-            let client = self.clients.get(entry.client).expect("I3: an active request has a client");
-            assert!(client.active.contains(&up), "I3: both sides know a request");
-            assert!(matches!(client.phase, Phase::Ready), "only a ready client has requests");
+            assert!(!entry.members.is_empty(), "I3: an active request has a client");
+            assert!(entry.members.len() == 1 || entry.line.is_some(), "I3: only lines are shared");
+            for (key, down) in &entry.members {
+                let client = self.clients.get(*key).expect("I3: an active request has a client");
+                assert!(client.active.contains(&up), "I3: both sides know a request");
+                assert!(matches!(client.phase, Phase::Ready), "only a ready client has requests");
+                let twice = entry.members.iter().filter(|m| **m == (*key, *down)).count();
+                assert_eq!(twice, 1, "I3: one share for each id");
+            }
         }
         for client in self.clients.iter() {
             for up in &client.active {
                 let entry = self.requests.get(*up).expect("I3: both sides know a request");
-                assert_eq!(entry.client, client.key, "I3: one owner");
+                assert!(entry.members.iter().any(|m| m.0 == client.key), "I3: both sides know a share");
             }
             for ((message, down), up) in &client.requests {
                 let entry = self.requests.get(*up).expect("a client's id leads to a request");
-                assert_eq!((entry.message, entry.down), (*message, *down));
+                assert_eq!(entry.message, *message);
+                assert!(entry.members.contains(&(client.key, *down)), "I3: both sides know a share");
             }
             assert!(client.active.len() <= limits::MAX_REQUESTS_PER_CLIENT, "I10");
+            assert!(client.requests.len() <= limits::MAX_REQUESTS_PER_CLIENT, "I10");
             assert!(client.queued.0 <= limits::MAX_QUEUED_PER_CLIENT + limits::QUEUED_CANCELS_RESERVE, "I10");
             assert!(client.outbox.len() <= limits::MAX_OUTBOX + limits::MAX_FRAME + 4096, "I10");
             let live = matches!(client.phase, Phase::Held | Phase::Ready);
@@ -683,7 +693,7 @@ impl Core {
     fn end_request(&mut self, up: UpReqId) {
         self.drop_held(up);
         if let Some(entry) = self.requests.end(up) {
-            self.forget_request(up, entry.client, (entry.message, entry.down));
+            self.forget_request(up, entry);
         }
     }
 
@@ -691,17 +701,14 @@ impl Core {
     fn retire_request(&mut self, up: UpReqId, tell: bool) {
         self.drop_held(up);
         if let Some(entry) = self.requests.retire(up, tell) {
-            self.forget_request(up, entry.client, (entry.message, entry.down));
+            self.forget_request(up, entry);
         }
     }
 
-    fn forget_request(&mut self, up: UpReqId, client: ClientKey, name: (u16, crate::ids::DownReqId)) {
+    fn forget_request(&mut self, up: UpReqId, entry: Entry) {
         self.queries.shift_remove(&up);
-        if let Some(c) = self.clients.get_mut(client) {
-            c.active.swap_remove(&up);
-            if c.requests.get(&name) == Some(&up) {
-                c.requests.swap_remove(&name);
-            }
+        for member in entry.members {
+            self.forget_member(up, entry.message, member);
         }
     }
 

@@ -5,17 +5,19 @@
 
 use rustc_hash::FxBuildHasher;
 
+use super::lines::{Line, Subject};
 use super::recent::Recent;
 use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
 
+/// Who asked, and under which id of its own.
+pub type Member = (ClientKey, DownReqId);
+
 /// One request.
 #[derive(Debug)]
 pub struct Entry {
-    /// Who asked.
-    pub client: ClientKey,
-    /// Under which id.
-    pub down: DownReqId,
+    /// Who asked: several where equal requests are one upstream, in the order of joining; never nobody.
+    pub members: Vec<Member>,
     /// The request's message id.
     pub message: u16,
     /// Whether it ends with its answer.
@@ -30,6 +32,15 @@ pub struct Entry {
     pub held: Option<bytes::Bytes>,
     /// Executions: only those of this client id are wanted.
     pub filter: Option<ClientId>,
+    /// What equal requests share; `None` for one that is never shared.
+    pub line: Option<Box<Line>>,
+}
+
+impl Entry {
+    /// The one who asked, of a request that is not shared; of a shared one the first.
+    pub fn first(&self) -> Member {
+        self.members[0]
+    }
 }
 
 /// What is remembered of a request that was cancelled or abandoned.
@@ -49,6 +60,8 @@ pub struct Requests {
     range: (i32, i32),
     next: i32,
     active: indexmap::IndexMap<UpReqId, Entry, FxBuildHasher>,
+    /// The shared ones that others may join.
+    lines: indexmap::IndexMap<Subject, UpReqId, FxBuildHasher>,
     retired: Recent<UpReqId, Retired>,
 }
 
@@ -69,6 +82,7 @@ impl Requests {
             range,
             next: range.0,
             active: Default::default(),
+            lines: Default::default(),
             retired: Recent::new(limits::MAX_RETIRED),
         }
     }
@@ -81,8 +95,24 @@ impl Requests {
     /// Adds a request under a new id.
     pub fn add(&mut self, entry: Entry) -> UpReqId {
         let id = self.reserve();
+        if let Some(line) = &entry.line {
+            self.lines.insert(line.subject.clone(), id);
+        }
         self.active.insert(id, entry);
         id
+    }
+
+    /// The request about `subject` that others may join.
+    pub fn about(&self, subject: &Subject) -> Option<UpReqId> {
+        self.lines.get(subject).copied()
+    }
+
+    /// Nobody joins this request any more: the Gateway has refused it, or sent elsewhere for it.
+    pub fn close(&mut self, id: UpReqId) {
+        let Some(line) = self.active.get(&id).and_then(|e| e.line.as_ref()) else { return };
+        if self.lines.get(&line.subject) == Some(&id) {
+            self.lines.swap_remove(&line.subject);
+        }
     }
 
     /// An id that no request has or had lately, for a request that is kept elsewhere.
@@ -108,14 +138,16 @@ impl Requests {
 
     /// Ends a request.
     pub fn end(&mut self, id: UpReqId) -> Option<Entry> {
+        self.close(id);
         self.active.swap_remove(&id)
     }
 
     /// Ends a request whose late frames are to be expected. `tell`: whether its client hears what the cancel draws.
     pub fn retire(&mut self, id: UpReqId, tell: bool) -> Option<Entry> {
         let entry = self.end(id)?;
-        let client = tell.then_some(entry.client);
-        self.retired.insert(id, Retired { client, down: entry.down, message: entry.message });
+        let (client, down) = entry.first();
+        let client = tell.then_some(client);
+        self.retired.insert(id, Retired { client, down, message: entry.message });
         Some(entry)
     }
 

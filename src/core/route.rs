@@ -144,17 +144,42 @@ impl Core {
             return self.own_query_done(ctx, up); // execDetailsEnd: nothing else is answered by request id
         }
         let Some(entry) = self.requests.get(up) else { return self.hear_summary(ctx, heard, payload, up) };
-        let (key, down, message, one_shot) = (entry.client, entry.down, entry.message, entry.one_shot);
-        let us_stock = entry.us_stock;
-        self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock);
+        let (message, one_shot, us_stock) = (entry.message, entry.one_shot, entry.us_stock);
+        // By number, because telling may close a client that is too slow, which then is no member any more.
+        let mut at = 0;
+        while let Some((key, down)) = self.requests.get(up).and_then(|e| e.members.get(at)).copied() {
+            self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock);
+            let stays = self.requests.get(up).is_some_and(|e| e.members.get(at) == Some(&(key, down)));
+            at += usize::from(stays);
+        }
+        self.keep_answer(up, heard, payload);
         if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
-            // The client asks again under the same id (LIVE.md section 4).
-            if let Some(entry) = self.requests.get_mut(up) {
-                entry.spent = true;
-            }
+            // Clients ask again under the same id (LIVE.md section 4).
+            self.spend(up);
         }
         if one_shot && self.ends(heard, message) {
             self.end_request(up);
+        }
+    }
+
+    /// What those who join later are told of an answer. Nobody joins an answer that has begun and will end.
+    pub(super) fn keep_answer(&mut self, up: UpReqId, heard: &Heard<'_>, payload: &[u8]) {
+        match self.requests.get_mut(up) {
+            Some(entry) if entry.one_shot => self.requests.close(up),
+            Some(entry) => {
+                if let Some(line) = &mut entry.line {
+                    line.keep(heard, payload);
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Whoever asked may use the id again, and nobody joins any more.
+    fn spend(&mut self, up: UpReqId) {
+        self.requests.close(up);
+        if let Some(entry) = self.requests.get_mut(up) {
+            entry.spent = true;
         }
     }
 
@@ -286,7 +311,7 @@ impl Core {
             return self.dropped(Drop::Own);
         }
         if self.requests.covers(error_id) {
-            return self.hear_request_error(ctx, heard, UpReqId(error_id), class);
+            return self.hear_request_error(ctx, heard, UpReqId(error_id), (code, class));
         }
         // Manual orders that were bound have negative ids. -1 is the system's own, too, which says nothing about orders.
         let manual = error_id < 0
@@ -302,10 +327,12 @@ impl Core {
     /// code that does not make watchdogs restart the Gateway.
     fn rate_refused(&mut self, ctx: &mut Ctx<'_>, error_id: i32) {
         let (up, order) = (UpReqId(error_id), self.orders.get(UpOrderId(error_id)));
-        if let Some((key, down)) = self.requests.get(up).map(|e| (e.client, e.down)) {
+        if let Some(members) = self.requests.get(up).map(|e| e.members.clone()) {
             let words =
                 "Error processing request: the Gateway refused it because of its message rate; try again.";
-            self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
+            for (key, down) in members {
+                self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
+            }
             self.end_request(up);
         } else if order.is_some() {
             let words = "Order Message:\nWarning: the Gateway refused a message about this order because of its message rate. \
@@ -323,10 +350,10 @@ impl Core {
         ctx: &mut Ctx<'_>,
         heard: &Heard<'_>,
         up: UpReqId,
-        class: Option<Class>,
+        (code, class): (u16, Option<Class>),
     ) {
-        let (key, down, one_shot) = match self.requests.get(up) {
-            Some(entry) => (entry.client, entry.down, entry.one_shot),
+        let (members, one_shot) = match self.requests.get(up) {
+            Some(entry) => (entry.members.clone(), entry.one_shot),
             None if self.summaries.get_mut(up).is_some() => {
                 let members = match class {
                     Some(Class::Warning) => {
@@ -351,7 +378,14 @@ impl Core {
                 return self.tell(ctx, key, heard, &[(Role::ReqId, retired.down.0.into())], false);
             }
         };
-        self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
+        for (key, down) in members {
+            self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
+        }
+        if code == codes::DEPTH_RESET
+            && let Some(line) = self.requests.get_mut(up).and_then(|e| e.line.as_mut())
+        {
+            line.clear_book();
+        }
         if class == Some(Class::Warning) {
             return;
         }
@@ -359,11 +393,7 @@ impl Core {
             true => self.end_request(up),
             // Whether the stream goes on is not known for every code: what still comes is passed on, and the
             // client may use the id again.
-            false => {
-                if let Some(entry) = self.requests.get_mut(up) {
-                    entry.spent = true;
-                }
-            }
+            false => self.spend(up),
         }
     }
 

@@ -3,6 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::requests::Member;
 use super::route::Heard;
 use super::speech::Speech;
 use super::{Core, Ctx};
@@ -14,21 +15,50 @@ use crate::protocol::model::Role;
 use crate::wire::frame;
 
 impl Core {
-    /// `true`: nothing more is to be done with the message.
+    /// An answer of this kind, to each of those who share it as its version has it. `false`: it is of another kind.
     pub(super) fn hear_split(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) -> bool {
         let split = &HISTORICAL_END;
         if heard.id() != split.data && heard.id() != split.end {
             return false;
         }
         let Some(up) = heard.int(Role::ReqId).map(UpReqId) else { return false };
-        let Some(key) = self.requests.get(up).map(|e| e.client) else { return false };
-        let Some(speech) = self.clients.get(key).and_then(|c| c.speech.clone()) else { return false };
-        match (heard.version >= split.since, speech.dialect.version() >= split.since) {
-            (true, false) if heard.id() == split.data => self.hold(up, payload),
-            (true, false) => self.join_held(ctx, up, &speech, heard),
-            (false, true) => self.split_data(ctx, up, &speech, heard, payload),
-            _ => false,
+        let Some(entry) = self.requests.get(up) else { return false };
+        let (members, message, one_shot) = (entry.members.clone(), entry.message, entry.one_shot);
+        let is_data = heard.id() == split.data;
+        let parts_of = |core: &Core, key| {
+            let speech = core.clients.get(key)?.speech.clone()?;
+            Some((heard.version >= split.since, speech.dialect.version() >= split.since, speech))
+        };
+        // What is told at once, or kept for the end.
+        let waits = |core: &Core, key| matches!(parts_of(core, key), Some((true, false, _)));
+        let held = is_data && members.iter().any(|(key, _)| waits(self, *key)) && self.hold(up, payload);
+        for (key, down) in members {
+            match parts_of(self, key) {
+                Some((true, false, _)) if is_data && held => {}
+                Some((true, false, speech)) if !is_data => {
+                    self.join_held(ctx, up, (key, down), &speech, heard)
+                }
+                Some((false, true, speech)) => {
+                    self.tell_part(ctx, up, heard, (key, down));
+                    self.send_tail(ctx, key, &speech, heard, down.0);
+                }
+                _ => self.tell_part(ctx, up, heard, (key, down)),
+            }
         }
+        self.keep_answer(up, heard, payload);
+        if !is_data {
+            self.drop_held(up);
+        }
+        if one_shot && self.ends(heard, message) {
+            self.end_request(up);
+        }
+        true
+    }
+
+    /// One message as it is.
+    fn tell_part(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, (key, down): Member) {
+        let us_stock = self.requests.get(up).is_some_and(|e| e.us_stock);
+        self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock);
     }
 
     /// Keeps data until the rest of it comes. Beyond the limit it goes at once, without the rest.
@@ -51,42 +81,28 @@ impl Core {
         }
     }
 
-    fn join_held(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, speech: &Speech, end: &Heard<'_>) -> bool {
-        let Some(entry) = self.requests.get_mut(up) else { return false };
-        let (key, down, us_stock, message, one_shot) =
-            (entry.client, entry.down, entry.us_stock, entry.message, entry.one_shot);
-        if let Some(payload) = entry.held.take() {
-            self.held_bytes -= payload.len();
-            let subject = self.subject(ctx, us_stock);
-            let dialect = self.speeches.upstream().clone();
-            let joined =
-                Heard::new(&dialect, &payload).and_then(|data| join(speech, &data, end, &subject, down.0));
-            match joined {
-                Some(joined) => self.send_converted(ctx, key, down.0, |out| {
-                    out.extend_from_slice(&joined);
-                    true
-                }),
-                None => self.dropped(super::Drop::Malformed),
-            }
-        }
-        if one_shot && self.ends(end, message) {
-            self.end_request(up);
-        }
-        true
-    }
-
-    fn split_data(
+    /// The data that was kept and its end, in one message.
+    fn join_held(
         &mut self,
         ctx: &mut Ctx<'_>,
         up: UpReqId,
+        (key, down): Member,
         speech: &Speech,
-        heard: &Heard<'_>,
-        payload: &[u8],
-    ) -> bool {
-        let Some((key, down)) = self.requests.get(up).map(|e| (e.client, e.down)) else { return false };
-        self.hear_answer(ctx, heard, payload);
-        self.send_tail(ctx, key, speech, heard, down.0);
-        true
+        end: &Heard<'_>,
+    ) {
+        let Some(entry) = self.requests.get(up) else { return };
+        let Some(payload) = entry.held.clone() else { return };
+        let subject = self.subject(ctx, entry.us_stock);
+        let dialect = self.speeches.upstream().clone();
+        let joined =
+            Heard::new(&dialect, &payload).and_then(|data| join(speech, &data, end, &subject, down.0));
+        match joined {
+            Some(joined) => self.send_converted(ctx, key, down.0, |out| {
+                out.extend_from_slice(&joined);
+                true
+            }),
+            None => self.dropped(super::Drop::Malformed),
+        }
     }
 
     fn send_tail(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, speech: &Speech, heard: &Heard<'_>, id: i32) {

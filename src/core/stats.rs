@@ -134,6 +134,8 @@ pub struct Stats {
     pub bad_requests: u64,
     /// How long messages waited for the pacer before they left.
     pub queue_waits: Waits,
+    /// Requests that did not go upstream because an equal one was there.
+    pub saved_requests: u64,
     /// How long the journal's disk took for each group of facts.
     pub syncs: Waits,
     /// How often the journal could not be written.
@@ -169,6 +171,7 @@ impl Default for Stats {
             gateway_errors: Codes::default(),
             bad_requests: 0,
             queue_waits: Waits::default(),
+            saved_requests: 0,
             syncs: Waits::default(),
             journal_failures: 0,
             kept: 0,

@@ -318,7 +318,7 @@ impl Core {
             return;
         }
         let Some(entry) = self.requests.get(request) else { return self.drop_unrouted(request) };
-        let (key, down, wanted) = (entry.client, entry.down, entry.filter);
+        let ((key, down), wanted) = (entry.first(), entry.filter);
         if wanted.is_some_and(|wanted| wanted != owner) {
             if let Some(pending) = self.queries.get_mut(&request) {
                 pending.swap_remove(&exec_id);
@@ -385,7 +385,7 @@ impl Core {
         // Queries are answered one after the other, so the report belongs to the first that still waits for it.
         let query =
             self.queries.iter_mut().find_map(|(up, pending)| pending.swap_remove(&exec_id).then_some(*up));
-        let asker = query.and_then(|up| self.requests.get(up)).map(|e| e.client);
+        let asker = query.and_then(|up| self.requests.get(up)).map(|e| e.first().0);
         let Some(execution) = self.executions.get(&exec_id).copied() else {
             self.early_commissions.insert(exec_id, Bytes::copy_from_slice(payload));
             return;

@@ -2,8 +2,10 @@
 
 use super::client::Phase;
 use super::link::Link;
+use super::requests::Entry;
 use super::shared;
 use super::{Core, stats::Stats};
+use crate::ids::UpReqId;
 use crate::protocol::model::Shared;
 use crate::time::Time;
 
@@ -45,6 +47,19 @@ pub struct StreamView {
     pub rows: usize,
 }
 
+/// A subscription that clients share, or could share, in a [`View`].
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LineView {
+    /// Its request.
+    pub message: &'static str,
+    /// Its request id at the Gateway.
+    pub upstream_id: i32,
+    /// The client ids of those who share it, in the order of joining; once for each of their request ids.
+    pub sharers: Vec<i32>,
+    /// Rows in its image.
+    pub rows: usize,
+}
+
 /// The upstream in a [`View`].
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct UpstreamView {
@@ -79,6 +94,12 @@ pub struct View {
     pub clients: Vec<ClientView>,
     /// Shared streams.
     pub streams: Vec<StreamView>,
+    /// Lines, by upstream request id, at most [`limits::MAX_SHOWN_LINES`](crate::limits::MAX_SHOWN_LINES).
+    pub lines: Vec<LineView>,
+    /// How many lines there are.
+    pub lines_total: usize,
+    /// Clients' requests that are served by them.
+    pub line_sharers: usize,
     /// Requests under an upstream request id.
     pub requests: usize,
     /// Orders remembered.
@@ -99,6 +120,16 @@ pub struct View {
 }
 
 impl Core {
+    fn line_view(&self, up: UpReqId, entry: &Entry) -> Option<LineView> {
+        let id = |key| self.clients.get(key).and_then(|c| c.id).map_or(-1, |id| id.0);
+        Some(LineView {
+            message: crate::protocol::request(entry.message.into())?.message.name,
+            upstream_id: up.0,
+            sharers: entry.members.iter().map(|(key, _)| id(*key)).collect(),
+            rows: entry.line.as_ref()?.rows(),
+        })
+    }
+
     /// A picture of how things stand.
     pub fn view(&self, now: Time) -> View {
         let hello = self.known.hello.as_ref();
@@ -148,6 +179,19 @@ impl Core {
                     rows: self.streams.get(*s).rows(),
                 })
                 .collect(),
+            lines: self
+                .requests
+                .iter()
+                .filter_map(|(up, entry)| self.line_view(up, entry))
+                .take(crate::limits::MAX_SHOWN_LINES)
+                .collect(),
+            lines_total: self.requests.iter().filter(|(_, e)| e.line.is_some()).count(),
+            line_sharers: self
+                .requests
+                .iter()
+                .filter(|(_, e)| e.line.is_some())
+                .map(|(_, e)| e.members.len())
+                .sum(),
             requests: self.requests.len(),
             orders: self.orders.len(),
             kept: self.away.len(),

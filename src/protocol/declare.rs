@@ -214,6 +214,7 @@ pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling
         ends: &[],
         duplicate: 0,
         not_found: 0,
+        sharing: None,
     }
 }
 
@@ -274,6 +275,29 @@ impl Request {
     /// Error code for a second request with the same id.
     pub const fn duplicate(self, code: u16) -> Self {
         Self { duplicate: code, ..self }
+    }
+
+    /// Equal ones of several clients are one upstream. `image`: what those who join later are told.
+    pub const fn shared(self, image: &'static [(u16, Row)]) -> Self {
+        Self { sharing: Some(Sharing { which: Which::Streams, image, sets: &[], alone_with: None }), ..self }
+    }
+
+    /// Equal ones of several clients that are under way are one upstream.
+    pub const fn asked_once(self) -> Self {
+        let sharing = Sharing { which: Which::InFlight, image: &[], sets: &[], alone_with: None };
+        Self { sharing: Some(sharing), ..self }
+    }
+
+    /// A field of a shared request lists parts whose order means nothing.
+    pub const fn in_any_order(self, sets: &'static [&'static str]) -> Self {
+        let Some(sharing) = self.sharing else { panic!("only of a shared request") };
+        Self { sharing: Some(Sharing { sets, ..sharing }), ..self }
+    }
+
+    /// A request in which this field says something is not shared after all.
+    pub const fn alone_with(self, field: &'static str) -> Self {
+        let Some(sharing) = self.sharing else { panic!("only of a shared request") };
+        Self { sharing: Some(Sharing { alone_with: Some(field), ..sharing }), ..self }
     }
 
     /// Error code for a cancel or update of a request that is not active.

@@ -330,13 +330,22 @@ fn holds_int32(role: Role) -> bool {
     use Role::*;
     matches!(
         role,
-        ReqId | OrderId | ParentOrderId | StopLossOrderId | ProfitTakerOrderId | ClientId | LaneKey | Code
+        ReqId
+            | OrderId
+            | ParentOrderId
+            | StopLossOrderId
+            | ProfitTakerOrderId
+            | ClientId
+            | LaneKey
+            | RowKey
+            | Code
     )
 }
 
 fn role_name(role: Role) -> &'static str {
     match role {
         Role::ReqId => "reqId",
+        Role::RowKey => "tickType",
         Role::OrderId => "orderId",
         Role::ParentOrderId => "parentId",
         Role::StopLossOrderId => "slOrderId",

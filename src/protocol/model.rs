@@ -58,6 +58,8 @@ pub enum Role {
     LaneKey,
     /// A flag that decides how the request ends (`snapshot`, `keepUpToDate`, `isDone`, `whatIf`).
     Flag,
+    /// The number that tells rows of an image apart: the type of a tick.
+    RowKey,
     /// An account name.
     Account,
     /// The subscribe switch of account updates.
@@ -341,6 +343,45 @@ pub struct Request {
     /// Error code for a cancel or update of a request that is not active; 0: no answer, because clients cancel
     /// these after their answer as a matter of course.
     pub not_found: u16,
+    /// How equal ones of several clients are one upstream; `None` for those that never are.
+    pub sharing: Option<Sharing>,
+}
+
+/// What tells the rows of an image apart.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Row {
+    /// There is one.
+    One,
+    /// The field with [`Role::RowKey`].
+    Key,
+    /// Likewise, but for rows with these keys, which are events and no state.
+    KeyBut(&'static [i64]),
+    /// A place in a book, which messages fill, change and empty.
+    Book,
+    /// The fields with these names.
+    Fields(&'static [&'static str]),
+}
+
+/// Which equal requests are shared.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// Those that go on until they are cancelled.
+    Streams,
+    /// Those that end with their answer, as long as nothing of it has come.
+    InFlight,
+}
+
+/// How equal requests of several clients are one upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sharing {
+    /// Which of them.
+    pub which: Which,
+    /// The responses that tell somebody who joins later how things stand, the last one of each row being enough.
+    pub image: &'static [(u16, Row)],
+    /// Fields that list parts whose order means nothing.
+    pub sets: &'static [&'static str],
+    /// A request in which this field says something is never shared.
+    pub alone_with: Option<&'static str>,
 }
 
 /// The key of a shared image with a single row: it names a field that no message has, so all rows agree on it.

@@ -39,7 +39,20 @@ pub static REQUESTS: [Request; 85] = [
         )
         .answers(&[58, 81, 1, 2, 21, 45, 46, 47, 56, 57, 84, 91, 4])
         .ends(&[(57, Always)])
-        .duplicate(102),
+        .duplicate(102)
+        .shared(&[
+            (58, Row::One),
+            (81, Row::One),
+            (1, Row::Key),
+            (2, Row::Key),
+            (21, Row::Key),
+            (45, Row::Key),
+            // RTVolume is a trade each time.
+            (46, Row::KeyBut(&[48, 77])),
+            (47, Row::Key),
+            (56, Row::One),
+        ])
+        .in_any_order(&["genericTickList"]),
     request(2, "cancelMktData", Cancel(1), ById)
         .text(&[version("2"), req_id()])
         .proto_by_id(&schema::CANCEL_MARKET_DATA, 206)
@@ -128,6 +141,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::CONTRACT_DATA_REQUEST, 205)
         .answers(&[10, 18, 52, 4])
+        .asked_once()
         .ends(&[(52, Always)])
         .duplicate(322),
     request(10, "reqMktDepth", Stream, ById)
@@ -152,6 +166,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::MARKET_DEPTH_REQUEST, 206)
         .answers(&[12, 13, 92, 4])
+        .shared(&[(12, Row::Book), (13, Row::Book)])
         .duplicate(322),
     request(11, "cancelMktDepth", Cancel(10), ById)
         .text(&[version("1"), req_id(), boolean("isSmartDepth").since(146)])
@@ -214,6 +229,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto(&schema::HISTORICAL_DATA_REQUEST, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[9])])
         .answers(&[17, 108, 90, 106, 4])
+        .asked_once()
         .ends(&[(17, BEFORE_HISTORICAL_END), (108, Always), (106, Always)])
         .duplicate(386),
     request(21, "exerciseOptions", Fire, Exercise)
@@ -262,6 +278,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::SCANNER_SUBSCRIPTION_REQUEST, 210)
         .answers(&[20, 4])
+        .shared(&[(20, Row::One)])
         .duplicate(385),
     request(23, "cancelScannerSubscription", Cancel(22), ById)
         .text(&[version("1"), req_id()])
@@ -295,6 +312,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::REAL_TIME_BARS_REQUEST, 208)
         .answers(&[50, 4])
+        .shared(&[])
         .duplicate(322),
     request(51, "cancelRealTimeBars", Cancel(50), ById)
         .text(&[version("1"), req_id()])
@@ -325,6 +343,7 @@ pub static REQUESTS: [Request; 85] = [
         ]])
         .proto_by_id(&schema::CALCULATE_IMPLIED_VOLATILITY_REQUEST, 211)
         .answers(&[21, 4])
+        .asked_once()
         .ends(&[(21, Always)])
         .duplicate(322),
     request(55, "calculateOptionPrice", OneShot, ById)
@@ -336,6 +355,7 @@ pub static REQUESTS: [Request; 85] = [
         ]])
         .proto_by_id(&schema::CALCULATE_OPTION_PRICE_REQUEST, 211)
         .answers(&[21, 4])
+        .asked_once()
         .ends(&[(21, Always)])
         .duplicate(322),
     request(56, "cancelCalculateImpliedVolatility", Cancel(54), ById)
@@ -424,6 +444,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[version("1"), req_id(), account("account"), text("modelCode")])
         .proto(&schema::POSITIONS_MULTI_REQUEST, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[71, 72, 4])
+        .shared(&[(71, Row::Fields(&["account", "modelCode", "conId"])), (72, Row::One)])
         .ends(&[(72, Image)])
         .duplicate(322),
     request(75, "cancelPositionsMulti", Cancel(74), ById)
@@ -436,6 +457,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[version("1"), req_id(), account("account"), text("modelCode"), boolean("ledgerAndNLV")])
         .proto(&schema::ACCOUNT_UPDATES_MULTI_REQUEST, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[73, 74, 4])
+        .shared(&[(73, Row::Fields(&["account", "modelCode", "key", "currency"])), (74, Row::One)])
         .ends(&[(74, Image)])
         .duplicate(322),
     request(77, "cancelAccountUpdatesMulti", Cancel(76), ById)
@@ -454,6 +476,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::SEC_DEF_OPT_PARAMS_REQUEST, 212)
         .answers(&[75, 76, 4])
+        .asked_once()
         .ends(&[(76, Always)])
         .duplicate(322),
     request(79, "reqSoftDollarTiers", OneShot, ById)
@@ -461,6 +484,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id()])
         .proto_by_id(&schema::SOFT_DOLLAR_TIERS_REQUEST, 212)
         .answers(&[77, 4])
+        .asked_once()
         .ends(&[(77, Always)])
         .duplicate(322),
     request(80, "reqFamilyCodes", OneShot, Handling::Lane(FamilyCodes))
@@ -474,6 +498,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id(), text("pattern")])
         .proto_by_id(&schema::MATCHING_SYMBOLS_REQUEST, 212)
         .answers(&[79, 4])
+        .asked_once()
         .ends(&[(79, Always)])
         .duplicate(322),
     request(82, "reqMktDepthExchanges", OneShot, Handling::Lane(DepthExchanges))
@@ -487,6 +512,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id(), text("bboExchange")])
         .proto_by_id(&schema::SMART_COMPONENTS_REQUEST, 212)
         .answers(&[82, 4])
+        .asked_once()
         .ends(&[(82, Always)])
         .duplicate(322),
     request(84, "reqNewsArticle", OneShot, ById)
@@ -494,6 +520,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id(), text("providerCode"), text("articleId"), tags("newsArticleOptions").since(128)])
         .proto_by_id(&schema::NEWS_ARTICLE_REQUEST, 209)
         .answers(&[83, 4])
+        .asked_once()
         .ends(&[(83, Always)])
         .duplicate(322),
     request(85, "reqNewsProviders", OneShot, Handling::Lane(NewsProviders))
@@ -515,6 +542,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::HISTORICAL_NEWS_REQUEST, 209)
         .answers(&[86, 87, 4])
+        .asked_once()
         .ends(&[(87, Always)])
         .duplicate(322),
     request(87, "reqHeadTimeStamp", OneShot, ById)
@@ -529,6 +557,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::HEAD_TIMESTAMP_REQUEST, 208)
         .answers(&[88, 4])
+        .asked_once()
         .ends(&[(88, Always)])
         .duplicate(322),
     request(88, "reqHistogramData", OneShot, ById)
@@ -536,6 +565,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id(), group(CONTRACT), boolean("includeExpired"), boolean("useRTH"), text("timePeriod")])
         .proto_by_id(&schema::HISTOGRAM_DATA_REQUEST, 208)
         .answers(&[89, 4])
+        .asked_once()
         .ends(&[(89, Always)])
         .duplicate(322),
     request(89, "cancelHistogramData", Cancel(88), ById)
@@ -559,6 +589,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id(), account("account"), text("modelCode")])
         .proto(&schema::PN_L_REQUEST, 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[94, 4])
+        .shared(&[(94, Row::One)])
         .duplicate(322),
     request(93, "cancelPnL", Cancel(92), ById)
         .since(127)
@@ -570,6 +601,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id(), account("account"), text("modelCode"), int("conId")])
         .proto(&schema::PN_L_SINGLE_REQUEST, 210, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
         .answers(&[95, 4])
+        .shared(&[(95, Row::One)])
         .duplicate(322),
     request(95, "cancelPnLSingle", Cancel(94), ById)
         .since(127)
@@ -592,6 +624,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::HISTORICAL_TICKS_REQUEST, 208)
         .answers(&[96, 97, 98, 4])
+        .asked_once()
         .ends(&[(96, Done), (97, Done), (98, Done)])
         .duplicate(322),
     request(97, "reqTickByTickData", Stream, ById)
@@ -605,6 +638,8 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::TICK_BY_TICK_REQUEST, 208)
         .answers(&[99, 96, 97, 98, 4])
+        .shared(&[])
+        .alone_with("numberOfTicks")
         .duplicate(322),
     request(98, "cancelTickByTickData", Cancel(97), ById)
         .since(137)
@@ -657,6 +692,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[req_id()])
         .proto_by_id(&schema::USER_INFO_REQUEST, 212)
         .answers(&[107, 4])
+        .asked_once()
         .ends(&[(107, Always)])
         .duplicate(322),
     request(105, "reqCurrentTimeInMillis", OneShot, Local(Local::TimeMillis))

@@ -31,11 +31,18 @@ const fn image_end(stream: Shared) -> Route {
 /// Every response, by rising message id.
 pub static RESPONSES: [Response; 86] = [
     response(1, "tickPrice", Route::ReqId)
-        .text(&[version("6"), req_id(), int("tickType"), double("price"), decimal("size"), int("attrMask")])
-        .proto_by_id(&schema::TICK_PRICE, 206),
+        .text(&[
+            version("6"),
+            req_id(),
+            int("tickType").role(Role::RowKey),
+            double("price"),
+            decimal("size"),
+            int("attrMask"),
+        ])
+        .proto(&schema::TICK_PRICE, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(2, "tickSize", Route::ReqId)
-        .text(&[version("6"), req_id(), int("tickType"), decimal("size")])
-        .proto_by_id(&schema::TICK_SIZE, 206),
+        .text(&[version("6"), req_id(), int("tickType").role(Role::RowKey), decimal("size")])
+        .proto(&schema::TICK_SIZE, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(3, "orderStatus", Order)
         .text(&[
             version("6").until(131),
@@ -261,7 +268,7 @@ pub static RESPONSES: [Response; 86] = [
         .text(&[
             version("6").until(156),
             req_id(),
-            int("tickType"),
+            int("tickType").role(Role::RowKey),
             int("tickAttrib").since(156),
             // What was not computed is -1 or -2 in text, as 0 is a value.
             double("impliedVol").unset("-1"),
@@ -273,17 +280,17 @@ pub static RESPONSES: [Response; 86] = [
             double("theta").unset("-2"),
             double("undPrice").unset("-1"),
         ])
-        .proto_by_id(&schema::TICK_OPTION_COMPUTATION, 206),
+        .proto(&schema::TICK_OPTION_COMPUTATION, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(45, "tickGeneric", Route::ReqId)
-        .text(&[version("1"), req_id(), int("tickType"), double("value")])
-        .proto_by_id(&schema::TICK_GENERIC, 206),
+        .text(&[version("1"), req_id(), int("tickType").role(Role::RowKey), double("value")])
+        .proto(&schema::TICK_GENERIC, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(46, "tickString", Route::ReqId)
-        .text(&[version("1"), req_id(), int("tickType"), text("value")])
-        .proto_by_id(&schema::TICK_STRING, 206),
+        .text(&[version("1"), req_id(), int("tickType").role(Role::RowKey), text("value")])
+        .proto(&schema::TICK_STRING, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(47, "tickEFP", Route::ReqId).text(&[
         version("1"),
         req_id(),
-        int("tickType"),
+        int("tickType").role(Role::RowKey),
         double("basisPoints"),
         text("formattedBasisPoints"),
         double("totalDividends"),

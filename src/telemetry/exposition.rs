@@ -164,6 +164,9 @@ fn work(sheet: &Sheet, view: &View) {
     sheet.set(names::LANE_WAITERS, &[], view.lane_waiters as f64);
     sheet.set(names::QUEUE_DEPTH, &[], view.queued as f64);
     sheet.set(names::ORDERS, &[], view.orders as f64);
+    sheet.set(names::LINES, &[], view.lines_total as f64);
+    sheet.set(names::LINE_SHARERS, &[], view.line_sharers as f64);
+    sheet.count(names::REQUESTS_SAVED, &[], view.stats.saved_requests);
     sheet.set(names::KEPT, &[], view.kept as f64);
     sheet.count(names::ORDERS_UNKNOWN, &[], view.stats.unknown_orders);
     sheet.set(names::JOURNAL_WRITABLE, &[], f64::from(u8::from(view.journal_ok)));

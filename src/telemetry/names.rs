@@ -106,6 +106,12 @@ metrics! {
         "Bytes that clients have not taken yet, all clients together";
     ORDERS = "twsmux_order_mappings" Gauge(Count) []
         "Orders whose owner and ids are remembered";
+    LINES = "twsmux_upstream_lines" Gauge(Count) []
+        "Subscriptions at the Gateway that clients share, or could share";
+    LINE_SHARERS = "twsmux_line_sharers" Gauge(Count) []
+        "Clients' subscriptions that are served by them";
+    REQUESTS_SAVED = "twsmux_requests_saved_total" Counter(Count) []
+        "Requests that did not go to the Gateway because an equal one was there";
     KEPT = "twsmux_kept_messages" Gauge(Count) []
         "Messages about orders kept for clients that are away";
     ORDERS_UNKNOWN = "twsmux_orders_unknown_total" Counter(Count) []

@@ -5,6 +5,7 @@
 mod support;
 
 mod handshake;
+mod lines;
 mod link;
 mod orders;
 mod protobuf;

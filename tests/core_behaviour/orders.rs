@@ -383,7 +383,7 @@ fn a_flood_of_its_own_does_not_keep_a_client_from_cancelling() {
     w.places(who, "5");
     let mut flooded = false;
     for n in 0..3000 {
-        w.request(who, 81, &[("reqId", &n.to_string()), ("pattern", "A")]);
+        w.request(who, 81, &[("reqId", &n.to_string()), ("pattern", &n.to_string())]);
         flooded |= errors(&w.got(who)).iter().any(|(_, code)| *code == 322);
     }
     assert!(flooded, "the queue has a bound");

@@ -9,7 +9,7 @@ fn answers_go_to_their_asker_under_its_own_id() {
     let mut w = ready();
     let (one, two) = (w.started(1), w.started(2));
     let a = w.asks_id(one, 9, &[("reqId", "7")]);
-    let b = w.asks_id(two, 9, &[("reqId", "7")]);
+    let b = w.asks_id(two, 9, &[("reqId", "7"), ("symbol", "X")]);
     assert_ne!(a, b);
     w.say(10, &[("reqId", &b), ("longName", "for two")]);
     w.say(52, &[("reqId", &b)]);
@@ -143,7 +143,7 @@ fn the_market_data_type_is_each_clients_own_and_switched_only_when_needed() {
     let up = w.went_up();
     assert_eq!(ids(&up), [59, 1]);
     assert_eq!(up[0].request().get("marketDataType"), Some("3"));
-    w.request(one, 1, &[("reqId", "8")]);
+    w.request(one, 1, &[("reqId", "8"), ("symbol", "X")]);
     assert_eq!(ids(&w.went_up()), [1]);
     w.request(two, 1, &quote);
     let up = w.went_up();
@@ -170,7 +170,7 @@ fn what_waits_leaves_at_the_rate_and_in_order() {
     let who = w.started(1);
     w.pass(2 * SECOND);
     for n in 0..200 {
-        w.request(who, 9, &[("reqId", &n.to_string())]);
+        w.request(who, 9, &[("reqId", &n.to_string()), ("conId", &n.to_string())]);
     }
     assert_eq!(w.went_up().len(), 45);
     let from = w.now;
@@ -204,7 +204,7 @@ fn one_client_cannot_fill_the_queue_without_end() {
     w.link_up(176);
     let (one, two) = (w.started(1), w.started(2));
     for n in 0..limits::MAX_QUEUED_PER_CLIENT + 10 {
-        w.request(one, 9, &[("reqId", &n.to_string())]);
+        w.request(one, 9, &[("reqId", &n.to_string()), ("conId", &n.to_string())]);
     }
     w.check();
     let refused = errors(&w.got(one));

@@ -63,9 +63,14 @@ fn an_error_without_id_is_one_under_minus_1_for_every_client() {
 fn a_client_from_before_fractions_gets_whole_lots() {
     let mut w = gateway(176);
     let (old, middle) = (client(&mut w, 1, 157), client(&mut w, 2, 160));
-    for (who, size) in [(old, "12"), (middle, "1250")] {
-        let up = w.asks_id(who, 1, &about_stock("7"));
-        w.say(2, &[("reqId", &up), ("tickType", "0"), ("size", "1250")]);
+    let newest = client(&mut w, 3, 176);
+    // Whoever asks first: all three share one line, and each counts as its version does.
+    let up = w.asks_id(newest, 1, &about_stock("7"));
+    w.request(old, 1, &about_stock("8"));
+    w.request(middle, 1, &about_stock("9"));
+    assert_eq!(w.went_up(), []);
+    w.say(2, &[("reqId", &up), ("tickType", "0"), ("size", "1250")]);
+    for (who, size) in [(old, "12"), (middle, "1250"), (newest, "1250")] {
         assert_eq!(values(&mut w, who, &[(2, "size")]), [size]);
     }
 }

@@ -1,0 +1,223 @@
+//! Equal subscriptions of several clients: one upstream, a full image for everybody who joins later.
+//!
+//! Which requests can be shared, and what their images are made of, is said in their declarations
+//! ([`Sharing`](crate::protocol::model::Sharing)). **Two requests are equal when they are the same at the Gateway's
+//! version**: whatever the versions of their clients, what goes upstream for them is compared, but for the id, the order
+//! of fields, and the order of parts where that means nothing.
+
+use bytes::BytesMut;
+use rustc_hash::FxBuildHasher;
+
+use super::ask::Asked;
+use super::book::Book;
+use super::requests::Member;
+use super::route::Heard;
+use super::{Core, Ctx, codes};
+use crate::ids::{DownReqId, UpReqId};
+use crate::limits;
+use crate::protocol::dialect::Dialect;
+use crate::protocol::layout::Record;
+use crate::protocol::model::{Role, Row, Sharing, Which};
+use crate::wire::text::{self, Form};
+
+/// What a request asks for: its message, the market data type that it wants (0 where there is none), and its values.
+pub type Subject = (u16, i32, String);
+
+/// Names a row of an image.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum RowId {
+    Number(u16, i64),
+    Text(u16, Vec<u8>),
+}
+
+/// What those who ask for the same share.
+#[derive(Debug)]
+pub struct Line {
+    /// What they ask for.
+    pub subject: Subject,
+    sharing: &'static Sharing,
+    /// The latest message of each row, as the Gateway wrote it, by when the row first came.
+    rows: indexmap::IndexMap<RowId, Vec<u8>, FxBuildHasher>,
+    book: Book,
+}
+
+impl Line {
+    /// One about which nothing is known yet.
+    pub fn new(subject: Subject, sharing: &'static Sharing) -> Self {
+        Line { subject, sharing, rows: Default::default(), book: Book::default() }
+    }
+
+    /// The Gateway begins the book anew (317).
+    pub fn clear_book(&mut self) {
+        self.book = Book::default();
+    }
+
+    /// Keeps a message for those who join later. Nothing is allocated for a row that is there already.
+    pub fn keep(&mut self, heard: &Heard<'_>, payload: &[u8]) {
+        let id = heard.id();
+        let Some((_, row)) = self.sharing.image.iter().find(|(of, _)| *of == id) else { return };
+        let number = || i64::from(heard.int(Role::RowKey).unwrap_or_default());
+        let row = match row {
+            Row::One => RowId::Number(id, 0),
+            Row::Key => RowId::Number(id, number()),
+            Row::KeyBut(events) if events.contains(&number()) => return,
+            Row::KeyBut(_) => RowId::Number(id, number()),
+            Row::Book => return self.book.apply(heard, payload),
+            Row::Fields(names) => {
+                let mut key = Vec::new();
+                for name in *names {
+                    let value = heard.shape.field(&heard.message, name).ok().flatten().unwrap_or_default();
+                    key.extend_from_slice(value.as_bytes());
+                    key.push(0);
+                }
+                RowId::Text(id, key)
+            }
+        };
+        if let Some(kept) = self.rows.get_mut(&row) {
+            kept.clear();
+            kept.extend_from_slice(payload);
+        } else if self.rows.len() < limits::MAX_LINE_ROWS {
+            self.rows.insert(row, payload.to_vec());
+        }
+    }
+
+    /// The image, end markers last.
+    pub fn image(&self, dialect: &Dialect, is_end: impl Fn(u16) -> bool) -> Vec<Vec<u8>> {
+        let message = |row: &RowId| match row {
+            RowId::Number(id, _) | RowId::Text(id, _) => *id,
+        };
+        let (ends, rows): (Vec<_>, Vec<_>) = self.rows.iter().partition(|(row, _)| is_end(message(row)));
+        let rows = rows.into_iter().map(|(_, payload)| payload.clone());
+        rows.chain(self.book.image(dialect))
+            .chain(ends.into_iter().map(|(_, payload)| payload.clone()))
+            .collect()
+    }
+
+    /// Rows in the image.
+    pub fn rows(&self) -> usize {
+        self.rows.len() + self.book.len()
+    }
+}
+
+impl Core {
+    /// What a request asks for, where others can ask for the same.
+    pub(super) fn subject_of(
+        &self,
+        asked: &Asked<'_>,
+        one_shot: bool,
+    ) -> Option<(Subject, &'static Sharing)> {
+        let sharing = asked.shape.decl.sharing.as_ref()?;
+        if (sharing.which == Which::InFlight) != one_shot {
+            return None;
+        }
+        let version = self.speeches.upstream().version();
+        let mut bytes = BytesMut::new();
+        asked.speech.up.request(&asked.message, &[(Role::ReqId, 0)], &mut bytes).ok()?;
+        let message = text::message(&bytes, version).ok()?;
+        let mut record = self.speeches.upstream().request(message.id)?.record(&message, Form::Text).ok()?;
+        let says = |value: &str| !matches!(value, "" | "0");
+        if sharing.alone_with.and_then(|name| record.get(name)).is_some_and(says) {
+            return None;
+        }
+        for name in sharing.sets {
+            if let Some(list) = record.get(name) {
+                let sorted = sorted(list);
+                record.set(name, sorted);
+            }
+        }
+        let mut values = String::new();
+        // In protobuf what is absent is zero; some clients say it.
+        spell(&record, message.form == Form::Proto, &mut values);
+        let kind = match asked.shape.decl.message.id {
+            super::compose::id::REQ_MKT_DATA => self.clients.get(asked.key).map_or(1, |c| c.market_data_type),
+            _ => 0,
+        };
+        Some(((asked.shape.decl.message.id, kind, values), sharing))
+    }
+
+    /// A client joins those who asked for the same: it is told how things stand, and what comes from now on.
+    pub(super) fn join_line(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, (key, down): Member) {
+        let Some(entry) = self.requests.get_mut(up) else { return };
+        entry.members.push((key, down));
+        let (message, us_stock) = (entry.message, entry.us_stock);
+        let ends = crate::protocol::request(message.into()).map_or(&[][..], |r| r.ends);
+        let dialect = self.speeches.upstream().clone();
+        let is_end = |id| ends.iter().any(|(end, _)| *end == id);
+        let image = entry.line.as_ref().map(|l| l.image(&dialect, is_end));
+        if let Some(client) = self.clients.get_mut(key) {
+            client.active.insert(up);
+            client.requests.insert((message, down), up);
+        }
+        self.stats.saved_requests += 1;
+        for payload in image.unwrap_or_default() {
+            if let Some(heard) = Heard::new(&dialect, &payload) {
+                self.tell(ctx, key, &heard, &[(Role::ReqId, down.0.into())], us_stock);
+            }
+        }
+    }
+
+    /// A client leaves a request that others share. `asked`: whether it cancelled it.
+    pub(super) fn leave_line(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, member: Member, asked: bool) {
+        let Some(entry) = self.requests.get_mut(up) else { return };
+        entry.members.retain(|m| *m != member);
+        let message = entry.message;
+        self.forget_member(up, message, member);
+        // The Gateway answers the cancel of a scanner always (LIVE.md section 5).
+        if asked && message == SCANNER {
+            let words = format!(
+                "Historical Market Data Service error message:API scanner subscription cancelled: {}",
+                member.1
+            );
+            self.send_error(ctx, member.0, member.1.0, codes::HISTORICAL, &words);
+        }
+    }
+
+    /// A member of a request is none any more.
+    pub(super) fn forget_member(
+        &mut self,
+        up: UpReqId,
+        message: u16,
+        (client, down): (crate::ids::ClientKey, DownReqId),
+    ) {
+        let Some(client) = self.clients.get_mut(client) else { return };
+        if client.requests.get(&(message, down)) == Some(&up) {
+            client.requests.swap_remove(&(message, down));
+        }
+        // It may share the same line under several ids.
+        let more = self.requests.get(up).is_some_and(|e| e.members.iter().any(|(c, _)| *c == client.key));
+        if !more {
+            client.active.swap_remove(&up);
+        }
+    }
+}
+
+/// reqScannerSubscription.
+const SCANNER: u16 = 22;
+
+fn sorted(list: &str) -> String {
+    let mut parts: Vec<&str> = list.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    parts.join(",")
+}
+
+/// Values by name, whatever their order on the wire.
+fn spell(record: &Record, zero_is_none: bool, out: &mut String) {
+    let none = |value: &str| value.is_empty() || zero_is_none && matches!(value, "0" | "0.0");
+    let mut values: Vec<(&str, &str)> = record.iter().filter(|(_, value)| !none(value)).collect();
+    values.sort_unstable();
+    for (name, value) in values {
+        out.push_str(name);
+        out.push('=');
+        out.push_str(value);
+        out.push('\0');
+    }
+    for (name, rows) in record.repeats() {
+        for row in rows {
+            out.push_str(name);
+            out.push('{');
+            spell(row, zero_is_none, out);
+            out.push('}');
+        }
+    }
+}
