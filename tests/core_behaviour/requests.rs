@@ -189,7 +189,7 @@ fn a_burst_that_is_held_up_on_its_way_does_not_meet_the_next_one_within_a_second
     let who = w.started(1);
     w.pass(2 * SECOND);
     for n in 0..90 {
-        w.request(who, 9, &[("reqId", &n.to_string())]);
+        w.request(who, 9, &[("reqId", &n.to_string()), ("conId", &n.to_string())]);
     }
     assert_eq!(w.went_up().len(), 45);
     w.pass(SECOND + SECOND / 12);
