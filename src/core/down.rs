@@ -240,7 +240,10 @@ impl Core {
             && self.by_id.get(&id) == Some(&key)
         {
             self.by_id.swap_remove(&id);
-            match self.config.policies.of(id).cancel_on_disconnect && !self.finished {
+            // One that never worked has nothing to lose, and what twsmux itself closes is no disconnect.
+            let ended = phase == Phase::Ready
+                && self.clients.get(key).is_some_and(|c| c.closing != Some(Gone::Refused));
+            match self.config.policies.of(id).cancel_on_disconnect && ended && !self.finished {
                 true if self.is_ready() => self.cancel_all_of(ctx, id, None),
                 true => drop(self.cancels_due.insert(id)),
                 false => {}

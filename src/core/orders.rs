@@ -372,14 +372,19 @@ impl Orders {
     /// own client id is from before: it is given to the client with that id, as is a manual order that was bound to it.
     pub fn owner_of(&mut self, gateway_client: ClientId, gateway_order: i32) -> (ClientId, DownOrderId) {
         let up = UpOrderId(gateway_order);
-        if gateway_order == 0 {
-            return (gateway_client, DownOrderId(0)); // a manual order that is not bound
+        if !names_an_order(gateway_order) {
+            return (gateway_client, DownOrderId(gateway_order)); // a manual order that is not bound
         }
         if gateway_client != self.upstream_id {
             // Another program's order: shown as the Gateway shows it. Its namesake here must not use the id again.
             if gateway_order > 0 && self.foreign.get(&(gateway_client, gateway_order)).is_none() {
                 self.foreign.insert((gateway_client, gateway_order), ());
-                self.used(gateway_client, gateway_order);
+                let owner = self.owner(gateway_client);
+                owner.next = owner.next.max(gateway_order + 1);
+                owner.placed = owner.placed.max(gateway_order);
+                owner.recorded = true;
+                let (next, placed) = (owner.next, owner.placed);
+                self.facts.push(Record::Sequence { owner: gateway_client, next, placed });
             }
             return (gateway_client, DownOrderId(gateway_order));
         }
@@ -401,7 +406,7 @@ impl Orders {
     /// A completed order that the Gateway lists: its id is used up.
     pub fn completed(&mut self, gateway_client: ClientId, gateway_order: i32) {
         match gateway_client == self.upstream_id {
-            true if gateway_order > 0 => self.raise(gateway_order.saturating_add(1)),
+            true if gateway_order > 0 && names_an_order(gateway_order) => self.raise(gateway_order + 1),
             true => {}
             false => drop(self.owner_of(gateway_client, gateway_order)),
         }
@@ -416,9 +421,14 @@ impl Orders {
         let owner = self.owner(client);
         owner.next = owner.next.max(down.0.saturating_add(1));
         owner.placed = owner.placed.max(down.0);
+        let told = (!owner.recorded).then_some((owner.next, owner.placed));
         owner.recorded = true;
         owner.ids.insert(down, up);
         self.unsent.insert(up);
+        if let Some((next, placed)) = told {
+            // What nextValidId said may be far above the id that it uses.
+            self.facts.push(Record::Sequence { owner: client, next, placed });
+        }
         self.facts.push(Record::Order { owner: client, down, up });
         self.orders.insert(
             up,
@@ -542,6 +552,12 @@ impl Orders {
             "I4: ids to come are above all used"
         );
     }
+}
+
+/// Whether an id that the Gateway names is one. Orders that were entered in its window, and not bound, have 0 or the
+/// largest number there is.
+pub fn names_an_order(id: i32) -> bool {
+    id != 0 && id < limits::LAST_ORDER_ID
 }
 
 #[cfg(test)]

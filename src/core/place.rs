@@ -297,10 +297,7 @@ impl Core {
 
     /// A frame of an order leaves.
     pub(super) fn order_sent(&mut self, up: UpOrderId, flight: Flight) {
-        let attached = match self.orders.get_mut(up) {
-            Some(order) if !order.sent => std::mem::take(&mut order.attached),
-            _ => Vec::new(),
-        };
+        let attached = self.orders.get_mut(up).map(|o| std::mem::take(&mut o.attached)).unwrap_or_default();
         for up in attached {
             self.order_sent(up, Flight::New);
         }
@@ -328,9 +325,13 @@ impl Core {
         }
         let (code, words) = refusal(is_new, why);
         self.tell_about_order(ctx, up, code, &words);
+        let attached = self.orders.get_mut(up).map(|o| std::mem::take(&mut o.attached)).unwrap_or_default();
         if is_new {
             self.orders.withdraw(up);
             self.commit(ctx);
+        }
+        for child in attached {
+            self.order_not_sent(ctx, child, "the order that it is attached to was not sent");
         }
     }
 
@@ -345,6 +346,12 @@ impl Core {
         let words = format!("Order Message:\nWarning: the cancel was not sent to the Gateway: {why}.");
         match (up, client) {
             (Some(up), None) => self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words),
+            // Its owner's, also when that connection is over.
+            (Some(up), Some(key))
+                if self.clients.get(key).is_none_or(|c| c.phase != super::client::Phase::Ready) =>
+            {
+                self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
+            }
             (up, Some(key)) => {
                 let id = up.and_then(|up| self.orders.get(up)).map_or(-1, |o| o.down.0);
                 self.send_error(ctx, key, id, codes::ORDER_MESSAGE, &words);

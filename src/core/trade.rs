@@ -181,7 +181,8 @@ impl Core {
         let (client, order) = (heard.int(Role::ClientId), heard.int(Role::OrderId));
         let (Some(client), Some(order)) = (client, order) else { return self.dropped(Drop::Malformed) };
         let owner = self.meet(ClientId(client), order);
-        let up = (client == self.config.upstream_client_id.0 && order != 0).then_some(UpOrderId(order));
+        let up = (client == self.config.upstream_client_id.0 && super::orders::names_an_order(order))
+            .then_some(UpOrderId(order));
         let changed = match up {
             Some(up) => self.learn_order(up, heard, payload),
             None => true,
@@ -287,7 +288,8 @@ impl Core {
             return self.dropped(Drop::Malformed);
         };
         let exec_id = Bytes::copy_from_slice(heard.str(Role::ExecId).unwrap_or_default());
-        let up = (client == self.config.upstream_client_id.0 && order != 0).then_some(UpOrderId(order));
+        let up = (client == self.config.upstream_client_id.0 && super::orders::names_an_order(order))
+            .then_some(UpOrderId(order));
         let asked = heard.int(Role::ReqId).filter(|id| *id >= 0).map(UpReqId);
         let first_met = up.is_some_and(|up| self.orders.get(up).is_none());
         let owner = self.meet(ClientId(client), order);

@@ -7,6 +7,7 @@ mod support;
 mod handshake;
 mod lines;
 mod link;
+mod mishaps;
 mod orders;
 mod protobuf;
 mod requests;

@@ -229,3 +229,13 @@ impl World {
         self.say(3, &[("orderId", up), ("clientId", "0"), ("status", status)]);
     }
 }
+
+/// The Gateway is back, and has not listed its orders yet.
+pub fn link_again(w: &mut World, version: u16) {
+    w.dial();
+    w.gateway_hello(version);
+    w.flush();
+    w.say(15, &[("accountsList", "DU1")]);
+    w.say(9, &[("orderId", "50")]);
+    w.flush();
+}
