@@ -18,6 +18,14 @@ impl Sim {
                 self.m.hear_clock(millis, now);
                 self.says(message, &r);
             }
+            Job::NextId => {
+                self.jobs.remove(job);
+                let next = self.m.max_up_order + 1 + self.rng.below(3) as i32;
+                let mut r = Record::new();
+                r.set("orderId", next);
+                self.m.raise(next - 1);
+                self.says(9, &r);
+            }
             Job::Unsubscribed => {
                 self.jobs.remove(job);
                 let values = self.error_values(2100);
@@ -30,13 +38,9 @@ impl Sim {
             Job::Shared { .. } => self.shared_row(job),
             Job::Commission(exec) => {
                 let exec = *exec;
-                let pending = self.jobs.iter().any(|j| {
-                    matches!(j, Job::Query { at, .. }
-                        if self.m.insts[*at].query.as_ref().is_some_and(|q| q.1.contains(&exec)))
-                });
-                if !pending {
+                if !self.m.is_pending(exec) {
                     self.jobs.remove(job);
-                    self.commission(exec, None);
+                    self.commission(exec);
                 }
             }
             Job::Order { at, events } => {
@@ -153,21 +157,24 @@ impl Sim {
     pub(super) fn answer_query(&mut self, job: usize) {
         // Queries are answered one after the other.
         let job = self.jobs.iter().position(|j| matches!(j, Job::Query { .. })).unwrap_or(job);
-        let Job::Query { at, up, stages } = &mut self.jobs[job] else { return };
-        let (at, up) = (*at, *up);
+        let Job::Query { asker, up, stages } = &mut self.jobs[job] else { return };
+        let (asker, up) = (*asker, *up);
         match stages.pop_front() {
             Some(QueryStage::Exec(exec)) => {
                 let mut values = self.exec_values(exec);
                 values.set("reqId", up);
-                self.m.hear_execution(exec, Some(at), values.clone());
+                self.m.hear_execution(exec, Some(asker), values.clone());
                 self.says(11, &values);
             }
-            Some(QueryStage::Commission(exec)) => self.commission(exec, Some(at)),
+            Some(QueryStage::Commission(exec)) => self.commission(exec),
             None => {
                 self.jobs.remove(job);
                 let mut r = Record::new();
                 r.set("reqId", up);
-                self.m.hear_answer(at, 55, r.clone(), true, false);
+                match asker {
+                    Asker::Client(at) => self.m.hear_answer(at, 55, r.clone(), true, false),
+                    Asker::Own => self.m.own_query_done(),
+                }
                 self.says(55, &r);
             }
         }
@@ -181,19 +188,10 @@ impl Sim {
         r
     }
 
-    pub(super) fn commission(&mut self, exec: usize, query: Option<usize>) {
+    pub(super) fn commission(&mut self, exec: usize) {
         let mut r = Record::new();
         r.set("execId", &self.m.execs[exec].id).set("commission", self.m.token());
-        let repeated = query.is_none() && !self.m.execs[exec].live;
-        self.m.hear_commission(exec, query, &r);
-        let owner = self.m.orders[self.m.execs[exec].order].owner;
-        if let Some(who) = self.m.holder(owner).filter(|_| repeated || query.is_some()) {
-            // A repetition: to its owner or to nobody.
-            if !self.m.out.iter().any(|e| e.who == who) {
-                let what = self.m.told(who, 59, &r).expect("every version has it");
-                self.m.out.push(Expect { who, what, must: false });
-            }
-        }
+        self.m.hear_commission(exec, &r);
         self.says(59, &r);
     }
 
@@ -209,8 +207,8 @@ impl Sim {
         let (message, end) = match stage {
             LaneStage::Repeat(at, message) => {
                 let image = match message {
-                    5 => self.m.orders[at].open.clone(),
-                    _ => self.m.orders[at].status.clone(),
+                    5 => self.m.orders[at].there[0].clone(),
+                    _ => self.m.orders[at].there[1].clone(),
                 };
                 if let Some(values) = image {
                     self.order_says(at, message, values);
@@ -220,7 +218,7 @@ impl Sim {
             LaneStage::Foreign(client, order) => {
                 let mut r = Record::new();
                 r.set("orderId", order).set("clientId", client).set("ocaGroup", self.m.token());
-                self.m.hear_foreign(client, &r);
+                self.m.hear_foreign(client, order, &r);
                 return self.says(5, &r);
             }
             LaneStage::Row(message) => (message, false),
@@ -234,7 +232,11 @@ impl Sim {
         }
         if end {
             self.jobs.remove(job);
-            self.m.lane_done(lane, self.w.now.0);
+            let own = self.m.asker(lane).is_some_and(|ask| ask.own);
+            self.m.lane_done(lane);
+            if own {
+                self.m.own_list_done(lane);
+            }
         }
         self.says(message, &r);
     }
@@ -301,26 +303,40 @@ impl Sim {
         self.says(message, &r);
     }
 
-    pub(super) fn order_event(&mut self, at: usize, status: &str) {
-        let mut open = Record::new();
+    /// openOrder and orderStatus of an order under a status.
+    pub(super) fn images(&mut self, at: usize, status: &str) -> [Record; 2] {
+        let (mut open, mut said) = (Record::new(), Record::new());
         open.set("status", status).set("ocaGroup", self.m.token());
-        let parent = self.m.orders[at].parent;
-        if let Some(parent) = parent {
-            open.set("parentId", parent);
+        said.set("status", status).set("whyHeld", self.m.token());
+        for values in [&mut open, &mut said] {
+            values.set("permId", perm(at));
+            if let Some(parent) = self.m.orders[at].sent_parent {
+                values.set("parentId", parent);
+            }
         }
-        self.order_says(at, 5, open);
-        let mut values = Record::new();
-        values.set("status", status).set("whyHeld", self.m.token());
-        if let Some(parent) = parent {
-            values.set("parentId", parent);
+        [open, said]
+    }
+
+    pub(super) fn order_event(&mut self, at: usize, status: &'static str) {
+        let images = self.images(at, status);
+        if matches!(status, "Filled" | "Cancelled") {
+            self.m.orders[at].ended = Some(status);
         }
-        self.order_says(at, 3, values);
+        for (message, values) in [5, 3].into_iter().zip(images) {
+            self.order_says(at, message, values);
+        }
     }
 
     /// openOrder or orderStatus of an order of ours.
     fn order_says(&mut self, at: usize, message: u16, values: Record) {
         let r = self.m.order_values(at, &values, false);
-        self.m.hear_order(at, message, values);
+        if !values.flag("whatIf") {
+            self.m.orders[at].there[usize::from(message == 3)] = Some(values.clone());
+        }
+        match self.m.starting {
+            true => self.m.held_back.push(HeldBack::Order(at, message, values)),
+            false => self.m.hear_order(at, message, values, false),
+        }
         self.says(message, &r);
     }
 
@@ -335,13 +351,14 @@ impl Sim {
             0 if n == 1 => {
                 // Refused: no order is created.
                 self.jobs.remove(job);
+                self.m.orders[at].ended = Some("Rejected");
                 self.order_error(at, *[201u16, 321, 103].get(n % 3).unwrap_or(&201));
             }
             0..5 => self.order_event(at, "Submitted"),
             5 => self.order_error(at, 399),
             6 => {
                 // The same once more, as the Gateway likes to do.
-                if let Some(values) = self.m.orders[at].status.clone() {
+                if let Some(values) = self.m.orders[at].there[1].clone() {
                     self.order_says(at, 3, values);
                 }
             }
@@ -362,8 +379,7 @@ impl Sim {
     pub(super) fn order_error(&mut self, at: usize, code: u16) {
         let mut values = self.error_values(code);
         values.set("id", self.m.orders[at].up.expect("it left"));
-        let over = !matches!(code, 399);
-        self.m.hear_order_error(at, values.clone(), over);
+        self.m.hear_order_error(at, code, values.clone());
         self.says(4, &values);
     }
 
@@ -373,24 +389,16 @@ impl Sim {
         }
         let exec = self.m.execs.len();
         let id = format!("0001.{}", self.m.token());
-        self.m.execs.push(Exec { order: at, id: id.clone(), live: false });
-        let early = self.rng.one_in(4);
-        let mut report = Record::new();
-        report.set("execId", &id).set("commission", self.m.token());
-        if early {
-            self.says(59, &report);
+        self.m.execs.push(Exec { order: at, id, ..Exec::default() });
+        match self.rng.one_in(4) {
+            true => self.commission(exec), // before its execution
+            false => self.jobs.push(Job::Commission(exec)),
         }
         let mut values = self.exec_values(exec);
         if self.nameless() {
             values.remove("reqId");
         }
         self.m.hear_execution(exec, None, values.clone());
-        if early && let Some(who) = self.m.holder(self.m.orders[at].owner) {
-            self.m.tells(who, 59, &report);
-            self.m.execs[exec].live = false;
-        } else if !early {
-            self.jobs.push(Job::Commission(exec));
-        }
         self.says(11, &values);
     }
 }

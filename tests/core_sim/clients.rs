@@ -320,7 +320,7 @@ impl Sim {
         r.set("reqId", down).set("clientId", filter).set("symbol", self.m.request_token());
         self.late(7, &mut r);
         if let Some(at) = self.m.ask(who, QUERY, down, true, &r) {
-            self.m.insts[at].query = Some((filter, Vec::new()));
+            self.m.insts[at].filter = filter;
         }
         self.send(who, 7, &r);
     }
@@ -382,7 +382,7 @@ impl Sim {
         };
         r.set("faDataType", key).set("marketRuleId", key);
         let lane = (if message == 16 { 5 } else { message }, key);
-        self.m.ask_lane(who, lane, message, &r, self.w.now.0);
+        self.m.ask_lane(who, lane, message, &r);
         self.send(who, message, &r);
     }
 }

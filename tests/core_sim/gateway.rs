@@ -15,7 +15,7 @@ impl Sim {
         let r = f.request();
         let int = |name: &str| r.int(name).unwrap_or(0) as i32;
         match f.id {
-            71 => self.up = Up::Starting { accounts: false, next: false },
+            71 => self.up = Up::Starting { accounts: false, next: None },
             49 | 105 => {
                 if !self.rng.one_in(8) {
                     self.jobs.push(Job::Clock);
@@ -26,23 +26,29 @@ impl Sim {
                 let at = self.m.by_up_order[&up];
                 if !self.m.orders[at].arrived {
                     self.m.orders[at].arrived = true;
+                    if !self.m.orders[at].what_if {
+                        self.m.orders[at].there = self.images(at, "PreSubmitted").map(Some);
+                    }
                     self.jobs.push(Job::Order { at, events: 0 });
                 }
             }
             7 => {
                 let up = int("reqId");
-                let at = self.m.by_up[&up];
+                let asker = match self.m.lists.query == Some(up) {
+                    true => Asker::Own,
+                    false => Asker::Client(self.m.by_up[&up]),
+                };
                 let mut stages = VecDeque::new();
                 let some: Vec<usize> =
                     (0..self.m.execs.len()).filter(|_| self.rng.one_in(4)).take(3).collect();
                 stages.extend(some.iter().map(|e| QueryStage::Exec(*e)));
                 stages.extend(some.iter().map(|e| QueryStage::Commission(*e)));
-                self.jobs.push(Job::Query { at, up, stages });
+                self.jobs.push(Job::Query { asker, up, stages });
             }
             5 | 16 => {
                 let mut stages = VecDeque::new();
                 for (at, order) in self.m.orders.iter().enumerate() {
-                    if order.arrived && order.open.is_some() {
+                    if order.works() && order.there[0].is_some() {
                         stages.push_back(LaneStage::Repeat(at, 5));
                         stages.push_back(LaneStage::Repeat(at, 3));
                     }
@@ -56,15 +62,7 @@ impl Sim {
                 self.jobs.push(Job::Lane { lane: (5, 0), stages });
             }
             99 => {
-                let mut stages = VecDeque::new();
-                for (at, order) in self.m.orders.iter().enumerate() {
-                    if order.arrived && order.dead && order.status.is_some() && stages.len() < 5 {
-                        stages.push_back(LaneStage::Repeat(at, 3));
-                    }
-                }
-                stages.push_back(LaneStage::Row(101));
-                stages.push_back(LaneStage::Row(101));
-                stages.push_back(LaneStage::End(102));
+                let stages = [LaneStage::Row(101), LaneStage::Row(101), LaneStage::End(102)].into();
                 self.jobs.push(Job::Lane { lane: (99, 0), stages });
             }
             18 | 24 | 80 | 82 | 85 | 91 => {
@@ -102,6 +100,7 @@ impl Sim {
             64 => self.shared_ends(POSITIONS),
             12 => self.shared_begins(BULLETINS, ""),
             13 => self.shared_ends(BULLETINS),
+            8 => self.jobs.push(Job::NextId),
             4 | 15 | 58 | 59 => {}
             id => {
                 let up = int("reqId");
@@ -241,7 +240,7 @@ impl Sim {
         }
     }
 
-    pub(super) fn starting_step(&mut self, accounts: bool, next: bool) {
+    pub(super) fn starting_step(&mut self, accounts: bool, next: Option<i32>) {
         match self.rng.below(20) {
             0 if self.storm() => {
                 self.link_is_gone();
@@ -259,7 +258,7 @@ impl Sim {
             5..9 => {
                 // The start push: an order that lives.
                 let live: Vec<usize> = (0..self.m.orders.len())
-                    .filter(|o| self.m.orders[*o].arrived && !self.m.orders[*o].dead)
+                    .filter(|o| self.m.orders[*o].works() && self.m.orders[*o].there[0].is_some())
                     .collect();
                 if !live.is_empty() {
                     let at = *self.rng.pick(&live);
@@ -271,32 +270,37 @@ impl Sim {
         }
         let mut r = Record::new();
         if !accounts && self.rng.one_in(2) {
-            let list = if self.rng.one_in(30) { "DU1,DU2,DU3" } else { "DU1,DU2" };
+            let other = self.m.identity.is_some() && self.rng.one_in(30);
+            let list = if other { "DU1,DU2,DU3" } else { "DU1,DU2" };
             self.m.new_accounts = Some(list.to_owned());
             r.set("accountsList", list);
-            self.up = Up::Starting { accounts: true, next };
-            self.maybe_ready();
-            self.says(15, &r);
-        } else if !next {
+            self.started(15, &r, (true, next));
+        } else if next.is_none() {
             let id = if self.rng.one_in(4) { 1 } else { self.m.max_up_order.max(49) + 1 };
             r.set("orderId", id);
-            self.up = Up::Starting { accounts, next: true };
-            self.maybe_ready();
-            self.says(9, &r);
+            self.started(9, &r, (accounts, Some(id)));
         }
     }
 
-    pub(super) fn maybe_ready(&mut self) {
-        if self.up == (Up::Starting { accounts: true, next: true }) {
+    /// The Gateway names its accounts or its next order id.
+    fn started(&mut self, message: u16, r: &Record, so_far: (bool, Option<i32>)) {
+        let (true, Some(next)) = so_far else {
+            self.up = Up::Starting { accounts: so_far.0, next: so_far.1 };
+            return self.says(message, r);
+        };
+        if self.m.link_started(next) {
             self.up = Up::Ready;
-            self.m.link_ready(self.w.now.0);
             for at in 0..self.m.orders.len() {
-                let order = &self.m.orders[at];
-                if order.arrived && !order.dead && order.open.is_some() {
+                if self.m.orders[at].works() {
                     self.jobs.push(Job::Order { at, events: 1 });
                 }
             }
+            return self.says(message, r);
         }
+        self.link_is_gone();
+        let payload = self.up_payload(message, r);
+        let outcome = self.w.gateway_sends(&payload);
+        self.feed(outcome, false);
     }
 
     pub(super) fn farm(&mut self) {
@@ -337,8 +341,10 @@ impl Sim {
                 return self.says(4, &values);
             }
             10 if self.rng.one_in(4) => {
+                // Too many messages: nobody knows which was dropped.
+                self.m.flights_end();
                 let values = self.error_values(100);
-                return self.says(4, &values); // for nobody
+                return self.says(4, &values);
             }
             11..13 => return self.nameless_error(),
             // Nothing tells it from the notice that an unsubscription of our own draws.
@@ -384,7 +390,11 @@ impl Sim {
                 }
                 if code != 2120 {
                     self.jobs.remove(at);
-                    self.m.lane_done(lane, self.w.now.0);
+                    let own = self.m.asker(lane).is_some_and(|ask| ask.own);
+                    self.m.lane_done(lane);
+                    if own {
+                        self.m.lists_failed();
+                    }
                 }
             }
             None => {

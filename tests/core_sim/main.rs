@@ -16,9 +16,10 @@ use std::panic::AssertUnwindSafe;
 
 use bytes::{Bytes, BytesMut};
 use support::kinds::{self, KINDS};
+use support::shadow::lists::perm;
 use support::shadow::{
-    ACCOUNTS, BULLETINS, Exec, Expect, LaneKey, POSITIONS, QUERY, SECOND, Shadow, Stage, State, UP_CLIENT,
-    What,
+    ACCOUNTS, Asker, BULLETINS, Exec, Expect, HeldBack, LaneKey, POSITIONS, QUERY, SECOND, Shadow, Stage,
+    State, UP_CLIENT, What,
 };
 use support::speech;
 use support::{Frame, Outcome, Rng, Who, World, record, request_payload, response_payload};
@@ -26,6 +27,7 @@ use twsmux::core::Config;
 use twsmux::core::io::{Action, Gone, Input};
 use twsmux::core::stats::Drop;
 use twsmux::ids::ClientId;
+use twsmux::journal::Record as Fact;
 use twsmux::protocol::layout::Record;
 use twsmux::protocol::{request, response};
 use twsmux::time::Time;
@@ -37,7 +39,7 @@ enum Job {
     /// An answer to a request by id.
     Answer { at: usize, up: i32, rows: usize, cancelled: bool },
     /// An answer to an execution query: what is still to be sent.
-    Query { at: usize, up: i32, stages: VecDeque<QueryStage> },
+    Query { asker: Asker, up: i32, stages: VecDeque<QueryStage> },
     /// An answer in a lane.
     Lane { lane: LaneKey, stages: VecDeque<LaneStage> },
     /// A shared stream.
@@ -52,6 +54,8 @@ enum Job {
     Order { at: usize, events: usize },
     /// The clock.
     Clock,
+    /// Its next order id.
+    NextId,
 }
 
 enum QueryStage {
@@ -74,7 +78,7 @@ enum Up {
     None,
     Greeting,
     Started,
-    Starting { accounts: bool, next: bool },
+    Starting { accounts: bool, next: Option<i32> },
     Ready,
 }
 
@@ -133,8 +137,14 @@ impl Sim {
     /// Holds what the core did against what the shadow expects.
     fn feed(&mut self, outcome: Outcome, ordered: bool) {
         let now = self.now();
-        for f in &outcome.up {
-            self.m.left(f, now);
+        for action in &outcome.actions {
+            if let Action::Journal { seq, record: Fact::Order { owner, down, .. }, .. } = action {
+                self.m.recorded(owner.0, down.0, *seq);
+            }
+        }
+        assert!(self.m.all_recorded(), "I5: an order waits that is not recorded");
+        for (f, durable) in outcome.up.iter().zip(&outcome.durable) {
+            self.m.left(f, now, *durable);
         }
         let mut expected: Vec<Option<Expect>> = self.m.out.drain(..).map(Some).collect();
         for (who, f) in &outcome.to {
@@ -180,7 +190,7 @@ impl Sim {
     fn advance(&mut self, micros: u64) {
         let target = Time(self.now() + micros);
         while let Some(due) = self.w.core.next_deadline().filter(|d| *d <= target) {
-            self.w.now = self.w.now.max(due);
+            self.pass(self.w.now.max(due));
             let outcome = self.w.handle(Input::Tick);
             let now = self.now();
             self.m.tick(now);
@@ -197,7 +207,13 @@ impl Sim {
             self.up == Up::None || !self.m.link_expired(self.now()) || self.now() > target.0,
             "a dead link is kept"
         );
-        self.w.now = target;
+        self.pass(target);
+    }
+
+    /// It is later now.
+    fn pass(&mut self, now: Time) {
+        self.w.now = now;
+        self.m.now = now.0;
     }
 
     fn finished(&mut self) {
@@ -216,7 +232,8 @@ impl Sim {
     // ---- one step, one run ----
 
     fn step(&mut self) {
-        self.w.now = Time(self.now() + 1 + self.rng.below(400) as u64);
+        let later = self.now() + 1 + self.rng.below(400) as u64;
+        self.pass(Time(later));
         self.advance(0);
         match self.rng.below(20) {
             // Nothing much happens without a link: most of its absence is skipped.
@@ -323,9 +340,8 @@ impl Sim {
             );
             assert!(!runs || summary.end.is_some(), "every asker has its end marker");
         }
-        for order in &self.m.orders {
-            assert!(order.ops.is_empty(), "every order, modification and cancel has left or was refused");
-        }
+        let waiting = self.m.lines.values().map(|line| line.len()).sum::<usize>();
+        assert_eq!(waiting, 0, "every order, modification and cancel has left or was refused");
         for lane in self.m.lanes.values() {
             assert!(lane.head.is_none(), "every asker has its answer");
         }
@@ -342,7 +358,7 @@ impl Sim {
                 let summary = &self.m.summaries[*at];
                 summary.end.is_none() && !summary.members.is_empty()
             }
-            Job::Query { .. } | Job::Lane { .. } | Job::Clock | Job::Unsubscribed => true,
+            Job::Query { .. } | Job::Lane { .. } | Job::Clock | Job::Unsubscribed | Job::NextId => true,
             Job::Shared { stream, ended, .. } => *stream != BULLETINS && !ended,
             Job::Commission(_) | Job::Order { .. } => false,
         }
@@ -370,9 +386,8 @@ impl Sim {
                 self.feed(outcome, false);
             }
         }
-        for order in &self.m.orders {
-            assert!(order.ops.is_empty(), "I8: every order has left or was refused");
-        }
+        let waiting = self.m.lines.values().map(|line| line.len()).sum::<usize>();
+        assert_eq!(waiting, 0, "I8: every order has left or was refused");
     }
 }
 

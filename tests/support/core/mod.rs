@@ -18,7 +18,7 @@ use bytes::Bytes;
 use twsmux::core::io::{Action, Actions, Gone, Input};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
-use twsmux::journal::State;
+use twsmux::journal::{Record as Fact, State};
 use twsmux::protocol::layout::Record;
 use twsmux::time::Time;
 use twsmux::wire::frame::{self, FrameBuffer};
@@ -148,6 +148,8 @@ pub struct Outcome {
     pub hellos: Vec<(Who, ServerHello)>,
     /// New frames for the Gateway.
     pub up: Vec<Frame>,
+    /// For each of them, the last fact that was on disk when it left.
+    pub durable: Vec<u64>,
     /// What the core wanted done.
     pub actions: Vec<Action>,
 }
@@ -157,6 +159,7 @@ impl Outcome {
         self.to.extend(more.to);
         self.hellos.extend(more.hellos);
         self.up.extend(more.up);
+        self.durable.extend(more.durable);
         self.actions.extend(more.actions);
     }
 }
@@ -179,6 +182,12 @@ pub struct World {
     pub journal: State,
     /// The number of the last fact, and of the last one that is on disk.
     pub facts: (u64, u64),
+    /// The facts that are handed over and not on disk, by number.
+    pub pending: VecDeque<(u64, Fact)>,
+    /// What is on disk.
+    pub disk: State,
+    /// The facts that name the upstream ids of orders.
+    order_facts: BTreeMap<i32, u64>,
     /// Orders that the Gateway has shown and not ended, by upstream id, with their last status.
     pub open_orders: BTreeMap<String, String>,
     /// Whether the disk is at once done with everything.
@@ -215,8 +224,11 @@ impl World {
             socket: None,
             version: 0,
             finished: false,
+            order_facts: journal.orders.keys().map(|up| (up.0, 0)).collect(),
+            disk: journal.clone(),
             journal,
             facts: (0, 0),
+            pending: VecDeque::new(),
             open_orders: BTreeMap::new(),
             fast_disk: true,
             up: Vec::new(),
@@ -284,8 +296,33 @@ impl World {
 
     /// The disk is done with everything that it was given.
     pub fn synced(&mut self) -> Outcome {
-        self.facts.1 = self.facts.0;
-        self.handle(Input::Journaled { upto: self.facts.0, sync_us: 1 })
+        self.synced_to(self.facts.0)
+    }
+
+    /// The disk is done with the facts up to a number.
+    pub fn synced_to(&mut self, upto: u64) -> Outcome {
+        self.reached(upto);
+        self.handle(Input::Journaled { upto, sync_us: 1 })
+    }
+
+    fn reached(&mut self, upto: u64) {
+        assert!((self.facts.1..=self.facts.0).contains(&upto));
+        self.facts.1 = upto;
+        while self.pending.front().is_some_and(|(seq, _)| *seq <= upto) {
+            let (_, record) = self.pending.pop_front().expect("just seen");
+            self.disk.apply(&record);
+        }
+    }
+
+    /// The disk refuses everything up to a number.
+    pub fn disk_fails(&mut self, upto: u64) -> Outcome {
+        self.handle(Input::JournalFailed { upto, words: "No space left on device".into() })
+    }
+
+    /// The disk works again.
+    pub fn disk_heals(&mut self) -> Outcome {
+        self.reached(self.facts.0);
+        self.handle(Input::JournalHealed { upto: self.facts.0 })
     }
 
     /// twsmux dies and is started again with what it had recorded.
@@ -328,6 +365,10 @@ impl World {
                 assert_eq!(*seq, self.facts.0 + 1, "facts are numbered in order");
                 self.facts.0 = *seq;
                 self.journal.apply(record);
+                self.pending.push_back((*seq, record.clone()));
+                if let Fact::Order { up, .. } = record {
+                    self.order_facts.insert(up.0, *seq);
+                }
             }
         }
     }
@@ -414,10 +455,16 @@ impl World {
                 assert_ne!(f.id, 71, "one startApi");
             }
             speech::check_request(&f);
+            if matches!(f.id, 3 | 21) {
+                let up = f.request().int(kinds::order_id(f.id)).expect("an id") as i32;
+                let fact = self.order_facts.get(&up).expect("I5: an order that leaves is recorded");
+                assert!(*fact <= self.facts.1, "I5: order {up} leaves before its record {fact} is on disk");
+            }
             self.count_send();
             self.hash(payload);
             self.up.push(f.clone());
             outcome.up.push(f);
+            outcome.durable.push(self.facts.1);
         }
     }
 

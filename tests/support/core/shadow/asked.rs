@@ -1,4 +1,4 @@
-//! What clients ask: requests by id, orders, requests without id.
+//! What clients ask: requests by id, requests without id.
 
 use super::*;
 
@@ -58,12 +58,16 @@ impl Shadow {
             orphan: false,
             cancels: 0,
             cancelled_up: false,
-            query: None,
+            filter: 0,
             said,
             us_stock: us_stock == Some(true),
             held: None,
         });
         self.latest.insert((who, message, down), at);
+        if kind == QUERY {
+            self.queries.push((Asker::Client(at), Vec::new()));
+            self.queue(self.clients[who].id, Turn::Query(at), Some(0));
+        }
         Some(at)
     }
 
@@ -103,114 +107,50 @@ impl Shadow {
         (0..self.insts.len()).filter(|i| self.insts[*i].who == who && self.insts[*i].live()).collect()
     }
 
-    /// A call of placeOrder or exerciseOptions under a token that nobody has used.
-    pub fn place(&mut self, who: Who, token: u64, message: u16, values: &Record) {
-        let int = |name| values.int(name).unwrap_or(0) as i32;
-        let (down, parent) = (int(kinds::order_id(message)), int("parentId"));
-        let owner = self.clients[who].id;
-        let known = self.by_down.get(&(owner, down)).copied().filter(|at| !self.orders[*at].withdrawn);
-        let modifies = known.is_some_and(|at| !self.orders[at].dead);
-        let refused = if modifies { REMARK } else { REFUSED_ORDER };
-        if !self.available() {
-            return self.error(who, down, refused);
-        }
-        let Some(said) = self.carried(who, message, values) else { return self.error(who, down, refused) };
-        if down <= 0 {
-            return self.error(who, down, &[321]);
-        }
-        let find = |d: i32| self.by_down.get(&(owner, d)).copied().filter(|at| !self.orders[*at].withdrawn);
-        let parent_at = find(parent);
-        if parent != 0 && parent_at.is_none() {
-            return self.error(who, down, refused);
-        }
-        let at = match known {
-            Some(at) => at,
-            None => {
-                let again = self.by_down.contains_key(&(owner, down));
-                if !again && down <= *self.placed.get(&owner).unwrap_or(&0) {
-                    return self.error(who, down, &[103]);
-                }
-                self.new_order(owner, down)
-            }
-        };
-        self.orders[at].what_if = values.flag("whatIf");
-        self.orders[at].ops.push_back(Op::Place(token));
-        self.calls.insert(token, Call { order: at, parent: parent_at, said: without_ids(said) });
-    }
-
-    pub fn new_order(&mut self, owner: i32, down: i32) -> usize {
-        let highest = self.placed.entry(owner).or_insert(0);
-        *highest = (*highest).max(down);
-        let at = self.orders.len();
-        self.orders.push(Order {
-            owner,
-            down,
-            up: None,
-            parent: None,
-            ops: VecDeque::new(),
-            unconfirmed: false,
-            withdrawn: false,
-            dead: false,
-            what_if: false,
-            arrived: false,
-            open: None,
-            status: None,
-        });
-        self.by_down.insert((owner, down), at);
-        at
-    }
-
-    /// It gets through to a Gateway of any version, without what that has no place for.
-    pub fn cancel_order(&mut self, who: Who, down: i32) {
-        if !self.available() {
-            return self.error(who, down, REMARK);
-        }
-        let owner = self.clients[who].id;
-        match self.by_down.get(&(owner, down)).copied().filter(|at| !self.orders[*at].withdrawn) {
-            Some(at) => self.orders[at].ops.push_back(Op::Cancel(who)),
-            None => self.error(who, down, &[10147]),
-        }
-    }
-
-    /// Likewise.
-    pub fn global_cancel(&mut self, who: Who) {
-        match self.available() {
-            true => self.global_cancels.push_back(who),
-            false => self.error(who, -1, REMARK),
-        }
-    }
-
-    pub fn ask_lane(&mut self, who: Who, lane: LaneKey, message: u16, values: &Record, now: u64) {
+    pub fn ask_lane(&mut self, who: Who, lane: LaneKey, message: u16, values: &Record) {
         if self.fits(who, -1, message, values).is_none() {
             return;
         }
+        let line = matches!(lane.0, 5 | 99).then_some(self.clients[who].id);
+        self.join_lane(lane, Ask { who: Some(who), own: false, line, message });
+    }
+
+    pub(super) fn join_lane(&mut self, lane: LaneKey, ask: Ask) {
         let state = self.lanes.entry(lane).or_default();
-        let ask = Ask { who: Some(who), message };
         match state.head {
             None => {
                 state.head = Some(ask);
-                state.left = false;
-                state.deadline = now + 30 * SECOND;
+                self.lane_goes(lane);
             }
             Some(_) => state.waiting.push_back(ask),
         }
     }
 
-    pub fn lane_done(&mut self, lane: LaneKey, now: u64) {
+    /// It is the turn of the request at the head of a lane.
+    fn lane_goes(&mut self, lane: LaneKey) {
+        let state = self.lanes.get_mut(&lane).expect("it has a head");
+        state.left = false;
+        state.deadline = self.now + 30 * SECOND;
+        if let Some(line) = state.head.and_then(|ask| ask.line) {
+            self.queue(line, Turn::Lane(lane), Some(0));
+        }
+    }
+
+    pub fn lane_done(&mut self, lane: LaneKey) {
         let Some(state) = self.lanes.get_mut(&lane) else { return };
         self.lanes_sent.retain(|l| *l != lane);
         state.head = None;
         state.left = false;
         while let Some(next) = state.waiting.pop_front() {
-            if next.who.is_some() {
+            if next.who.is_some() || next.own {
                 state.head = Some(next);
-                state.deadline = now + 30 * SECOND;
+                self.lane_goes(lane);
                 break;
             }
         }
     }
 
-    /// The asker of a lane whose request has left: `Some(None)` when it is not there any more.
+    /// The asker of a lane whose request has left: without `who` when it is not there any more.
     pub fn asker(&self, lane: LaneKey) -> Option<Ask> {
         self.lanes.get(&lane).filter(|l| l.left)?.head
     }

@@ -4,6 +4,8 @@
 //! simulation compares. It recognises requests upstream by tokens inside them, never by the ids under test.
 
 mod asked;
+pub mod lists;
+mod orders;
 mod shared;
 mod upstream;
 
@@ -89,8 +91,8 @@ pub struct Inst {
     pub cancels: u32,
     /// A cancel has reached the upstream.
     pub cancelled_up: bool,
-    /// An execution query: its client filter, and the executions that it got.
-    pub query: Option<(i32, Vec<usize>)>,
+    /// An execution query: its client filter.
+    pub filter: i32,
     /// What it says upstream but for its id.
     said: Said,
     /// It is about a US stock.
@@ -116,30 +118,111 @@ impl Inst {
     }
 }
 
-/// Something done to an order that has not left.
+/// What waits in the line of an owner of orders.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Op {
+pub enum Turn {
     /// A call of placeOrder with its token.
-    Place(u64),
-    Cancel(Who),
+    Place(usize, u64),
+    /// A cancel of an order, and whose act it is.
+    Cancel(usize, Who),
+    GlobalCancel(Who),
+    /// A request in a lane.
+    Lane(LaneKey),
+    /// An execution query.
+    Query(usize),
 }
 
+/// One thing in a line.
+#[derive(Clone, Copy, Debug)]
+pub struct Item {
+    /// Its number in the order of arrival.
+    pub number: u64,
+    pub turn: Turn,
+    pub since: u64,
+    /// The fact that must be on disk before it leaves; `None`: the core has not named it yet.
+    pub after: Option<u64>,
+}
+
+/// What has left of an order and was not answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Flight {
+    New,
+    Modify,
+    Cancel,
+}
+
+/// Something about an order for its owner.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// The Gateway says it; in the owner's terms.
+    Says(u16, Record),
+    /// twsmux says it: id and code.
+    Error(i32, u16),
+}
+
+/// What an absent owner has still to hear.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    order: usize,
+    news: News,
+    /// The Gateway's version at that time.
+    version: u16,
+    /// Whether it is certain that it was worth keeping.
+    must: bool,
+}
+
+#[derive(Default)]
 pub struct Order {
     pub owner: i32,
     pub down: i32,
     pub up: Option<i32>,
+    /// Its parent as it was last placed.
     pub parent: Option<usize>,
-    pub ops: VecDeque<Op>,
-    /// It left on this link and nothing was heard of it.
-    pub unconfirmed: bool,
+    /// Its parent as it last left.
+    pub sent_parent: Option<usize>,
+    quantity: String,
+    pub flight: Option<Flight>,
     /// It never left and was refused: its id is free again.
     pub withdrawn: bool,
     pub dead: bool,
+    /// Its owner was told that its fate is unknown.
+    pub unknown: bool,
+    /// twsmux has it in its table; orders from before are met when the Gateway speaks of them.
+    pub met: bool,
+    /// The Gateway has spoken of it to twsmux.
+    pub spoken: bool,
+    /// twsmux has heard its permanent id.
+    pub perm_known: bool,
     pub what_if: bool,
-    /// The Gateway has it.
-    pub arrived: bool,
+    /// openOrder and orderStatus as they were last heard.
     pub open: Option<Record>,
     pub status: Option<Record>,
+    /// They were heard at another version: whether they are repeated cannot be told.
+    blurred: [bool; 2],
+    /// Whether the status belongs to a change that was shown; `None`: it cannot be told.
+    due: Option<bool>,
+    /// The Gateway has it.
+    pub arrived: bool,
+    /// The Gateway does not know it any more.
+    pub gone: bool,
+    /// Its cancel has reached the Gateway.
+    pub cancel_asked: bool,
+    /// How it ended at the Gateway, whether that was said or not.
+    pub ended: Option<&'static str>,
+    /// openOrder and orderStatus as the Gateway has them.
+    pub there: [Option<Record>; 2],
+}
+
+impl Order {
+    /// It has not left and may still leave.
+    pub fn waits(&self) -> bool {
+        self.met && self.up.is_none() && !self.dead
+    }
+
+    /// It works at the Gateway.
+    pub fn works(&self) -> bool {
+        self.arrived && !self.gone && self.ended.is_none()
+    }
 }
 
 /// A call of placeOrder.
@@ -150,16 +233,59 @@ struct Call {
     said: Said,
 }
 
+#[derive(Default)]
 pub struct Exec {
     pub order: usize,
     pub id: String,
-    /// The commission of the live fill is still to come.
+    pub price: u64,
+    /// twsmux knows whose it is.
+    pub known: bool,
+    /// Its owner has heard of it, in whatever way.
+    pub told: bool,
+    /// Its owner has heard of it as a live fill.
     pub live: bool,
+    /// Its owner has heard of its commission.
+    pub commissioned: bool,
+}
+
+/// Whose execution query it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asker {
+    Client(usize),
+    /// twsmux's own.
+    Own,
+}
+
+/// What twsmux asks of the Gateway when a link begins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Step {
+    #[default]
+    Idle,
+    Open,
+    Executions,
+    Completed,
+}
+
+/// How far it is with that.
+#[derive(Default)]
+pub struct Lists {
+    pub step: Step,
+    /// The id of its execution query, once it has left.
+    pub query: Option<i32>,
+    pub deadline: u64,
+    /// Orders of an earlier link that were not heard of on this one.
+    pub missing: BTreeSet<usize>,
+    /// Price of the last fill of those.
+    prices: BTreeMap<usize, u64>,
 }
 
 #[derive(Clone, Copy)]
 pub struct Ask {
     pub who: Option<Who>,
+    /// twsmux itself asks.
+    pub own: bool,
+    /// The line that it waits in.
+    line: Option<i32>,
     pub message: u16,
 }
 
@@ -179,6 +305,14 @@ pub struct Stream {
     pub waiting_end: BTreeSet<Who>,
     rows: Vec<(String, Message)>,
     end: Option<Message>,
+}
+
+/// What the Gateway said of orders before its accounts were known.
+pub enum HeldBack {
+    Order(usize, u16, Record),
+    Error(usize, u16, Record),
+    Execution(usize, Record),
+    Commission(usize, Record),
 }
 
 /// A message of the Gateway and its values.
@@ -209,10 +343,33 @@ pub struct Shadow {
     /// Calls of placeOrder by token.
     calls: BTreeMap<u64, Call>,
     placed: BTreeMap<i32, i32>,
-    told_next: BTreeMap<i32, i32>,
+    /// What nextValidId says at least, by client id.
+    next: BTreeMap<i32, i32>,
+    /// Where the sequences of order ids begin.
+    first: i32,
+    /// The highest order id that the Gateway has seen or named.
     pub max_up_order: i32,
-    pub global_cancels: VecDeque<Who>,
+    /// Lines of orders by owner.
+    pub lines: BTreeMap<i32, VecDeque<Item>>,
+    arrivals: u64,
+    /// Orders of other programs that were seen.
+    foreign: BTreeSet<(i32, i32)>,
+    kept: BTreeMap<i32, Vec<Kept>>,
+    pub lists: Lists,
+    /// Whether new orders can be recorded.
+    pub disk_broken: bool,
+    /// The accounts that the journal belongs to.
+    pub identity: Option<String>,
+    /// The journal is empty, and the Gateway is asked for its orders.
+    pub learning: bool,
+    /// Questions for the Gateway's next order id that are to leave.
+    pub id_questions: u32,
     pub execs: Vec<Exec>,
+    /// Execution queries that are not over, with the executions whose commission is still to come.
+    queries: Vec<(Asker, Vec<usize>)>,
+    /// Commissions that came before their execution.
+    early: BTreeMap<usize, Record>,
+    pub now: u64,
     pub lanes: BTreeMap<LaneKey, Lane>,
     /// Lanes whose request left, in that order.
     pub lanes_sent: Vec<LaneKey>,
@@ -236,6 +393,8 @@ pub struct Shadow {
     pub connected_at: u64,
     pub data_type: i32,
     pub next_token: u64,
+    /// What the Gateway said of orders before its accounts were known.
+    pub held_back: Vec<HeldBack>,
     pub out: Vec<Expect>,
     /// Messages that their client's version does not have.
     pub unseen: u64,
@@ -248,6 +407,7 @@ pub const BULLETINS: usize = 2;
 const NOT_CONNECTED: &[u16] = &[504];
 const REFUSED_ORDER: &[u16] = &[201];
 const REMARK: &[u16] = &[399];
+const CANCELLED: &[u16] = &[202];
 const TOO_OLD: &[u16] = &[503];
 
 /// What a call of placeOrder says but for the ids, which are other ones upstream.
@@ -268,10 +428,22 @@ impl Shadow {
             by_up_order: BTreeMap::new(),
             calls: BTreeMap::new(),
             placed: BTreeMap::new(),
-            told_next: BTreeMap::new(),
+            next: BTreeMap::new(),
+            first: 0,
             max_up_order: 0,
-            global_cancels: VecDeque::new(),
+            lines: BTreeMap::new(),
+            arrivals: 0,
+            foreign: BTreeSet::new(),
+            kept: BTreeMap::new(),
+            lists: Lists::default(),
+            disk_broken: false,
+            identity: None,
+            learning: false,
+            id_questions: 0,
             execs: Vec::new(),
+            queries: Vec::new(),
+            early: BTreeMap::new(),
+            now: 0,
             lanes: BTreeMap::new(),
             lanes_sent: Vec::new(),
             streams: Default::default(),
@@ -292,6 +464,7 @@ impl Shadow {
             connected_at: 0,
             data_type: 1,
             next_token: 1000,
+            held_back: Vec::new(),
             out: Vec::new(),
             unseen: 0,
         }
@@ -408,17 +581,20 @@ impl Shadow {
     fn first_messages(&mut self, who: Who, now: u64) {
         let id = self.clients[who].id;
         self.clients[who].stage = Stage::Ready;
-        let live: Vec<usize> = self.order_of_placing(id);
         let mut pushed = false;
-        for at in live {
+        for at in self.order_of_placing(id) {
             let order = &self.orders[at];
             let images = [order.open.clone().map(|r| (5, r)), order.status.clone().map(|r| (3, r))];
-            if order.dead || images[0].is_none() {
+            if order.dead || order.unknown || images[0].is_none() {
                 continue;
             }
-            for (message, values) in images.into_iter().flatten() {
+            let blurred = order.blurred;
+            for ((message, values), blurred) in images.into_iter().flatten().zip(blurred) {
                 let values = self.order_values(at, &values, true);
-                self.tells(who, message, &values);
+                match blurred {
+                    false => self.tells(who, message, &values),
+                    true => self.out.push(Expect { who, what: What::Message(message), must: true }),
+                }
                 pushed = true;
             }
         }
@@ -435,21 +611,25 @@ impl Shadow {
             }
             self.tells(who, 4, &notice);
         }
+        self.deliver_kept(who);
     }
 
-    /// The orders of a client id as they were placed.
+    /// The orders of a client id that have left, as they were placed.
     fn order_of_placing(&self, owner: i32) -> Vec<usize> {
-        (0..self.orders.len()).filter(|at| self.orders[*at].owner == owner).collect()
+        let mut sent: Vec<usize> = (0..self.orders.len())
+            .filter(|at| {
+                self.orders[*at].met && self.orders[*at].owner == owner && self.orders[*at].up.is_some()
+            })
+            .collect();
+        sent.sort_by_key(|at| self.orders[*at].up);
+        sent
     }
 
     /// nextValidId came to a client.
     pub fn check_next(&mut self, who: Who, frame: &Frame) {
         let owner = self.clients[who].id;
         let next = frame.response().int("orderId").expect("a number") as i32;
-        assert!(next > *self.placed.get(&owner).unwrap_or(&0), "nextValidId is above every id used");
-        let told = self.told_next.entry(owner).or_insert(0);
-        assert!(next >= *told, "nextValidId never goes back");
-        *told = next;
+        assert_eq!(next, self.next_of(owner), "I4: nextValidId of client {owner}");
     }
 
     /// A client's connection is over, whoever ended it.
@@ -458,6 +638,9 @@ impl Shadow {
             return;
         }
         self.clients[who].stage = Stage::Over;
+        for line in self.lines.values_mut() {
+            line.retain(|i| !matches!(i.turn, Turn::Query(at) if self.insts[at].who == who));
+        }
         for inst in self.insts.iter_mut().filter(|i| i.who == who) {
             inst.orphan = inst.live() && inst.up.is_none();
             if inst.live() {
@@ -483,25 +666,48 @@ impl Shadow {
 
     // ---- the link ----
 
-    pub fn link_ready(&mut self, now: u64) {
+    /// The Gateway has named its accounts and its next order id. Says whether the link can be used.
+    pub fn link_started(&mut self, next: i32) -> bool {
         self.starting = false;
+        if self.identity.is_some() && self.identity != self.new_accounts {
+            for who in self.ready_clients() {
+                self.error(who, -1, NOT_CONNECTED);
+                self.release(who);
+            }
+            self.held_back.clear();
+            return false;
+        }
+        self.accounts = self.new_accounts.clone();
+        self.raise(next - 1);
+        if self.first == 0 {
+            self.first = next.max(1);
+        }
+        match self.identity {
+            Some(_) => self.link_ready(),
+            None => {
+                self.learning = true;
+                self.hear_held_back();
+                self.begin_lists();
+            }
+        }
+        true
+    }
+
+    pub(super) fn link_ready(&mut self) {
+        let learnt = std::mem::take(&mut self.learning);
         self.ready = true;
         self.own_unsubscribes = 0;
         self.data_type = 1;
-        self.last_heard = now;
-        let moved = self.accounts.is_some() && self.accounts != self.new_accounts;
-        self.accounts = self.new_accounts.clone();
+        if !learnt {
+            self.begin_lists();
+            self.hear_held_back();
+        }
         for who in self.ready_clients() {
-            if moved {
-                self.error(who, -1, NOT_CONNECTED);
-                self.clients[who].stage = Stage::Over;
-            } else {
-                self.error(who, -1, &[1101]);
-            }
+            self.error(who, -1, &[1101]);
         }
         for who in 0..self.clients.len() {
             if self.clients[who].stage == Stage::Held {
-                self.first_messages(who, now);
+                self.first_messages(who, self.now);
             }
         }
     }
@@ -510,20 +716,21 @@ impl Shadow {
     pub fn link_hello(&mut self, version: u16) {
         if self.version.is_some_and(|v| v != version) {
             for order in &mut self.orders {
-                order.open = None;
-                order.status = None;
+                order.blurred = [true; 2];
             }
         }
         self.version = Some(version);
         self.starting = true;
         self.farms.clear();
+        self.held_back.clear();
     }
 
     /// The link is gone. What was ready ends with notices.
     pub fn link_lost(&mut self) {
         self.starting = false;
         self.last_clock_request = None;
-        if !std::mem::take(&mut self.ready) {
+        let learning = std::mem::take(&mut self.learning);
+        if !std::mem::take(&mut self.ready) && !learning {
             return;
         }
         for who in self.ready_clients() {
@@ -552,45 +759,14 @@ impl Shadow {
         }
         self.lanes_sent.clear();
         self.refuse_queued();
-        for at in 0..self.orders.len() {
-            let order = &mut self.orders[at];
-            if std::mem::take(&mut order.unconfirmed) {
-                let (owner, down) = (order.owner, order.down);
-                if let Some(who) = self.holder(owner) {
-                    self.error(who, down, REMARK);
-                }
-            }
-        }
+        self.flights_end();
+        self.lists = Lists::default();
+        self.queries.clear();
+        self.early.clear();
+        self.id_questions = 0;
         for stream in &mut self.streams {
             *stream = Stream::default();
         }
         self.clock_waiters.clear();
-    }
-
-    /// Orders and cancels that have not left are refused.
-    pub fn refuse_queued(&mut self) {
-        for at in 0..self.orders.len() {
-            let order = &mut self.orders[at];
-            let ops = std::mem::take(&mut order.ops);
-            let is_new = order.up.is_none();
-            let (owner, down) = (order.owner, order.down);
-            for op in ops {
-                match op {
-                    Op::Place(_) => {
-                        self.orders[at].withdrawn = is_new;
-                        if let Some(who) = self.holder(owner) {
-                            self.error(who, down, if is_new { REFUSED_ORDER } else { REMARK });
-                        }
-                    }
-                    Op::Cancel(who) if self.is_ready(who) => self.error(who, down, REMARK),
-                    Op::Cancel(_) => {}
-                }
-            }
-        }
-        for who in std::mem::take(&mut self.global_cancels) {
-            if self.is_ready(who) {
-                self.error(who, -1, REMARK);
-            }
-        }
     }
 }

@@ -4,11 +4,25 @@ use super::*;
 
 impl Shadow {
     /// A frame left for the Gateway: it must be something that somebody asked for and that may still leave.
-    pub fn left(&mut self, f: &Frame, now: u64) {
+    pub fn left(&mut self, f: &Frame, now: u64, durable: u64) {
         let r = f.request();
         let int = |name: &str| r.int(name).map(|n| n as i32);
+        let in_line = match f.id {
+            3 | 4 | 21 | 58 => true,
+            5 | 16 | 99 => {
+                let key = (if f.id == 99 { 99 } else { 5 }, 0);
+                self.lanes.get(&key).and_then(|l| l.head).is_some_and(|ask| ask.line.is_some())
+            }
+            7 => r.get("symbol").is_some_and(|s| !s.is_empty()),
+            _ => false,
+        };
+        if !in_line && !matches!(f.id, 49 | 71 | 105) {
+            let first = self.next_turn(durable).map(|line| self.lines[&line][0]);
+            assert!(first.is_none(), "I7: message {} leaves before {first:?}", f.id);
+        }
         match f.id {
             71 => {}
+            8 => self.id_questions = self.id_questions.checked_sub(1).expect("after a 103"),
             49 | 105 => {
                 if let Some(last) = self.last_clock_request {
                     assert!(now - last >= 5 * SECOND, "clock requests closer than 5 s");
@@ -20,20 +34,26 @@ impl Shadow {
                 assert_ne!(wanted, self.data_type, "the market data type is switched only when needed");
                 self.data_type = wanted;
             }
-            3 | 21 => self.order_left(f, &r),
+            3 | 21 => self.order_left(f, &r, durable),
             4 => {
                 let up = int("orderId").expect("an id");
                 let at = *self.by_up_order.get(&up).expect("a cancel of an order that left");
-                let op = self.orders[at].ops.pop_front();
-                assert!(matches!(op, Some(Op::Cancel(_))), "I7: {op:?} was to leave, a cancel left");
+                self.leaves(durable, |turn| matches!(turn, Turn::Cancel(of, _) if of == at));
+                self.takes_off(at, Flight::Cancel);
             }
             58 => {
-                self.global_cancels.pop_front().expect("somebody asked for the global cancel");
+                self.leaves(durable, |turn| matches!(turn, Turn::GlobalCancel(_)));
             }
-            5 | 16 => self.lane_left((5, 0), f.id),
+            5 | 16 | 99 => {
+                let lane = (if f.id == 99 { 99 } else { 5 }, 0);
+                if in_line {
+                    self.leaves(durable, |turn| turn == Turn::Lane(lane));
+                }
+                self.lane_left(lane, f.id);
+            }
             18 => self.lane_left((18, i64::from(int("faDataType").expect("a key"))), 18),
             91 => self.lane_left((91, i64::from(int("marketRuleId").expect("a key"))), 91),
-            24 | 80 | 82 | 85 | 99 => self.lane_left((f.id, 0), f.id),
+            24 | 80 | 82 | 85 => self.lane_left((f.id, 0), f.id),
             6 | 61 | 64 | 12 | 13 | 15 => {} // the Gateway's side looks at them
             62 => {
                 let tags = r.get("tags").expect("tags");
@@ -49,9 +69,18 @@ impl Shadow {
                 assert!(!self.summaries[at].cancelled_up, "one cancel");
                 self.summaries[at].cancelled_up = true;
             }
+            7 if !in_line => {
+                assert_eq!(self.lists.step, Step::Executions, "nobody asks for executions");
+                assert!(self.lists.query.is_none(), "it asks once");
+                self.lists.query = int("reqId");
+                let filters = ["clientId", "acctCode", "symbol", "secType", "exchange", "side", "time"];
+                let nothing = |name| matches!(r.get(name), None | Some("" | "0"));
+                assert!(filters.into_iter().all(nothing), "all executions are asked for");
+            }
             7 => {
                 let token = r.get("symbol").and_then(|t| t.parse().ok()).expect("a token");
                 assert_eq!(int("clientId").unwrap_or(0), 0, "the client filter is applied here");
+                self.leaves(durable, |turn| turn == Turn::Query(token - 1));
                 self.request_left(token, f);
             }
             id => {
@@ -103,30 +132,32 @@ impl Shadow {
         at
     }
 
-    pub(super) fn order_left(&mut self, f: &Frame, r: &Record) {
+    pub(super) fn order_left(&mut self, f: &Frame, r: &Record, durable: u64) {
         let token = r.get(if f.id == 3 { "orderRef" } else { "account" });
         let token: u64 = token.and_then(|t| t.parse().ok()).expect("a token");
         let up = r.int(kinds::order_id(f.id)).expect("an id") as i32;
         let call = self.calls.get(&token).expect("a call that was made");
         assert_eq!(without_ids(speech::asked(f)), call.said, "I12: the order is as it was placed");
         let (at, parent) = (call.order, call.parent);
-        let op = self.orders[at].ops.pop_front();
-        assert_eq!(op, Some(Op::Place(token)), "I5, I7: each call leaves once and in the order of calls");
-        match self.orders[at].up {
-            Some(known) => assert_eq!(known, up, "one upstream id per order"),
+        self.leaves(durable, |turn| turn == Turn::Place(at, token));
+        let flight = match self.orders[at].up {
+            Some(known) => {
+                assert_eq!(known, up, "one upstream id per order");
+                Flight::Modify
+            }
             None => {
                 assert!(up > self.max_up_order, "I4: {up} after {}", self.max_up_order);
                 assert!(up < 1 << 30, "request ids and order ids are disjoint");
                 self.max_up_order = up;
                 self.orders[at].up = Some(up);
                 self.by_up_order.insert(up, at);
-                self.orders[at].unconfirmed = true;
+                Flight::New
             }
-        }
-        self.orders[at].parent = parent;
+        };
+        self.takes_off(at, flight);
+        self.orders[at].sent_parent = parent;
         if f.id == 3 {
-            let parent =
-                self.orders[at].parent.map(|p| self.orders[p].up.expect("I7: a parent leaves first"));
+            let parent = parent.map(|p| self.orders[p].up.expect("I7: a parent leaves first"));
             assert_eq!(r.int("parentId").unwrap_or(0) as i32, parent.unwrap_or(0), "the parent's id");
         }
     }
@@ -136,8 +167,7 @@ impl Shadow {
         let head = state.head.expect("somebody asked");
         assert!(!state.left, "one request of a lane is under way");
         if lane.0 == 5 {
-            let namesake = head.who.is_none_or(|w| self.clients[w].id == 0);
-            let binds = head.message == 5 && namesake;
+            let binds = head.message == 5 && head.line == Some(0);
             assert!(message == 16 || binds, "only client 0 asks the Gateway for its open orders");
         }
         state.left = true;
@@ -201,140 +231,6 @@ impl Shadow {
         self.tells(who, 4, &values);
     }
 
-    /// An error under an upstream order id.
-    pub fn hear_order_error(&mut self, at: usize, mut values: Record, refused: bool) {
-        let order = &mut self.orders[at];
-        order.unconfirmed = false;
-        // Without an image there was no order yet.
-        order.dead |= refused && order.open.is_none() && order.status.is_none();
-        values.set("id", self.orders[at].down);
-        if let Some(who) = self.holder(self.orders[at].owner) {
-            self.tells(who, 4, &values);
-        }
-    }
-
-    /// openOrder or orderStatus in the owner's terms, or in the Gateway's.
-    pub fn order_values(&self, at: usize, values: &Record, owners: bool) -> Record {
-        let order = &self.orders[at];
-        // An image names the parent of its time, by the shadow's own number.
-        let parent = values.int("parentId").map(|p| &self.orders[p as usize]);
-        let mut r = values.clone();
-        match owners {
-            true => {
-                r.set("orderId", order.down).set("clientId", order.owner);
-                r.set("parentId", parent.map_or(0, |p| p.down));
-            }
-            false => {
-                r.set("orderId", order.up.expect("it left")).set("clientId", UP_CLIENT);
-                r.set("parentId", parent.map_or(0, |p| p.up.expect("it left")));
-            }
-        }
-        r
-    }
-
-    /// openOrder or orderStatus of an order of ours.
-    pub fn hear_order(&mut self, at: usize, message: u16, values: Record) {
-        let over = matches!(values.get("status"), Some("Filled" | "Cancelled"));
-        let what_if = values.flag("whatIf");
-        let order = &mut self.orders[at];
-        order.unconfirmed = false;
-        let image = if message == 5 { &mut order.open } else { &mut order.status };
-        let changed = image.as_ref() != Some(&values);
-        if message == 3 {
-            order.status = Some(values.clone());
-            order.dead = over;
-        } else if what_if {
-            order.dead = true;
-        } else if !order.dead {
-            order.open = Some(values.clone());
-        }
-        if order.dead {
-            order.open = None;
-        }
-        if !self.ready {
-            return;
-        }
-        let owner = self.holder(self.orders[at].owner);
-        let values = self.order_values(at, &values, true);
-        if let Some(ask) = self.asker((5, 0)) {
-            let in_scope = ask.message == 16 || ask.who.is_some() && ask.who == owner;
-            if let Some(who) = ask.who.filter(|_| in_scope) {
-                self.tells(who, message, &values);
-            }
-            if let Some(who) = owner.filter(|w| Some(*w) != ask.who && changed) {
-                self.tells(who, message, &values);
-            }
-            return;
-        }
-        if let Some(ask) = self.asker((99, 0))
-            && ask.who != owner
-            && !changed
-        {
-            return;
-        }
-        if let Some(who) = owner {
-            self.tells(who, message, &values);
-        }
-    }
-
-    /// An order of another program: seen by whoever asked for all, and as its own by its namesake that asked.
-    pub fn hear_foreign(&mut self, client: i32, values: &Record) {
-        let Some(ask) = self.asker((5, 0)) else { return };
-        let namesake = self.holder(client);
-        if let Some(who) = ask.who.filter(|w| ask.message == 16 || Some(*w) == namesake) {
-            self.tells(who, 5, values);
-        }
-    }
-
-    /// An execution: `query` when it answers one.
-    pub fn hear_execution(&mut self, exec: usize, query: Option<usize>, mut values: Record) {
-        let order = self.execs[exec].order;
-        let owner = self.orders[order].owner;
-        values.set("orderId", self.orders[order].down).set("clientId", owner);
-        let to = match query {
-            None => {
-                self.orders[order].unconfirmed = false;
-                self.execs[exec].live = true;
-                self.holder(owner)
-            }
-            Some(at) => {
-                let inst = &mut self.insts[at];
-                let (filter, got) = inst.query.as_mut().expect("a query");
-                if !matches!(inst.state, State::Active) || *filter != 0 && *filter != owner {
-                    return;
-                }
-                got.push(exec);
-                values.set("reqId", inst.down);
-                Some(inst.who)
-            }
-        };
-        let Some(who) = to else { return };
-        self.tells(who, 11, &values);
-    }
-
-    /// A commission report: `query` when it is part of the answer to one.
-    pub fn hear_commission(&mut self, exec: usize, query: Option<usize>, values: &Record) {
-        let owner = self.holder(self.orders[self.execs[exec].order].owner);
-        let live = std::mem::take(&mut self.execs[exec].live);
-        let mut to = Vec::new();
-        if let Some(at) = query {
-            let inst = &mut self.insts[at];
-            let (_, got) = inst.query.as_mut().expect("a query");
-            if matches!(inst.state, State::Active)
-                && let Some(i) = got.iter().position(|e| *e == exec)
-            {
-                got.remove(i);
-                to.push(inst.who);
-            }
-        }
-        if let Some(who) = owner.filter(|w| live && !to.contains(w)) {
-            to.push(who);
-        }
-        for who in to {
-            self.tells(who, 59, values);
-        }
-    }
-
     pub fn hear_farm(&mut self, kind: u8, farm: &str, values: &Record) {
         let key = (kind, farm.to_owned());
         match self.farms.iter_mut().find(|f| f.0 == key) {
@@ -366,21 +262,36 @@ impl Shadow {
                 Stage::Ready | Stage::Over => {}
             }
         }
-        let mut told = Vec::new();
-        for lane in self.lanes.values_mut().filter(|l| l.head.is_some() && l.deadline <= now) {
+        let late: Vec<LaneKey> = self
+            .lanes
+            .iter()
+            .filter(|(_, l)| l.head.is_some() && l.deadline <= now)
+            .map(|(k, _)| *k)
+            .collect();
+        for key in late {
+            let lane = self.lanes.get_mut(&key).expect("filtered");
             lane.deadline = now + 30 * SECOND;
             let head = lane.head.as_mut().expect("filtered");
-            told.extend(head.who.take());
-            told.extend(lane.waiting.drain(..).filter_map(|a| a.who));
+            let mut askers = vec![*head];
+            (head.who, head.own) = (None, false);
+            askers.extend(lane.waiting.drain(..));
+            if askers.iter().any(|ask| ask.own) {
+                self.lists_failed();
+            }
+            for who in askers.into_iter().filter_map(|ask| ask.who) {
+                self.error(who, -1, &[322]);
+            }
         }
-        for who in told {
-            self.error(who, -1, &[322]);
+        if self.lists.step == Step::Executions && self.lists.deadline <= now {
+            self.lists_failed();
         }
+        self.refuse_late_orders();
     }
 
     /// Whether the link must be given up now.
     pub fn link_expired(&self, now: u64) -> bool {
         match self.ready {
+            _ if self.learning => false,
             true => now.saturating_sub(self.last_heard) >= 75 * SECOND,
             false => now.saturating_sub(self.connected_at) >= 60 * SECOND,
         }
