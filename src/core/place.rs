@@ -36,7 +36,7 @@ impl Core {
         {
             return self.refuse_order(ctx, asked, &why);
         }
-        let parent = match self.parent_of(asked) {
+        let parent = match self.parent_of(asked, known) {
             Ok(parent) => parent,
             Err(why) => return self.refuse_order(ctx, asked, &why),
         };
@@ -106,13 +106,18 @@ impl Core {
     }
 
     /// The parent that an order names, by its id at the Gateway.
-    fn parent_of(&self, asked: &Asked<'_>) -> Result<Option<UpOrderId>, String> {
+    fn parent_of(&self, asked: &Asked<'_>, order: Option<UpOrderId>) -> Result<Option<UpOrderId>, String> {
+        let has_left = order.and_then(|up| self.orders.get(up)).is_some_and(|o| o.sent);
         let Some(parent) = asked.int(Role::ParentOrderId).filter(|p| *p != 0) else { return Ok(None) };
         let known = self.orders.find(asked.client_id, DownOrderId(parent));
         match known.and_then(|up| Some((up, self.orders.get(up)?))) {
             None => Err(format!("the parent order {parent} is not known")),
             Some((_, order)) if order.dead && !order.sent => {
                 Err(format!("the parent order {parent} was cancelled before it left"))
+            }
+            // It may never leave, and then the Gateway would take its id for another order's.
+            Some((_, order)) if has_left && !order.sent => {
+                Err(format!("the parent order {parent} has not left yet, and its child has"))
             }
             Some((up, _)) => Ok(Some(up)),
         }
@@ -313,7 +318,7 @@ impl Core {
 
     /// The Gateway has answered what was under way of an order.
     pub(super) fn order_answered(&mut self, up: UpOrderId) {
-        self.in_flight.swap_remove(&up);
+        self.in_flight.shift_remove(&up);
     }
 
     /// A queued order was taken back before it left.

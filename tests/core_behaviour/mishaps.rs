@@ -255,3 +255,17 @@ fn takeover_and_other_accounts_cancel_nothing() {
     let cancels: Vec<_> = w.went_up().into_iter().filter(|f| f.id == 4).collect();
     assert_eq!(cancels, [], "twsmux itself closed the connection");
 }
+
+#[test]
+fn an_order_at_the_gateway_is_not_changed_to_a_parent_that_may_never_leave() {
+    let mut w = ready();
+    let who = w.started(1);
+    w.places(who, "60");
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "61")]);
+    w.request(who, 3, &[("orderId", "60"), ("parentId", "61")]);
+    assert_eq!(errors(&w.got(who)), [(60, 399)], "its parent waits");
+    w.request(who, 4, &[("orderId", "61")]);
+    w.synced();
+    assert!(!ids(&w.went_up()).contains(&3), "what was refused and what was cancelled do not leave");
+}

@@ -34,10 +34,7 @@ impl Sim {
             }
             7 => {
                 let up = int("reqId");
-                let asker = match self.m.lists.query == Some(up) {
-                    true => Asker::Own,
-                    false => Asker::Client(self.m.by_up[&up]),
-                };
+                let asker = self.m.by_up.get(&up).map_or(Asker::Own, |at| Asker::Client(*at));
                 let mut stages = VecDeque::new();
                 let some: Vec<usize> =
                     (0..self.m.execs.len()).filter(|_| self.rng.one_in(4)).take(3).collect();
@@ -344,7 +341,10 @@ impl Sim {
                 // Too many messages: nobody knows which was dropped.
                 self.m.flights_end();
                 let values = self.error_values(100);
-                return self.says(4, &values);
+                self.m.last_heard = self.now();
+                let payload = self.up_payload(4, &values);
+                let outcome = self.w.gateway_sends(&payload);
+                return self.feed(outcome, false);
             }
             11..13 => return self.nameless_error(),
             // Nothing tells it from the notice that an unsubscription of our own draws.

@@ -142,7 +142,6 @@ impl Sim {
                 self.m.recorded(owner.0, down.0, *seq);
             }
         }
-        assert!(self.m.all_recorded(), "I5: an order waits that is not recorded");
         for (f, durable) in outcome.up.iter().zip(&outcome.durable) {
             self.m.left(f, now, *durable);
         }
@@ -170,6 +169,7 @@ impl Sim {
         }
         let missing: Vec<_> = expected.into_iter().flatten().filter(|e| e.must).collect();
         assert!(missing.is_empty(), "not delivered: {missing:?}");
+        assert!(self.m.all_recorded(), "I5: an order waits that is not recorded");
         for action in &outcome.actions {
             if let Action::CloseClient { client, .. } = action {
                 let who = self.w.peers.iter().rposition(|p| p.key == *client).expect("known");

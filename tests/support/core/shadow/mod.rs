@@ -352,6 +352,8 @@ pub struct Shadow {
     /// Lines of orders by owner.
     pub lines: BTreeMap<i32, VecDeque<Item>>,
     arrivals: u64,
+    /// Orders in the order in which something of them left; what was answered since has no flight any more.
+    in_flight: Vec<usize>,
     /// Orders of other programs that were seen.
     foreign: BTreeSet<(i32, i32)>,
     kept: BTreeMap<i32, Vec<Kept>>,
@@ -433,6 +435,7 @@ impl Shadow {
             max_up_order: 0,
             lines: BTreeMap::new(),
             arrivals: 0,
+            in_flight: Vec::new(),
             foreign: BTreeSet::new(),
             kept: BTreeMap::new(),
             lists: Lists::default(),

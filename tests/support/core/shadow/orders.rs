@@ -188,7 +188,9 @@ impl Shadow {
         let parent_at = self.find(owner, parent);
         // One that was cancelled before it left is none any more.
         let gone = |at: usize| self.orders[at].dead && self.orders[at].up.is_none();
-        if parent != 0 && parent_at.is_none_or(gone) {
+        let has_left = known.is_some_and(|at| self.orders[at].up.is_some());
+        let late = |at: usize| has_left && self.orders[at].up.is_none();
+        if parent != 0 && parent_at.is_none_or(|at| gone(at) || late(at)) {
             return self.refuse_order(who, down, modifies);
         }
         let mapped = self.by_down.contains_key(&(owner, down));
@@ -319,6 +321,7 @@ impl Shadow {
             match item.turn {
                 Turn::Place(at, _) => self.not_sent(at),
                 Turn::Cancel(at, who) if self.is_ready(who) => self.error(who, self.orders[at].down, REMARK),
+                Turn::Cancel(at, _) => self.remark(at, 399),
                 Turn::GlobalCancel(who) if self.is_ready(who) => self.error(who, -1, REMARK),
                 _ => {}
             }
@@ -329,6 +332,10 @@ impl Shadow {
 
     pub(super) fn takes_off(&mut self, at: usize, flight: Flight) {
         let order = &mut self.orders[at];
+        if order.flight.is_none() {
+            self.in_flight.retain(|other| *other != at);
+            self.in_flight.push(at);
+        }
         if order.flight != Some(Flight::New) {
             order.flight = Some(flight);
         }
@@ -336,7 +343,7 @@ impl Shadow {
 
     /// The link is gone while something was under way.
     pub fn flights_end(&mut self) {
-        for at in 0..self.orders.len() {
+        for at in std::mem::take(&mut self.in_flight) {
             match self.orders[at].flight.take() {
                 None => {}
                 Some(Flight::New) => self.is_lost(at),
@@ -479,6 +486,8 @@ impl Shadow {
     pub fn hear_foreign(&mut self, client: i32, order: i32, values: &Record) {
         if self.foreign.insert((client, order)) {
             self.used(client, order);
+            let highest = self.placed.entry(client).or_insert(0);
+            *highest = (*highest).max(order);
         }
         let Some(ask) = self.asker((5, 0)) else { return };
         let namesake = self.holder(client);
@@ -562,7 +571,9 @@ impl Shadow {
         let known = &mut self.execs[exec];
         (known.known, known.told, known.live) = (true, true, true);
         let at = known.order;
-        values.set("reqId", -1);
+        if values.get("reqId").is_some() {
+            values.set("reqId", -1);
+        }
         self.tell_owner(at, News::Says(11, values), true, true);
         if let Some(report) = self.early.remove(&exec) {
             self.commission(exec, &report, None);
