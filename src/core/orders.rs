@@ -509,10 +509,12 @@ impl Orders {
         self.orders.iter().filter(|(_, o)| o.sent && !o.dead).map(|(up, o)| (*up, o))
     }
 
-    /// Orders that have not left and are not over and whose parent is `up`.
+    /// Orders that have not left and are not over and whose parent is `up`, in the order of placing.
     pub fn unsent_children(&self, up: UpOrderId) -> Vec<UpOrderId> {
         let child = |other: &UpOrderId| self.orders.get(other).is_some_and(|o| o.parent == Some(up));
-        self.unsent.iter().copied().filter(child).collect()
+        let mut children: Vec<UpOrderId> = self.unsent.iter().copied().filter(child).collect();
+        children.sort_unstable();
+        children
     }
 
     /// Order ids mapped.

@@ -107,7 +107,6 @@ impl Core {
 
     /// The parent that an order names, by its id at the Gateway.
     fn parent_of(&self, asked: &Asked<'_>, order: Option<UpOrderId>) -> Result<Option<UpOrderId>, String> {
-        let has_left = order.and_then(|up| self.orders.get(up)).is_some_and(|o| o.sent);
         let Some(parent) = asked.int(Role::ParentOrderId).filter(|p| *p != 0) else { return Ok(None) };
         let known = self.orders.find(asked.client_id, DownOrderId(parent));
         match known.and_then(|up| Some((up, self.orders.get(up)?))) {
@@ -115,9 +114,9 @@ impl Core {
             Some((_, order)) if order.dead && !order.sent => {
                 Err(format!("the parent order {parent} was cancelled before it left"))
             }
-            // It may never leave, and then the Gateway would take its id for another order's.
-            Some((_, order)) if has_left && !order.sent => {
-                Err(format!("the parent order {parent} has not left yet, and its child has"))
+            // The child may leave before it, and it may never leave.
+            Some((up, parent_order)) if !parent_order.sent && order.is_some_and(|child| child < up) => {
+                Err(format!("the parent order {parent} was placed after it and has not left yet"))
             }
             Some((up, _)) => Ok(Some(up)),
         }

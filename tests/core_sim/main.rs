@@ -92,6 +92,8 @@ struct Sim {
     version: u16,
     /// The rarity of trouble.
     calm: usize,
+    /// Whether the disk takes its time once the first link is ready.
+    slow_disk: bool,
     reading: Vec<bool>,
     /// Clock of the Gateway, seconds since the epoch at time 0.
     epoch: i64,
@@ -107,6 +109,7 @@ impl Sim {
         let mut rng = Rng(seed ^ 0x5EED);
         let version = *rng.pick(&VERSIONS);
         let calm = *rng.pick(&[2, 5, 20, 100]);
+        let slow_disk = rng.one_in(3);
         let config = Config {
             upstream_client_id: ClientId(UP_CLIENT),
             max_server_version: version,
@@ -123,6 +126,7 @@ impl Sim {
             jobs: Vec::new(),
             version,
             calm,
+            slow_disk,
             reading: Vec::new(),
             epoch: 1_700_000_000,
         }
@@ -232,6 +236,9 @@ impl Sim {
     // ---- one step, one run ----
 
     fn step(&mut self) {
+        if self.slow_disk && self.m.ready {
+            self.w.fast_disk = false;
+        }
         let later = self.now() + 1 + self.rng.below(400) as u64;
         self.pass(Time(later));
         self.advance(0);
@@ -250,6 +257,12 @@ impl Sim {
                 let most = if self.rng.one_in(3) { 4000 } else { 60 };
                 let n = 1 + self.rng.below(most);
                 self.gateway_reads(n);
+            }
+            18 if self.w.facts.1 < self.w.facts.0 => {
+                let upto =
+                    self.w.facts.1 + 1 + self.rng.below((self.w.facts.0 - self.w.facts.1) as usize) as u64;
+                let outcome = self.w.synced_to(upto);
+                self.feed(outcome, false);
             }
             15..18 => {
                 let open = self.open_clients();
@@ -278,6 +291,9 @@ impl Sim {
         for who in 0..self.reading.len() {
             self.reading[who] = true;
         }
+        self.w.fast_disk = true;
+        let outcome = self.w.synced();
+        self.feed(outcome, false);
         for _ in 0..4000 {
             match self.up {
                 Up::None => {
@@ -374,6 +390,14 @@ impl Sim {
         self.feed(outcome, false);
         let deadline = self.now() + 4 * SECOND;
         while !self.w.finished {
+            if self.rng.one_in(3) {
+                let outcome = self.w.synced();
+                if outcome.actions.contains(&Action::Finish) {
+                    self.finished();
+                }
+                self.feed(outcome, false);
+                continue;
+            }
             assert!(self.now() < deadline, "the drain has an end");
             self.advance(50_000);
             if self.w.socket.is_some() && !self.w.finished {

@@ -188,8 +188,7 @@ impl Shadow {
         let parent_at = self.find(owner, parent);
         // One that was cancelled before it left is none any more.
         let gone = |at: usize| self.orders[at].dead && self.orders[at].up.is_none();
-        let has_left = known.is_some_and(|at| self.orders[at].up.is_some());
-        let late = |at: usize| has_left && self.orders[at].up.is_none();
+        let late = |at: usize| known.is_some_and(|child| child < at) && self.orders[at].up.is_none();
         if parent != 0 && parent_at.is_none_or(|at| gone(at) || late(at)) {
             return self.refuse_order(who, down, modifies);
         }
