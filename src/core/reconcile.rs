@@ -20,7 +20,6 @@ use super::route::Heard;
 use super::timers::Timer;
 use super::{Core, Ctx};
 use crate::ids::{ClientId, PermId, UpOrderId, UpReqId};
-use crate::limits;
 use crate::protocol::model::{Lane, Role};
 
 /// What is being asked.
@@ -148,8 +147,7 @@ impl Core {
                 let request = self.requests.reserve();
                 self.reconcile.step = Step::Executions(request);
                 self.queries.insert(request, Default::default());
-                self.timers.arm(Timer::Reconcile, ctx.now + limits::RECONCILE_TIME);
-                self.enqueue(ctx, Post::own(What::Other), |v, out| {
+                self.enqueue(ctx, Post::own(What::Executions), |v, out| {
                     compose::all_executions(v, request.0, out)
                 });
             }

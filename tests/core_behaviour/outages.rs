@@ -35,3 +35,54 @@ fn the_other_lists_are_asked_although_one_is_refused() {
     w.pass(40 * SECOND);
     assert!(ids(&w.went_up()).contains(&7), "the fills of the outage are asked for all the same");
 }
+
+#[test]
+fn what_happened_meanwhile_is_asked_for_although_clients_subscribe_again() {
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.lose();
+    link_again(&mut w, 176);
+    // 1101: the clients subscribe again, before the Gateway has listed its open orders.
+    let others: Vec<_> = (2..6).map(|id| w.started(id)).collect();
+    for other in others {
+        for n in 0..500 {
+            w.request(
+                other,
+                1,
+                &[("reqId", &n.to_string()), ("symbol", &format!("S{other}x{n}")), ("secType", "STK")],
+            );
+        }
+    }
+    w.flush();
+    let (mut asked, mut open) = (false, false);
+    let mut waited = 0;
+    for n in 0..90 {
+        waited = n;
+        w.pass(SECOND);
+        for f in w.went_up() {
+            match f.id {
+                16 if !open => {
+                    open = true;
+                    w.say(53, &[]); // the order is filled
+                }
+                7 => asked = true,
+                _ => {}
+            }
+        }
+        if asked {
+            break;
+        }
+    }
+    assert!(asked && waited < 5, "the executions are asked for after {waited} s");
+    // The Gateway answers at once: the fill must reach its owner.
+    let request = {
+        // find the id of our own query: the only request that is no subscription
+        (1 << 30..(1 << 30) + 3000).collect::<Vec<i32>>()
+    };
+    for id in request {
+        w.say(11, &[("reqId", &id.to_string()), ("orderId", &up), ("clientId", "0"), ("execId", "x.1")]);
+    }
+    assert!(ids(&w.got(who)).contains(&11), "the owner is told of its fill");
+}
