@@ -1,6 +1,6 @@
 //! Outages: the lists that twsmux asks for when a link is there again, and what it concludes where they do not come.
 
-use crate::support::ease::{SECOND, errors, ids, link_again, ready};
+use crate::support::ease::{SECOND, errors, ids, link_again, ready, world};
 use twsmux::core::Config;
 
 #[test]
@@ -85,4 +85,20 @@ fn what_happened_meanwhile_is_asked_for_although_clients_subscribe_again() {
         w.say(11, &[("reqId", &id.to_string()), ("orderId", &up), ("clientId", "0"), ("execId", "x.1")]);
     }
     assert!(ids(&w.got(who)).contains(&11), "the owner is told of its fill");
+}
+
+#[test]
+fn errors_of_new_orders_reach_their_owner_although_old_ids_are_high() {
+    let mut w = world(|_| {});
+    w.dial();
+    w.gateway_hello(176);
+    w.flush();
+    w.say(15, &[("accountsList", "DU1")]);
+    w.say(9, &[("orderId", "1")]); // it went back
+    w.flush();
+    w.lists(&[("1700000000", "Submitted")], &[], &[]);
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.say_error(up.parse().unwrap(), 201, "no");
+    assert_eq!(errors(&w.got(who)), [(60, 201)]);
 }
