@@ -102,3 +102,21 @@ fn errors_of_new_orders_reach_their_owner_although_old_ids_are_high() {
     w.say_error(up.parse().unwrap(), 201, "no");
     assert_eq!(errors(&w.got(who)), [(60, 201)]);
 }
+
+#[test]
+fn a_what_if_right_after_a_restart_does_not_end_the_order() {
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.open_orders.clear();
+    w.restart(Config::default());
+    link_again(&mut w, 176);
+    let who = w.started(1);
+    w.request(who, 3, &[("orderId", "60"), ("whatIf", "1")]);
+    w.flush();
+    w.say(5, &[("orderId", &up), ("clientId", "0"), ("status", "PreSubmitted"), ("whatIf", "1")]);
+    w.flush();
+    let o = w.journal.orders.values().next().unwrap();
+    assert!(o.over.is_none(), "{o:?}");
+}
