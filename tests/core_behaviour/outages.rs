@@ -120,3 +120,18 @@ fn a_what_if_right_after_a_restart_does_not_end_the_order() {
     let o = w.journal.orders.values().next().unwrap();
     assert!(o.over.is_none(), "{o:?}");
 }
+
+#[test]
+fn an_order_whose_first_notice_came_is_still_looked_for() {
+    // 10349 before the first openOrder (LIVE.md section 3), then the link breaks and the order fills.
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.say_error(50, 10349, "Order TIF was set to DAY based on order preset.");
+    w.got(who);
+    w.lose();
+    link_again(&mut w, 176);
+    w.lists(&[], &[(&up, "x.1")], &[(&up, "Filled")]);
+    let got = w.got(who);
+    assert!(ids(&got).contains(&3) || errors(&got).contains(&(60, 399)), "its end is told: {:?}", ids(&got));
+}
