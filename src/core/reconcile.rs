@@ -169,12 +169,19 @@ impl Core {
         let done = std::mem::take(&mut self.reconcile);
         for up in done.missing {
             if done.refused.is_empty() {
-                self.order_is_lost(
-                    ctx,
-                    up,
-                    "the Gateway lists this order neither among the open and completed orders nor in the executions of \
-                     the day",
-                );
+                let orders = match self.server_version() >= COMPLETED_SINCE {
+                    true => "the open and completed orders",
+                    false => "the open orders",
+                };
+                let why = match done.prices.contains_key(&up) {
+                    true => format!(
+                        "the Gateway lists executions of this order and not the order itself among {orders}"
+                    ),
+                    false => format!(
+                        "the Gateway lists this order neither among {orders} nor in the executions of the day"
+                    ),
+                };
+                self.order_is_lost(ctx, up, &why);
             } else if self.orders.get(up).is_some_and(|o| !o.arrived) {
                 let lists = done.refused.join(", its ");
                 let why = format!("the Gateway did not list its {lists}, and has said nothing of this order");

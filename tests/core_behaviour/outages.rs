@@ -135,3 +135,36 @@ fn an_order_whose_first_notice_came_is_still_looked_for() {
     let got = w.got(who);
     assert!(ids(&got).contains(&3) || errors(&got).contains(&(60, 399)), "its end is told: {:?}", ids(&got));
 }
+
+#[test]
+fn words_for_an_order_with_executions() {
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.got(who);
+    w.lose();
+    link_again(&mut w, 176);
+    w.lists(&[], &[(&up, "x.1")], &[]);
+    let got = w.got(who);
+    let words: Vec<_> = got.iter().filter(|f| f.error() == Some((60, 399))).map(|f| f.words()).collect();
+    assert_eq!(words.len(), 1, "it is told once");
+    assert!(words[0].contains("lists executions of this order"), "{words:?}");
+}
+
+#[test]
+fn completed_orders_are_not_named_to_those_whose_gateway_has_none() {
+    let mut w = world(|c| c.max_server_version = 149);
+    w.link_up(149);
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.got(who);
+    w.lose();
+    link_again(&mut w, 149);
+    w.lists(&[], &[], &[]);
+    let words: Vec<_> =
+        w.got(who).iter().filter(|f| f.error() == Some((60, 399))).map(|f| f.words()).collect();
+    assert_eq!(words.len(), 1, "it is told once");
+    assert!(words[0].contains("among the open orders nor"), "{words:?}");
+}
