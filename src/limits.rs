@@ -68,7 +68,8 @@ pub const MAX_KEPT_BYTES: usize = 64 << 20;
 /// Bytes of order messages that a Gateway may send before its accounts are known; beyond it they are dropped, because
 /// they are asked for anyway.
 pub const MAX_START_PUSH: usize = 32 << 20;
-/// Time the Gateway has for each list of orders or executions that twsmux asks for when a link begins.
+/// Time the Gateway has for each list of orders or executions that twsmux asks for when a link begins, from when the
+/// request leaves.
 pub const RECONCILE_TIME: Duration = Duration::from_secs(30);
 /// Executions remembered, so that each is told once; more than any account has in the days that a Gateway lists.
 pub const MAX_EXECUTIONS: usize = 400_000;

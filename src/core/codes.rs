@@ -42,6 +42,8 @@ const CODES: &[(u16, u16, Class)] = &[
     (2101, 2169, Class::Warning),
     (10090, 10090, Class::Warning),
     (10167, 10167, Class::Warning),
+    // A time in force from a preset; it comes before the order is shown (LIVE.md section 3).
+    (10349, 10349, Class::Warning),
 ];
 
 /// The class of a code; `None` for one that simply goes to its id.
@@ -151,5 +153,6 @@ mod tests {
         assert_eq!(class(10089), None);
         assert_eq!(class(200), None);
         assert_eq!(class(2137), Some(Class::Warning));
+        assert_eq!(class(10349), Some(Class::Warning), "the order goes on");
     }
 }

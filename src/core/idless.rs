@@ -54,7 +54,9 @@ impl Core {
         let Some(ask) = self.lanes.head(lane, lane_key).cloned() else { return };
         let post = Post { client: ask.client, line: ask.line, ..Post::own(What::Lane(lane, lane_key)) };
         self.enqueue(ctx, post, |_, out| out.extend_from_slice(&ask.frame));
-        self.timers.arm(Timer::Lane(lane, lane_key), ctx.now + limits::LANE_TIME);
+        if !ask.own {
+            self.timers.arm(Timer::Lane(lane, lane_key), ctx.now + limits::LANE_TIME);
+        }
     }
 
     /// The end of a lane's answer has come: the next one's turn.

@@ -376,6 +376,10 @@ impl Core {
     /// The Gateway's orders are known, as far as it tells: with a journal that was empty, clients may work from now on.
     pub(super) fn learnt(&mut self, ctx: &mut Ctx<'_>) {
         let Link::Learning { since, done: false } = self.link else { return };
+        if self.requests.covers(self.orders.next_upstream()) {
+            // The lists know of higher order ids than nextValidId told, and no client has any request yet.
+            self.requests = Requests::new(self.orders.next_upstream());
+        }
         let accounts = account_set(self.known.accounts.as_deref().unwrap_or_default());
         let upstream_client = self.config.upstream_client_id;
         self.record(ctx, Record::Identity { upstream_client, accounts: accounts.clone() });

@@ -670,7 +670,13 @@ impl Core {
                 self.order_sent(up, if new { Flight::New } else { Flight::Modify });
             }
             What::CancelOrder(Some(up)) => self.order_sent(up, Flight::Cancel),
-            What::Lane(lane, key) => self.lanes.sent(lane, key),
+            What::Lane(lane, key) => {
+                self.lanes.sent(lane, key);
+                if queued.post.is_own_list() {
+                    self.timers.arm(Timer::Lane(lane, key), ctx.now + limits::RECONCILE_TIME);
+                }
+            }
+            What::Executions => self.timers.arm(Timer::Reconcile, ctx.now + limits::RECONCILE_TIME),
             _ => {}
         }
     }

@@ -3,7 +3,8 @@
 //! Owns the whole frames that wait for the Gateway and the times of the last sends. What concerns orders waits in one
 //! line per owner, first in, first out; everything else waits in one line for all. **A line never overtakes itself**, so
 //! order, modification, cancel and what asks about them keep their order; a line whose head waits for the disk holds up
-//! nobody else. Lines of orders go first.
+//! nobody else. Lines of orders go first, and with them the lists of orders that twsmux itself asks for: behind the requests
+//! of clients that subscribe again they would come too late.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub enum What {
     CancelOrder(Option<UpOrderId>),
     /// A request without id, at the head of its lane.
     Lane(Lane, i64),
+    /// twsmux's own execution query.
+    Executions,
     /// Anything else: cancels of streams, joins, twsmux's own requests.
     Other,
 }
@@ -80,6 +83,11 @@ impl Post {
     pub fn after(self, record: u64) -> Self {
         Post { after: record, ..self }
     }
+
+    /// Whether it is a list of orders that twsmux asks for itself.
+    pub fn is_own_list(&self) -> bool {
+        self.client.is_none() && matches!(self.what, What::Lane(..) | What::Executions)
+    }
 }
 
 /// A frame and its number in the order of arrival.
@@ -93,6 +101,8 @@ pub struct Pacer {
     arrivals: u64,
     /// Lines of orders; none is empty.
     orders: indexmap::IndexMap<ClientId, VecDeque<Numbered>, FxBuildHasher>,
+    /// twsmux's own lists.
+    lists: VecDeque<Numbered>,
     rest: VecDeque<Numbered>,
     len: usize,
     pause_until: Time,
@@ -102,6 +112,7 @@ pub struct Pacer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Line {
     Orders(usize),
+    Lists,
     Rest,
 }
 
@@ -113,6 +124,7 @@ impl Pacer {
             sent: VecDeque::new(),
             arrivals: 0,
             orders: Default::default(),
+            lists: VecDeque::new(),
             rest: VecDeque::new(),
             len: 0,
             pause_until: Time::ZERO,
@@ -125,19 +137,23 @@ impl Pacer {
         self.len += 1;
         let line = match queued.post.line {
             Some(owner) => self.orders.entry(owner).or_default(),
+            None if queued.post.is_own_list() => &mut self.lists,
             None => &mut self.rest,
         };
         line.push_back((self.arrivals, queued));
     }
 
-    /// The line whose head may leave next, when records up to `durable` are on disk: of the lines of orders the one
-    /// whose head came first, else the rest.
+    /// The line whose head may leave next, when records up to `durable` are on disk: of the lines of orders and
+    /// lists the one whose head came first, else the rest.
     fn turn(&self, durable: u64) -> Option<Line> {
-        let heads = self.orders.values().enumerate().filter_map(|(at, line)| Some((at, line.front()?)));
+        let lines = self.orders.values().enumerate().map(|(at, line)| (Line::Orders(at), line));
+        let heads = lines
+            .chain([(Line::Lists, &self.lists)])
+            .filter_map(|(line, waits)| Some((line, waits.front()?)));
         let first =
             heads.filter(|(_, (_, q))| q.post.after <= durable).min_by_key(|(_, (number, _))| *number);
         match first {
-            Some((at, _)) => Some(Line::Orders(at)),
+            Some((line, _)) => Some(line),
             None => (!self.rest.is_empty()).then_some(Line::Rest),
         }
     }
@@ -146,6 +162,7 @@ impl Pacer {
     pub fn head(&self, durable: u64) -> Option<&Queued> {
         match self.turn(durable)? {
             Line::Orders(at) => self.orders[at].front(),
+            Line::Lists => self.lists.front(),
             Line::Rest => self.rest.front(),
         }
         .map(|(_, q)| q)
@@ -156,6 +173,7 @@ impl Pacer {
         let line = self.turn(durable)?;
         let taken = match line {
             Line::Orders(at) => self.orders[at].pop_front(),
+            Line::Lists => self.lists.pop_front(),
             Line::Rest => self.rest.pop_front(),
         };
         if let Line::Orders(at) = line
@@ -228,6 +246,7 @@ impl Pacer {
             }
         };
         self.orders.values_mut().for_each(&mut sift);
+        sift(&mut self.lists);
         sift(&mut self.rest);
         self.orders.retain(|_, line| !line.is_empty());
         self.len -= out.len();
@@ -299,6 +318,23 @@ mod tests {
         }
         assert_eq!(left, [4, 3, 6, 0, 1, 2, 0, 5]);
         assert!(pacer.is_empty());
+    }
+
+    #[test]
+    fn twsmuxs_own_lists_go_with_the_orders_and_before_the_rest() {
+        let mut pacer = Pacer::new(None);
+        let list = |what, mark| {
+            let mut list = queued(None, 0, mark);
+            list.post.what = what;
+            list
+        };
+        pacer.push(queued(None, 0, 1));
+        pacer.push(queued(Some(1), 0, 2));
+        pacer.push(list(What::Lane(Lane::OpenOrders, 0), 3));
+        pacer.push(queued(Some(1), 0, 4));
+        pacer.push(list(What::Executions, 5));
+        let left: Vec<u8> = std::iter::from_fn(|| pacer.pop(0)).map(|q| q.frame[0]).collect();
+        assert_eq!(left, [2, 3, 4, 5, 1]);
     }
 
     #[test]

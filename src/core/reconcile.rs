@@ -5,8 +5,9 @@
 //! ```
 //!
 //! Open orders that changed, fills that nobody heard of and orders that ended are told to their owners as if they
-//! happened now. **An order is called unknown only after all three lists were complete**: a list that was refused or cut
-//! short proves nothing. With an empty journal nothing else is done before the lists are in, so that no order gets an id
+//! happened now. A list that was refused or cut short proves nothing, and **the others are asked for all the same**. An
+//! order that the Gateway has spoken of is called unknown only after all three lists were complete; of one that it never
+//! spoke of nothing is known but that it was sent, so that it is called unknown in either case. With an empty journal nothing else is done before the lists are in, so that no order gets an id
 //! that the Gateway has seen (I4).
 
 use rustc_hash::FxBuildHasher;
@@ -19,7 +20,6 @@ use super::route::Heard;
 use super::timers::Timer;
 use super::{Core, Ctx};
 use crate::ids::{ClientId, PermId, UpOrderId, UpReqId};
-use crate::limits;
 use crate::protocol::model::{Lane, Role};
 
 /// What is being asked.
@@ -45,6 +45,8 @@ pub struct Reconcile {
     /// Orders under twsmux's client id that it did not know before this link: from before it, or from another program. What
     /// happened to them until now, whoever placed them knows.
     adopted: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
+    /// The lists that did not come.
+    refused: Vec<&'static str>,
     /// Average and last price of the fills of missing orders.
     prices: indexmap::IndexMap<UpOrderId, (String, String), FxBuildHasher>,
 }
@@ -103,16 +105,7 @@ impl Core {
     /// A list that twsmux asked for in a lane is complete.
     pub(super) fn own_list_done(&mut self, ctx: &mut Ctx<'_>, lane: Lane) {
         match (lane, self.reconcile.step) {
-            (Lane::OpenOrders, Step::Open) => {
-                let request = self.requests.reserve();
-                self.reconcile.step = Step::Executions(request);
-                self.queries.insert(request, Default::default());
-                self.timers.arm(Timer::Reconcile, ctx.now + limits::RECONCILE_TIME);
-                self.enqueue(ctx, Post::own(What::Other), |v, out| {
-                    compose::all_executions(v, request.0, out)
-                });
-            }
-            (Lane::CompletedOrders, Step::Completed) => self.conclude(ctx),
+            (Lane::OpenOrders, Step::Open) | (Lane::CompletedOrders, Step::Completed) => self.next_list(ctx),
             _ => {}
         }
     }
@@ -121,49 +114,79 @@ impl Core {
     pub(super) fn own_query_done(&mut self, ctx: &mut Ctx<'_>, request: UpReqId) {
         self.queries.shift_remove(&request);
         self.timers.disarm(Timer::Reconcile);
-        let has_completed = self.server_version() >= COMPLETED_SINCE;
-        if has_completed && (self.is_learning() || !self.reconcile.missing.is_empty()) {
-            self.reconcile.step = Step::Completed;
-            return self.ask_list(ctx, Lane::CompletedOrders, id::REQ_COMPLETED_ORDERS);
-        }
-        self.conclude(ctx);
+        self.next_list(ctx);
     }
 
     /// A list was refused or does not end: nothing can be concluded from what is missing in it.
     pub(super) fn reconcile_failed(&mut self, ctx: &mut Ctx<'_>, why: &str) {
-        let step = std::mem::take(&mut self.reconcile.step);
-        if let Step::Executions(request) = step {
-            self.queries.shift_remove(&request);
-            self.requests.rest(request, crate::ids::DownReqId(-1), id::REQ_EXECUTIONS);
-        }
-        self.timers.disarm(Timer::Reconcile);
-        if step == Step::Idle {
-            return;
-        }
-        let what = match step {
+        let what = match self.reconcile.step {
+            Step::Idle => return,
             Step::Open => "open orders",
-            Step::Executions(_) => "executions",
-            _ => "completed orders",
+            Step::Executions(request) => {
+                self.queries.shift_remove(&request);
+                self.requests.rest(request, crate::ids::DownReqId(-1), id::REQ_EXECUTIONS);
+                self.timers.disarm(Timer::Reconcile);
+                "executions"
+            }
+            Step::Completed => "completed orders",
         };
         let n = self.reconcile.missing.len();
         let words = format!(
-            "the Gateway did not list its {what} ({why}): what became of {n} orders while there was no connection is not \
-             known here; their owners see it when they ask"
+            "the Gateway did not list its {what} ({why}): what became of {n} orders while there was no connection may \
+             stay unknown here; their owners see it when they ask"
         );
         self.note(ctx, Level::Warn, words);
-        self.reconcile = Reconcile::default();
-        self.learnt(ctx);
+        self.reconcile.refused.push(what);
+        self.next_list(ctx);
     }
 
-    /// All lists are in: what is in none of them is unknown.
+    /// A list has come, or will not: asks for the next one.
+    fn next_list(&mut self, ctx: &mut Ctx<'_>) {
+        match self.reconcile.step {
+            Step::Open => {
+                let request = self.requests.reserve();
+                self.reconcile.step = Step::Executions(request);
+                self.queries.insert(request, Default::default());
+                self.enqueue(ctx, Post::own(What::Executions), |v, out| {
+                    compose::all_executions(v, request.0, out)
+                });
+            }
+            Step::Executions(_)
+                if self.server_version() >= COMPLETED_SINCE
+                    && (self.is_learning() || !self.reconcile.missing.is_empty()) =>
+            {
+                self.reconcile.step = Step::Completed;
+                self.ask_list(ctx, Lane::CompletedOrders, id::REQ_COMPLETED_ORDERS);
+            }
+            Step::Idle => {}
+            _ => self.conclude(ctx),
+        }
+    }
+
+    /// No more lists: what is in none of them is unknown. Where one did not come, what the Gateway has spoken of stays as
+    /// it was.
     fn conclude(&mut self, ctx: &mut Ctx<'_>) {
         let done = std::mem::take(&mut self.reconcile);
         for up in done.missing {
-            self.order_is_lost(
-                ctx,
-                up,
-                "the Gateway lists this order neither among the open and completed orders nor in the executions of the day",
-            );
+            if done.refused.is_empty() {
+                let orders = match self.server_version() >= COMPLETED_SINCE {
+                    true => "the open and completed orders",
+                    false => "the open orders",
+                };
+                let why = match done.prices.contains_key(&up) {
+                    true => format!(
+                        "the Gateway lists executions of this order and not the order itself among {orders}"
+                    ),
+                    false => format!(
+                        "the Gateway lists this order neither among {orders} nor in the executions of the day"
+                    ),
+                };
+                self.order_is_lost(ctx, up, &why);
+            } else if self.orders.get(up).is_some_and(|o| !o.arrived) {
+                let lists = done.refused.join(", its ");
+                let why = format!("the Gateway did not list its {lists}, and has said nothing of this order");
+                self.order_is_lost(ctx, up, &why);
+            }
         }
         self.commit(ctx);
         self.learnt(ctx);

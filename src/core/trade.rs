@@ -242,14 +242,19 @@ impl Core {
     fn learn_order(&mut self, up: UpOrderId, heard: &Heard<'_>, payload: &[u8]) -> bool {
         let perm = heard.shape.int(&heard.message, Role::PermId).ok().flatten().map(PermId);
         self.order_answered(up);
-        self.reconcile.seen(up);
+        let had_arrived = self.orders.get(up).is_some_and(|o| o.arrived);
+        let is_what_if = heard.id() == id::OPEN_ORDER && heard.shape.flag(&heard.message).unwrap_or(false);
+        if !is_what_if {
+            self.reconcile.seen(up);
+        }
         self.orders.arrived(up, perm);
         let Some(known) = self.orders.get_mut(up) else { return true };
         if heard.id() == id::OPEN_ORDER {
             let unseen = known.open.is_none() && known.status.is_none();
-            // The one answer to a what-if: margins, and no order, unless it was about one that lives.
-            if heard.shape.flag(&heard.message).unwrap_or(false) {
-                if unseen {
+            // The one answer to a what-if: margins, and no order, unless it was about one that lives; of that one it
+            // does not say how it stands.
+            if is_what_if {
+                if unseen && !had_arrived {
                     self.orders.end(up);
                 }
                 return true;

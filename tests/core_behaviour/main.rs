@@ -9,6 +9,7 @@ mod lines;
 mod link;
 mod mishaps;
 mod orders;
+mod outages;
 mod protobuf;
 mod requests;
 mod streams;
