@@ -128,6 +128,10 @@ impl Core {
     pub fn diagnosis(&self) -> String {
         let gateway = &self.config.gateway;
         match (&self.link, &self.known.failure) {
+            _ if self.waits_for_disk() && !self.ledger.is_broken() => format!(
+                "the disk of the order journal has not taken its first entries yet, and clients must not work before: the \
+                 state directory is slow or hangs. The Gateway at {gateway} is connected"
+            ),
             (Link::Ready { .. }, _) => format!("connected to the Gateway at {gateway}"),
             (Link::Greeting { .. }, _) => format!(
                 "the Gateway at {gateway} accepted the connection and has not answered the handshake yet; it may be \
@@ -387,7 +391,19 @@ impl Core {
         let fact = self.commit(ctx);
         self.ledger.opens_with(fact);
         self.link = Link::Learning { since, done: true };
+        self.timers.arm(Timer::Handshake, ctx.now + self.config.handshake_time); // the disk's
         self.maybe_open(ctx);
+    }
+
+    /// Whether the Gateway has done its part, and the disk of the journal has not.
+    fn waits_for_disk(&self) -> bool {
+        match &self.link {
+            Link::Starting { accounts: Some(_), next: Some(_), .. } => {
+                self.ledger.accounts().is_some() && !self.ledger.is_open()
+            }
+            Link::Learning { done, .. } => *done,
+            _ => false,
+        }
     }
 
     /// The disk has come further, or refuses: whoever waited for it may go on.
@@ -455,6 +471,11 @@ impl Core {
     }
 
     pub(super) fn handshake_timeout(&mut self, ctx: &mut Ctx<'_>) {
+        if self.waits_for_disk() {
+            // Another connection would wait just the same.
+            self.note(ctx, Level::Warn, self.diagnosis());
+            return self.timers.arm(Timer::Handshake, ctx.now + self.config.handshake_time);
+        }
         if matches!(self.link, Link::Greeting { .. } | Link::Starting { .. }) {
             self.fail(ctx, Failure::Silent(self.config.handshake_time));
         }

@@ -168,3 +168,40 @@ fn completed_orders_are_not_named_to_those_whose_gateway_has_none() {
     assert_eq!(words.len(), 1, "it is told once");
     assert!(words[0].contains("among the open orders nor"), "{words:?}");
 }
+
+#[test]
+fn a_journal_that_hangs_is_not_blamed_on_the_gateway() {
+    let mut w = ready();
+    w.restart(Config::default());
+    w.fast_disk = false;
+    w.dial();
+    w.gateway_hello(176);
+    w.flush();
+    w.say(15, &[("accountsList", "DU1")]);
+    w.say(9, &[("orderId", "50")]);
+    w.pass(SECOND);
+    let words = w.core.diagnosis();
+    assert!(words.contains("journal") && words.contains("disk"), "{words}");
+    // It is no reason to leave the Gateway, however long it takes.
+    w.pass(200 * SECOND);
+    assert!(w.socket.is_some(), "the link stays");
+    w.synced();
+    assert!(w.core.ready());
+}
+
+#[test]
+fn a_new_journal_that_hangs_is_not_blamed_on_the_gateway() {
+    let mut w = world(|_| {});
+    w.fast_disk = false;
+    w.dial();
+    w.gateway_hello(176);
+    w.flush();
+    w.say(15, &[("accountsList", "DU1")]);
+    w.say(9, &[("orderId", "50")]);
+    w.lists(&[], &[], &[]);
+    w.pass(200 * SECOND);
+    let words = w.core.diagnosis();
+    assert!(words.contains("journal") && words.contains("disk"), "{words}");
+    w.synced();
+    assert!(w.core.ready());
+}
