@@ -84,11 +84,13 @@ impl Core {
         for attached in &attached {
             if let Some(order) = self.orders.get_mut(*attached) {
                 order.parent = Some(up);
+                order.is_attached = true;
             }
         }
         let quantity = asked.shape.field(&asked.message, "totalQuantity").ok().flatten();
         if let Some(order) = self.orders.get_mut(up) {
             order.parent = parent;
+            order.is_attached = false;
             order.attached.extend(attached);
             if !order.arrived {
                 order.quantity = Bytes::from(quantity.unwrap_or_default());
@@ -407,7 +409,8 @@ impl Core {
         }
     }
 
-    /// Takes orders out of the queue and refuses them, and with new ones everything that was to follow.
+    /// Takes orders out of the queue and refuses them, and with new ones everything that was to follow: their children,
+    /// and the later orders beside them under the same parent, one of which might set the parent off.
     pub(super) fn refuse_waiting(&mut self, ctx: &mut Ctx<'_>, which: impl Fn(&Queued) -> bool, why: &str) {
         for queued in self.pacer.void(which) {
             self.account_for(&queued);
@@ -415,14 +418,32 @@ impl Core {
             let Some((sent, dead)) = self.orders.get(up).map(|o| (o.sent, o.dead)) else { continue };
             match (sent, dead) {
                 (false, false) => {
-                    for (n, member) in self.void_family(up).into_iter().enumerate() {
-                        let why = if n == 0 { why } else { "its parent order was not sent" };
-                        self.order_not_sent(ctx, member, why);
+                    self.refuse_family(ctx, up, why);
+                    let Some((down, parent)) = self.orders.get(up).map(|o| (o.down, o.parent)) else {
+                        continue;
+                    };
+                    let why = format!("the order beside it, {down}, could not be sent");
+                    let mut beside =
+                        parent.map(|parent| self.orders.unsent_children(parent)).unwrap_or_default();
+                    beside.sort_unstable();
+                    for other in beside.into_iter().filter(|other| *other > up) {
+                        // One that is attached leaves with its parent.
+                        if self.orders.get(other).is_some_and(|o| !o.dead && !o.is_attached) {
+                            self.refuse_family(ctx, other, &why);
+                        }
                     }
                 }
                 (false, true) => {} // refused with its order
                 (true, _) => self.order_not_sent(ctx, up, why),
             }
+        }
+    }
+
+    /// Refuses a new order that waits, and its children that wait.
+    fn refuse_family(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId, why: &str) {
+        for (n, member) in self.void_family(up).into_iter().enumerate() {
+            let why = if n == 0 { why } else { "its parent order was not sent" };
+            self.order_not_sent(ctx, member, why);
         }
     }
 }

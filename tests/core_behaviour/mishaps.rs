@@ -255,3 +255,19 @@ fn takeover_and_other_accounts_cancel_nothing() {
     let cancels: Vec<_> = w.went_up().into_iter().filter(|f| f.id == 4).collect();
     assert_eq!(cancels, [], "twsmux itself closed the connection");
 }
+
+#[test]
+fn half_a_bracket_does_not_leave_late() {
+    let mut w = ready();
+    let who = w.started(1);
+    w.places(who, "60"); // the parent, transmit=false
+    w.fast_disk = false; // it is slow
+    w.request(who, 3, &[("orderId", "61"), ("parentId", "60"), ("transmit", "0")]); // the stop
+    w.pass(SECOND);
+    w.request(who, 3, &[("orderId", "62"), ("parentId", "60"), ("transmit", "1")]); // the target sets all off
+    w.pass(9 * SECOND + SECOND / 2);
+    assert_eq!(errors(&w.got(who)), [(61, 201), (62, 201)], "the stop waited too long");
+    w.synced();
+    let left: Vec<_> = w.went_up().into_iter().filter(|f| f.id == 3).collect();
+    assert_eq!(left.len(), 0, "the entry is set off without its stop: {left:?}");
+}
