@@ -318,6 +318,22 @@ impl Core {
         self.in_flight.swap_remove(&up);
     }
 
+    /// An order was refused before there was one: what was to be attached to it never came to be.
+    pub(super) fn attached_end_with(&mut self, parent: UpOrderId) {
+        let attached = |up: &UpOrderId| {
+            self.orders.get(*up).is_some_and(|o| o.is_attached && o.parent == Some(parent) && !o.arrived)
+        };
+        let attached: Vec<UpOrderId> = self.in_flight.iter().copied().filter(attached).collect();
+        for up in attached {
+            self.order_answered(up);
+            if let Some(order) = self.orders.get_mut(up) {
+                order.flight = None;
+            }
+            self.orders.end(up);
+            self.reconcile.seen(up);
+        }
+    }
+
     /// A queued order was taken back before it left.
     pub(super) fn order_not_sent(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId, why: &str) {
         let Some(order) = self.orders.get(up) else { return };

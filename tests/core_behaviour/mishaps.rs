@@ -271,3 +271,16 @@ fn half_a_bracket_does_not_leave_late() {
     let left: Vec<_> = w.went_up().into_iter().filter(|f| f.id == 3).collect();
     assert_eq!(left.len(), 0, "the entry is set off without its stop: {left:?}");
 }
+
+#[test]
+fn attached_of_a_rejected_parent_are_not_unknown() {
+    let mut w = up225();
+    let who = w.started(1);
+    w.frame(who, &place(60, 0, Some(61)));
+    let up = proto::get_int(w.went_up().iter().find(|f| f.id == 3).unwrap().body(), &[1]).unwrap().unwrap();
+    w.say_error(up as i32, 201, "no");
+    w.got(who);
+    w.lose();
+    let got = errors(&w.got(who));
+    assert!(!got.contains(&(61, 399)), "{got:?}");
+}
