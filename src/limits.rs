@@ -94,6 +94,8 @@ pub const MAX_UPSTREAM_OUT: usize = 256 << 10;
 pub const MAX_SUSPECTS: usize = 64;
 /// How long after a request without id an error without id is attributed to it.
 pub const SUSPECT_TIME: Duration = Duration::from_secs(10);
+/// How long after a global cancel has left a broken link makes it doubtful whether it arrived.
+pub const GLOBAL_CANCEL_TIME: Duration = Duration::from_secs(10);
 /// Time the Gateway has for the handshake. A slow one is waited for: closing and retrying makes zombies.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(60);
 /// Shortest distance of two clock requests; the Gateway drops closer ones (LIVE.md section 5).

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use super::client::Phase;
 use super::compose;
 use super::orders::{Flight, Placement};
 use super::pacer::{Post, Queued, What};
@@ -313,6 +314,13 @@ impl Core {
         self.in_flight.insert(up);
     }
 
+    /// A global cancel leaves. It is remembered while its sender is there and may wonder whether it arrived.
+    pub(super) fn global_cancel_sent(&mut self, ctx: &Ctx<'_>, client: Option<ClientKey>) {
+        if let Some(key) = client.filter(|key| self.clients.get(*key).is_some_and(|c| c.phase == Phase::Ready)) {
+            self.global_cancels.insert(key, ctx.now);
+        }
+    }
+
     /// The Gateway has answered what was under way of an order.
     pub(super) fn order_answered(&mut self, up: UpOrderId) {
         self.in_flight.swap_remove(&up);
@@ -366,7 +374,7 @@ impl Core {
             (Some(up), None) => self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words),
             // Its owner's, also when that connection is over.
             (Some(up), Some(key))
-                if self.clients.get(key).is_none_or(|c| c.phase != super::client::Phase::Ready) =>
+                if self.clients.get(key).is_none_or(|c| c.phase != Phase::Ready) =>
             {
                 self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
             }
@@ -395,6 +403,14 @@ impl Core {
                  unknown. Check the open orders."
             );
             self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
+        }
+        let since = ctx.now - limits::GLOBAL_CANCEL_TIME;
+        for (key, _) in std::mem::take(&mut self.global_cancels).into_iter().filter(|(_, at)| *at >= since) {
+            let words = format!(
+                "Order Message:\nWarning: {why} right after this global cancel was sent; whether it arrived is not \
+                 known. Check the open orders, and cancel again what is still there."
+            );
+            self.send_error(ctx, key, -1, codes::ORDER_MESSAGE, &words);
         }
     }
 

@@ -284,3 +284,17 @@ fn attached_of_a_rejected_parent_are_not_unknown() {
     let got = errors(&w.got(who));
     assert!(!got.contains(&(61, 399)), "{got:?}");
 }
+
+#[test]
+fn a_global_cancel_in_flight_when_the_link_breaks() {
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.request(who, 58, &[]);
+    w.got(who);
+    w.lose();
+    let got = w.got(who);
+    let told = got.iter().any(|f| f.words().contains("cancel"));
+    assert!(told, "whether the global cancel arrived is unknown: {:?}", got.iter().map(|f| f.words()).collect::<Vec<_>>());
+}
