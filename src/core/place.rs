@@ -178,11 +178,17 @@ impl Core {
     fn cancel_known(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, up: UpOrderId) {
         let Some(order) = self.orders.get_mut(up) else { return };
         let (owner, down) = (order.owner, order.down);
-        if owner != asked.client_id {
+        let by_another = owner != asked.client_id;
+        if by_another && order.sent {
             order.canceller = Some(asked.key);
         }
         match (order.sent, order.dead) {
-            (false, false) => self.cancel_unsent(ctx, up),
+            (false, false) => {
+                self.cancel_unsent(ctx, up);
+                if by_another {
+                    self.send_error(ctx, asked.key, down.0, codes::ORDER_CANCELLED, CANCELLED);
+                }
+            }
             (false, true) => {
                 let words = format!(
                     "OrderId {down} that needs to be cancelled cannot be cancelled, state: Cancelled."

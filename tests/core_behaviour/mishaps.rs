@@ -298,3 +298,17 @@ fn a_global_cancel_in_flight_when_the_link_breaks() {
     let told = got.iter().any(|f| f.words().contains("cancel"));
     assert!(told, "whether the global cancel arrived is unknown: {:?}", got.iter().map(|f| f.words()).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_canceller_of_anothers_unsent_order_hears_that_it_worked() {
+    let mut w = world(|c| {
+        c.policies.by_id.insert(ClientId(9), Policy { cancel_foreign: true, ..Policy::default() });
+    });
+    w.link_up(176);
+    let (who, boss) = (w.started(1), w.started(9));
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "60")]);
+    w.request(boss, 4, &[("orderId", "60")]);
+    assert_eq!(errors(&w.got(who)), [(60, 202)]);
+    assert_eq!(errors(&w.got(boss)), [(60, 202)]);
+}
