@@ -95,6 +95,8 @@ pub const MAX_UPSTREAM_OUT: usize = 256 << 10;
 pub const MAX_SUSPECTS: usize = 64;
 /// How long after a request without id an error without id is attributed to it.
 pub const SUSPECT_TIME: Duration = Duration::from_secs(10);
+/// How long after a global cancel has left a broken link makes it doubtful whether it arrived.
+pub const GLOBAL_CANCEL_TIME: Duration = Duration::from_secs(10);
 /// Time the Gateway has for the handshake. A slow one is waited for: closing and retrying makes zombies.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(60);
 /// Shortest distance of two clock requests; the Gateway drops closer ones (LIVE.md section 5).
@@ -139,6 +141,8 @@ pub const SOCKET_TABLE_DISTANCE: Duration = Duration::from_secs(3);
 
 /// Messages about orders that a simulated Gateway remembers.
 pub const MAX_SIM_ARRIVALS: usize = 100_000;
+/// Longest that a simulated Gateway that restarts waits for its port.
+pub const SIM_LISTEN_TIME: Duration = Duration::from_secs(5);
 /// Faults of one kind that may be planned at once in a simulated Gateway.
 pub const MAX_SIM_PLANS: usize = 1000;
 /// Connections to the control endpoint of a simulated Gateway at once; one more is told so and closed.

@@ -188,6 +188,8 @@ pub struct Core {
     orders: Orders,
     /// Orders of which something has left that the Gateway has not answered yet.
     in_flight: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
+    /// Who sent a global cancel on this link, and when it last left: the Gateway does not answer it as such.
+    global_cancels: indexmap::IndexMap<ClientKey, Time, FxBuildHasher>,
     executions: Executions,
     away: Away,
     ledger: Ledger,
@@ -259,6 +261,7 @@ impl Core {
             requests: Requests::new(1),
             orders,
             in_flight: Default::default(),
+            global_cancels: Default::default(),
             executions: Executions::recovered(journal),
             away: Away::recovered(journal),
             ledger,
@@ -670,6 +673,7 @@ impl Core {
                 self.order_sent(up, if new { Flight::New } else { Flight::Modify });
             }
             What::CancelOrder(Some(up)) => self.order_sent(up, Flight::Cancel),
+            What::CancelOrder(None) => self.global_cancel_sent(ctx, queued.post.client),
             What::Lane(lane, key) => {
                 self.lanes.sent(lane, key);
                 if queued.post.is_own_list() {

@@ -56,6 +56,8 @@ pub struct Order {
     pub parent: Option<UpOrderId>,
     /// The orders that the Gateway attaches to it, until it has left with them.
     pub attached: Vec<UpOrderId>,
+    /// Whether it is such an order itself, without a frame of its own.
+    pub is_attached: bool,
     /// Its quantity as it was placed; empty once the Gateway has spoken of it.
     pub quantity: Bytes,
     /// Whether it has left for the Gateway.
@@ -437,6 +439,7 @@ impl Orders {
                 down,
                 parent: None,
                 attached: Vec::new(),
+                is_attached: false,
                 quantity: Bytes::new(),
                 sent: false,
                 arrived: false,

@@ -6,6 +6,7 @@
 
 use bytes::Bytes;
 
+use super::client::Phase;
 use super::compose;
 use super::orders::{Flight, Placement};
 use super::pacer::{Post, Queued, What};
@@ -84,11 +85,13 @@ impl Core {
         for attached in &attached {
             if let Some(order) = self.orders.get_mut(*attached) {
                 order.parent = Some(up);
+                order.is_attached = true;
             }
         }
         let quantity = asked.shape.field(&asked.message, "totalQuantity").ok().flatten();
         if let Some(order) = self.orders.get_mut(up) {
             order.parent = parent;
+            order.is_attached = false;
             order.attached.extend(attached);
             if !order.arrived {
                 order.quantity = Bytes::from(quantity.unwrap_or_default());
@@ -179,11 +182,17 @@ impl Core {
     fn cancel_known(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, up: UpOrderId) {
         let Some(order) = self.orders.get_mut(up) else { return };
         let (owner, down) = (order.owner, order.down);
-        if owner != asked.client_id {
+        let by_another = owner != asked.client_id;
+        if by_another && order.sent {
             order.canceller = Some(asked.key);
         }
         match (order.sent, order.dead) {
-            (false, false) => self.cancel_unsent(ctx, up),
+            (false, false) => {
+                self.cancel_unsent(ctx, up);
+                if by_another {
+                    self.send_error(ctx, asked.key, down.0, codes::ORDER_CANCELLED, CANCELLED);
+                }
+            }
             (false, true) => {
                 let words = format!(
                     "OrderId {down} that needs to be cancelled cannot be cancelled, state: Cancelled."
@@ -315,9 +324,34 @@ impl Core {
         self.in_flight.insert(up);
     }
 
+    /// A global cancel leaves. It is remembered while its sender is there and may wonder whether it arrived.
+    pub(super) fn global_cancel_sent(&mut self, ctx: &Ctx<'_>, client: Option<ClientKey>) {
+        if let Some(key) =
+            client.filter(|key| self.clients.get(*key).is_some_and(|c| c.phase == Phase::Ready))
+        {
+            self.global_cancels.insert(key, ctx.now);
+        }
+    }
+
     /// The Gateway has answered what was under way of an order.
     pub(super) fn order_answered(&mut self, up: UpOrderId) {
         self.in_flight.shift_remove(&up);
+    }
+
+    /// An order was refused before there was one: what was to be attached to it never came to be.
+    pub(super) fn attached_end_with(&mut self, parent: UpOrderId) {
+        let attached = |up: &UpOrderId| {
+            self.orders.get(*up).is_some_and(|o| o.is_attached && o.parent == Some(parent) && !o.arrived)
+        };
+        let attached: Vec<UpOrderId> = self.in_flight.iter().copied().filter(attached).collect();
+        for up in attached {
+            self.order_answered(up);
+            if let Some(order) = self.orders.get_mut(up) {
+                order.flight = None;
+            }
+            self.orders.end(up);
+            self.reconcile.seen(up);
+        }
     }
 
     /// A queued order was taken back before it left.
@@ -351,9 +385,7 @@ impl Core {
         match (up, client) {
             (Some(up), None) => self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words),
             // Its owner's, also when that connection is over.
-            (Some(up), Some(key))
-                if self.clients.get(key).is_none_or(|c| c.phase != super::client::Phase::Ready) =>
-            {
+            (Some(up), Some(key)) if self.clients.get(key).is_none_or(|c| c.phase != Phase::Ready) => {
                 self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
             }
             (up, Some(key)) => {
@@ -381,6 +413,14 @@ impl Core {
                  unknown. Check the open orders."
             );
             self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
+        }
+        let since = ctx.now - limits::GLOBAL_CANCEL_TIME;
+        for (key, _) in std::mem::take(&mut self.global_cancels).into_iter().filter(|(_, at)| *at >= since) {
+            let words = format!(
+                "Order Message:\nWarning: {why} right after this global cancel was sent; whether it arrived is not \
+                 known. Check the open orders, and cancel again what is still there."
+            );
+            self.send_error(ctx, key, -1, codes::ORDER_MESSAGE, &words);
         }
     }
 
@@ -411,7 +451,8 @@ impl Core {
         }
     }
 
-    /// Takes orders out of the queue and refuses them, and with new ones everything that was to follow.
+    /// Takes orders out of the queue and refuses them, and with new ones everything that was to follow: their children,
+    /// and the later orders beside them under the same parent, one of which might set the parent off.
     pub(super) fn refuse_waiting(&mut self, ctx: &mut Ctx<'_>, which: impl Fn(&Queued) -> bool, why: &str) {
         for queued in self.pacer.void(which) {
             self.account_for(&queued);
@@ -419,14 +460,32 @@ impl Core {
             let Some((sent, dead)) = self.orders.get(up).map(|o| (o.sent, o.dead)) else { continue };
             match (sent, dead) {
                 (false, false) => {
-                    for (n, member) in self.void_family(up).into_iter().enumerate() {
-                        let why = if n == 0 { why } else { "its parent order was not sent" };
-                        self.order_not_sent(ctx, member, why);
+                    self.refuse_family(ctx, up, why);
+                    let Some((down, parent)) = self.orders.get(up).map(|o| (o.down, o.parent)) else {
+                        continue;
+                    };
+                    let why = format!("the order beside it, {down}, could not be sent");
+                    let mut beside =
+                        parent.map(|parent| self.orders.unsent_children(parent)).unwrap_or_default();
+                    beside.sort_unstable();
+                    for other in beside.into_iter().filter(|other| *other > up) {
+                        // One that is attached leaves with its parent.
+                        if self.orders.get(other).is_some_and(|o| !o.dead && !o.is_attached) {
+                            self.refuse_family(ctx, other, &why);
+                        }
                     }
                 }
                 (false, true) => {} // refused with its order
                 (true, _) => self.order_not_sent(ctx, up, why),
             }
+        }
+    }
+
+    /// Refuses a new order that waits, and its children that wait.
+    fn refuse_family(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId, why: &str) {
+        for (n, member) in self.void_family(up).into_iter().enumerate() {
+            let why = if n == 0 { why } else { "its parent order was not sent" };
+            self.order_not_sent(ctx, member, why);
         }
     }
 }

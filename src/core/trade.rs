@@ -467,6 +467,7 @@ impl Core {
             self.orders.arrived(up, None);
             self.orders.end(up);
             self.reconcile.seen(up);
+            self.attached_end_with(up);
         }
         if code == codes::DUPLICATE_ORDER_ID && new {
             // The Gateway's own counter is above ours: what it says next raises it.

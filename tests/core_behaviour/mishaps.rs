@@ -269,3 +269,64 @@ fn an_order_at_the_gateway_is_not_changed_to_a_parent_that_may_never_leave() {
     w.synced();
     assert!(!ids(&w.went_up()).contains(&3), "what was refused and what was cancelled do not leave");
 }
+
+#[test]
+fn half_a_bracket_does_not_leave_late() {
+    let mut w = ready();
+    let who = w.started(1);
+    w.places(who, "60"); // the parent, transmit=false
+    w.fast_disk = false; // it is slow
+    w.request(who, 3, &[("orderId", "61"), ("parentId", "60"), ("transmit", "0")]); // the stop
+    w.pass(SECOND);
+    w.request(who, 3, &[("orderId", "62"), ("parentId", "60"), ("transmit", "1")]); // the target sets all off
+    w.pass(9 * SECOND + SECOND / 2);
+    assert_eq!(errors(&w.got(who)), [(61, 201), (62, 201)], "the stop waited too long");
+    w.synced();
+    let left: Vec<_> = w.went_up().into_iter().filter(|f| f.id == 3).collect();
+    assert_eq!(left.len(), 0, "the entry is set off without its stop: {left:?}");
+}
+
+#[test]
+fn attached_of_a_rejected_parent_are_not_unknown() {
+    let mut w = up225();
+    let who = w.started(1);
+    w.frame(who, &place(60, 0, Some(61)));
+    let up = proto::get_int(w.went_up().iter().find(|f| f.id == 3).unwrap().body(), &[1]).unwrap().unwrap();
+    w.say_error(up as i32, 201, "no");
+    w.got(who);
+    w.lose();
+    let got = errors(&w.got(who));
+    assert!(!got.contains(&(61, 399)), "{got:?}");
+}
+
+#[test]
+fn a_global_cancel_in_flight_when_the_link_breaks() {
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.request(who, 58, &[]);
+    w.got(who);
+    w.lose();
+    let got = w.got(who);
+    let told = got.iter().any(|f| f.words().contains("cancel"));
+    assert!(
+        told,
+        "whether the global cancel arrived is unknown: {:?}",
+        got.iter().map(|f| f.words()).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn the_canceller_of_anothers_unsent_order_hears_that_it_worked() {
+    let mut w = world(|c| {
+        c.policies.by_id.insert(ClientId(9), Policy { cancel_foreign: true, ..Policy::default() });
+    });
+    w.link_up(176);
+    let (who, boss) = (w.started(1), w.started(9));
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "60")]);
+    w.request(boss, 4, &[("orderId", "60")]);
+    assert_eq!(errors(&w.got(who)), [(60, 202)]);
+    assert_eq!(errors(&w.got(boss)), [(60, 202)]);
+}
