@@ -23,6 +23,7 @@ use super::{
     config::ZombieMode,
     gateway::{Close, ConnId, Gateway, Input, Output},
 };
+use crate::limits;
 use crate::time::Time;
 
 /// How long a client may take to close after this side did.

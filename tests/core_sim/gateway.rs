@@ -393,7 +393,7 @@ impl Sim {
                     let own = self.m.asker(lane).is_some_and(|ask| ask.own);
                     self.m.lane_done(lane);
                     if own {
-                        self.m.lists_failed();
+                        self.m.list_failed();
                     }
                 }
             }

@@ -130,7 +130,9 @@ impl Shadow {
     fn lane_goes(&mut self, lane: LaneKey) {
         let state = self.lanes.get_mut(&lane).expect("it has a head");
         state.left = false;
-        state.deadline = self.now + 30 * SECOND;
+        // twsmux's own run from when they leave.
+        let own = state.head.is_some_and(|ask| ask.own);
+        state.deadline = if own { u64::MAX } else { self.now + 30 * SECOND };
         if let Some(line) = state.head.and_then(|ask| ask.line) {
             self.queue(line, Turn::Lane(lane), Some(0));
         }

@@ -7,7 +7,7 @@ impl Shadow {
         let missing = (0..self.orders.len())
             .filter(|at| self.orders[*at].met && self.orders[*at].up.is_some() && !self.orders[*at].dead);
         self.lists = Lists { step: Step::Open, missing: missing.collect(), ..Lists::default() };
-        self.join_lane((5, 0), Ask { who: None, own: true, line: None, message: 16 });
+        self.join_lane((5, 0), Ask { who: None, own: true, line: Some(OWN_LINE), message: 16 });
     }
 
     /// What the Gateway said before its accounts were known is heard now.
@@ -24,40 +24,50 @@ impl Shadow {
 
     /// The end of a list that twsmux asked for in a lane.
     pub fn own_list_done(&mut self, lane: LaneKey) {
-        match (lane.0, self.lists.step) {
-            (5, Step::Open) => {
-                self.lists.step = Step::Executions;
-                self.lists.deadline = self.now + 30 * SECOND;
-                self.queries.push((Asker::Own, Vec::new()));
-            }
-            (99, Step::Completed) => self.conclude(),
-            _ => {}
+        if matches!((lane.0, self.lists.step), (5, Step::Open) | (99, Step::Completed)) {
+            self.next_list();
         }
     }
 
     /// The end of its execution query.
     pub fn own_query_done(&mut self) {
-        if self.lists.step != Step::Executions {
-            return;
+        if self.lists.step == Step::Executions {
+            self.next_list();
         }
-        let has_completed = self.version >= Some(150);
-        if has_completed && (self.learning || !self.lists.missing.is_empty()) {
-            self.lists.step = Step::Completed;
-            return self.join_lane((99, 0), Ask { who: None, own: true, line: None, message: 99 });
-        }
-        self.conclude();
     }
 
-    /// A list was refused or does not end.
-    pub fn lists_failed(&mut self) {
-        if std::mem::take(&mut self.lists).step != Step::Idle {
-            self.learnt();
+    /// A list was refused or does not end: the next one is asked for all the same.
+    pub fn list_failed(&mut self) {
+        if self.lists.step != Step::Idle {
+            self.lists.refused = true;
+            self.next_list();
+        }
+    }
+
+    fn next_list(&mut self) {
+        let has_completed = self.version >= Some(150);
+        match self.lists.step {
+            Step::Open => {
+                self.lists.step = Step::Executions;
+                self.lists.deadline = u64::MAX;
+                self.queries.push((Asker::Own, Vec::new()));
+                self.queue(OWN_LINE, Turn::OwnQuery, Some(0));
+            }
+            Step::Executions if has_completed && (self.learning || !self.lists.missing.is_empty()) => {
+                self.lists.step = Step::Completed;
+                self.join_lane((99, 0), Ask { who: None, own: true, line: Some(OWN_LINE), message: 99 });
+            }
+            Step::Idle => {}
+            _ => self.conclude(),
         }
     }
 
     fn conclude(&mut self) {
-        for at in std::mem::take(&mut self.lists).missing {
-            self.is_lost(at);
+        let done = std::mem::take(&mut self.lists);
+        for at in done.missing {
+            if !done.refused || !self.orders[at].spoken {
+                self.is_lost(at);
+            }
         }
         self.learnt();
     }

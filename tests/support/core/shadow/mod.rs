@@ -21,6 +21,8 @@ use super::speech::{self, Said};
 use super::{Frame, Who, response_payload};
 
 pub const UP_CLIENT: i32 = 0;
+/// The line of twsmux's own lists.
+pub const OWN_LINE: i32 = i32::MIN;
 pub const SECOND: u64 = 1_000_000;
 
 /// What is expected at a client.
@@ -130,6 +132,8 @@ pub enum Turn {
     Lane(LaneKey),
     /// An execution query.
     Query(usize),
+    /// twsmux's own.
+    OwnQuery,
 }
 
 /// One thing in a line.
@@ -272,7 +276,10 @@ pub struct Lists {
     pub step: Step,
     /// The id of its execution query, once it has left.
     pub query: Option<i32>,
+    /// When it is given up, once it has left.
     pub deadline: u64,
+    /// One of the lists did not come.
+    refused: bool,
     /// Orders of an earlier link that were not heard of on this one.
     pub missing: BTreeSet<usize>,
     /// Price of the last fill of those.
@@ -340,6 +347,8 @@ pub struct Shadow {
     pub orders: Vec<Order>,
     pub by_down: BTreeMap<(i32, i32), usize>,
     pub by_up_order: BTreeMap<i32, usize>,
+    /// When a client's last global cancel left.
+    global_cancels: BTreeMap<Who, u64>,
     /// Calls of placeOrder by token.
     calls: BTreeMap<u64, Call>,
     placed: BTreeMap<i32, i32>,
@@ -429,6 +438,7 @@ impl Shadow {
             by_down: BTreeMap::new(),
             by_up_order: BTreeMap::new(),
             calls: BTreeMap::new(),
+            global_cancels: BTreeMap::new(),
             placed: BTreeMap::new(),
             next: BTreeMap::new(),
             first: 0,

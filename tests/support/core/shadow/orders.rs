@@ -27,10 +27,11 @@ impl Shadow {
     }
 
     /// Something leaves: it must be its turn.
-    pub(super) fn leaves(&mut self, durable: u64, which: impl Fn(Turn) -> bool) {
+    pub(super) fn leaves(&mut self, durable: u64, which: impl Fn(Turn) -> bool) -> Turn {
         let line = self.next_turn(durable).expect("I5: something may leave");
         let item = self.lines.get_mut(&line).and_then(VecDeque::pop_front).expect("it has a head");
         assert!(which(item.turn), "I7: it was the turn of {item:?} of client {line}");
+        item.turn
     }
 
     /// Takes items out of all lines, in the order in which they came.
@@ -297,7 +298,19 @@ impl Shadow {
         for item in self.void(|item| matches!(item.turn, Turn::Place(..)) && which(item)) {
             let Turn::Place(at, _) = item.turn else { continue };
             match self.orders[at].waits() {
-                true => self.void_family(at).into_iter().for_each(|member| self.not_sent(member)),
+                true => {
+                    self.void_family(at).into_iter().for_each(|member| self.not_sent(member));
+                    // Those beside it might set their parent off without it.
+                    let parent = self.orders[at].parent;
+                    for other in at + 1..self.orders.len() {
+                        if parent.is_some()
+                            && self.orders[other].waits()
+                            && self.orders[other].parent == parent
+                        {
+                            self.void_family(other).into_iter().for_each(|member| self.not_sent(member));
+                        }
+                    }
+                }
                 false => self.not_sent(at),
             }
         }
@@ -347,6 +360,14 @@ impl Shadow {
                 None => {}
                 Some(Flight::New) => self.is_lost(at),
                 Some(_) => self.remark(at, 399),
+            }
+        }
+        let since = self.now.saturating_sub(10 * SECOND);
+        for (who, _) in
+            std::mem::take(&mut self.global_cancels).into_iter().filter(|(_, left)| *left >= since)
+        {
+            if self.is_ready(who) {
+                self.error(who, -1, REMARK);
             }
         }
     }

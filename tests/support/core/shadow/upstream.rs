@@ -7,15 +7,7 @@ impl Shadow {
     pub fn left(&mut self, f: &Frame, now: u64, durable: u64) {
         let r = f.request();
         let int = |name: &str| r.int(name).map(|n| n as i32);
-        let in_line = match f.id {
-            3 | 4 | 21 | 58 => true,
-            5 | 16 | 99 => {
-                let key = (if f.id == 99 { 99 } else { 5 }, 0);
-                self.lanes.get(&key).and_then(|l| l.head).is_some_and(|ask| ask.line.is_some())
-            }
-            7 => r.get("symbol").is_some_and(|s| !s.is_empty()),
-            _ => false,
-        };
+        let in_line = matches!(f.id, 3 | 4 | 5 | 7 | 16 | 21 | 58 | 99);
         if !in_line && !matches!(f.id, 49 | 71 | 105) {
             let first = self.next_turn(durable).map(|line| self.lines[&line][0]);
             assert!(first.is_none(), "I7: message {} leaves before {first:?}", f.id);
@@ -42,13 +34,16 @@ impl Shadow {
                 self.takes_off(at, Flight::Cancel);
             }
             58 => {
-                self.leaves(durable, |turn| matches!(turn, Turn::GlobalCancel(_)));
+                if let Turn::GlobalCancel(who) =
+                    self.leaves(durable, |turn| matches!(turn, Turn::GlobalCancel(_)))
+                    && self.is_ready(who)
+                {
+                    self.global_cancels.insert(who, now);
+                }
             }
             5 | 16 | 99 => {
                 let lane = (if f.id == 99 { 99 } else { 5 }, 0);
-                if in_line {
-                    self.leaves(durable, |turn| turn == Turn::Lane(lane));
-                }
+                self.leaves(durable, |turn| turn == Turn::Lane(lane));
                 self.lane_left(lane, f.id);
             }
             18 => self.lane_left((18, i64::from(int("faDataType").expect("a key"))), 18),
@@ -69,10 +64,12 @@ impl Shadow {
                 assert!(!self.summaries[at].cancelled_up, "one cancel");
                 self.summaries[at].cancelled_up = true;
             }
-            7 if !in_line => {
-                assert_eq!(self.lists.step, Step::Executions, "nobody asks for executions");
-                assert!(self.lists.query.is_none(), "it asks once");
-                self.lists.query = int("reqId");
+            7 if r.get("symbol").is_none_or(str::is_empty) => {
+                self.leaves(durable, |turn| turn == Turn::OwnQuery);
+                if self.lists.step == Step::Executions && self.lists.query.is_none() {
+                    self.lists.query = int("reqId");
+                    self.lists.deadline = now + 30 * SECOND;
+                }
                 let filters = ["clientId", "acctCode", "symbol", "secType", "exchange", "side", "time"];
                 let nothing = |name| matches!(r.get(name), None | Some("" | "0"));
                 assert!(filters.into_iter().all(nothing), "all executions are asked for");
@@ -171,6 +168,9 @@ impl Shadow {
             assert!(message == 16 || binds, "only client 0 asks the Gateway for its open orders");
         }
         state.left = true;
+        if head.own {
+            state.deadline = self.now + 30 * SECOND;
+        }
         self.lanes_sent.push(lane);
     }
 
@@ -276,14 +276,14 @@ impl Shadow {
             (head.who, head.own) = (None, false);
             askers.extend(lane.waiting.drain(..));
             if askers.iter().any(|ask| ask.own) {
-                self.lists_failed();
+                self.list_failed();
             }
             for who in askers.into_iter().filter_map(|ask| ask.who) {
                 self.error(who, -1, &[322]);
             }
         }
         if self.lists.step == Step::Executions && self.lists.deadline <= now {
-            self.lists_failed();
+            self.list_failed();
         }
         self.refuse_late_orders();
     }
