@@ -56,6 +56,10 @@ class Desk:
     def library_orders(self):
         return sorted(t.order.orderId for t in self.ib.openTrades() if t.order.clientId == self.args.client_id)
 
+    def holds_for_done(self, order):
+        trade = self._trade(order)
+        return trade is not None and trade.isDone()
+
     def start_ids_at(self, number):
         # The library counts request ids and order ids together.
         self.ib.client.updateReqId(number)

@@ -700,6 +700,17 @@ def traders_through_restarts(s):
         mux[0] = start()
         gateway("accept")
 
+    def orders_are_swallowed_and_twsmux_is_killed():
+        # They arrive and nothing comes of them. The next twsmux knows that it sent them, and finds them in no list.
+        def swallowed():
+            return sum(a["kind"] == "place" and a["answered"] == "ignored" for a in gateway("arrivals")["arrivals"])
+
+        gateway("mute", on=True)
+        wait_until(lambda: swallowed() >= 5, "orders that the Gateway swallows", 20)
+        mux[0].kill()
+        gateway("mute", on=False)
+        mux[0] = start()
+
     def twsmux_is_stopped():
         code = mux[0].stop()
         check(code == 0, f"twsmux ended with {code} on SIGTERM")
@@ -724,6 +735,7 @@ def traders_through_restarts(s):
         twsmux_is_stopped,
         link_is_cut_around_orders,
         orders_fill_while_twsmux_is_dead,
+        orders_are_swallowed_and_twsmux_is_killed,
         gateway_is_away,
         twsmux_is_killed_as_soon_as_it_is_back,
         clients_are_away,

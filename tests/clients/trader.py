@@ -38,6 +38,8 @@ PACE = (0.1, 0.35)
 ANSWER_TIME = 6.0
 PATIENCE = 45.0
 QUIET = 0.5
+# Seconds after an act within which its consequences are told, with some to spare.
+CONSEQUENCES = 1.5
 # Orders that a trader lets rest before it rather cancels some.
 ENOUGH_ORDERS = 20
 
@@ -68,6 +70,9 @@ class Order:
     heard: bool = False
     # The connection ended before anything was heard of it: whether it arrived is not known to the trader.
     broken: bool = False
+    # The connection ended right after something was done with it: what was told just then may have come to nobody. What
+    # became of it is told again where it is asked for.
+    gap: bool = False
 
     def is_live(self):
         return self.heard and bool(self.status) and self.status not in OVER
@@ -78,7 +83,7 @@ class Trader:
 
     connect (a coroutine, raises when it cannot), close, connected; new_order_id, start_ids_at; place, modify, cancel;
     ask_open_orders, ask_executions, ask_completed; pump (let callbacks of other threads come); library_orders (order
-    ids that the library itself holds for open, None where it holds nothing).
+    ids that the library itself holds for open, None where it holds nothing); holds_for_done (an order).
     """
 
     def __init__(self, library, args):
@@ -95,6 +100,11 @@ class Trader:
         self.open_answer = None  # order ids in the answer to reqOpenOrders, while it is under way and after
         self.ended = set()
         self.last_event = time.monotonic()
+        self.dead_in_library = set()
+        self.told_live = {}  # exec id -> connection and time at which it was first told as live
+        self.told_again = []
+        self.connection_end = 0.0
+        self.touched = {}  # order id -> when something was last done with it
         self.commands = collections.deque()
         self.trading = False
         self.rng = random.Random(f"{args.seed}-{args.client_id}-{args.chapter}")
@@ -125,6 +135,9 @@ class Trader:
         if order.status in OVER and status not in OVER:
             self.violation(f"{order.ref} was {order.status} and is {status} again in {what}")
         order.status = status
+        if status in OVER and self.open_answer is not None and "open orders" not in self.ended:
+            # What is over is no part of the answer: it came by itself while the answer was awaited.
+            self.open_answer.pop(order.order_id, None)
 
     def open_order(self, order_id, client, ref, quantity, limit, status):
         order = self._own(order_id, client, ref, "openOrder")
@@ -132,7 +145,7 @@ class Trader:
             return
         order.quantity, order.limit = float(quantity), float(limit)
         self._is_at(order, status, "openOrder")
-        if self.open_answer is not None and "open orders" not in self.ended:
+        if status not in OVER and self.open_answer is not None and "open orders" not in self.ended:
             self.open_answer[order_id] = [order.ref, order.quantity, order.limit]
 
     def order_status(self, order_id, client, status, filled):
@@ -153,7 +166,16 @@ class Trader:
             return
         entry = order.executions.setdefault(exec_id, [float(quantity), 0, 0])
         entry[1 if request == -1 else 2] += 1
-        if request == -1 and entry[1] == 2:
+        if request != -1:
+            return
+        before = self.told_live.setdefault(exec_id, (self.connections, time.monotonic()))
+        if entry[1] == 1:
+            return
+        # A twsmux that is killed may not have written down what it has just told, and rather tells it again.
+        connection, when = before
+        if connection < self.connections and when > self.connection_end - CONSEQUENCES:
+            self.told_again.append(exec_id)
+        else:
             self.violation(f"execution {exec_id} of {order.ref} was told twice as live")
 
     def completed_order(self, ref, status):
@@ -191,6 +213,13 @@ class Trader:
         if code == 201 and len(order.limits) == 1:
             self._is_at(order, "Inactive", "error 201")
 
+    def look_at_the_library(self):
+        """No order that lives, as far as was told, may be dead for the library: a trader would place it again."""
+        for order in self.orders.values():
+            if order.is_live() and order.order_id not in self.dead_in_library and self.desk.holds_for_done(order):
+                self.dead_in_library.add(order.order_id)
+                self.violation(f"{order.ref} is {order.status} and its library holds it for done, errors {order.errors}")
+
     # ---- what the trader does ----
 
     def _new(self, action, kind, quantity, limit=0.0, stop=0.0, parent=0, transmit=True):
@@ -210,6 +239,7 @@ class Trader:
         order.limits.append(order.limit)
         # Before it is sent: some libraries answer for the server while it is.
         self.orders[order.order_id] = order
+        self.touched[order.order_id] = time.monotonic()
         self.desk.place(order)
         return order
 
@@ -238,10 +268,12 @@ class Trader:
         limit = round(self._away_from_market(order.action), 2)
         if self.desk.modify(order, limit):
             order.limits.append(limit)
+            self.touched[order.order_id] = time.monotonic()
 
     def _cancel(self, order):
         if self.desk.cancel(order):
             order.cancelled = True
+            self.touched[order.order_id] = time.monotonic()
 
     def act(self):
         """One thing that comes to the trader's mind."""
@@ -275,11 +307,16 @@ class Trader:
                 return False
             await asyncio.sleep(0.01)
 
+    def connection_ended(self):
+        self.connection_end = time.monotonic()
+        recently = self.connection_end - CONSEQUENCES
+        for order in self.orders.values():
+            order.broken |= not order.heard
+            order.gap |= order.status not in OVER and self.touched.get(order.order_id, 0) > recently
+
     async def come_back(self):
         """Connects again, with patience: twsmux may be down, and the Gateway behind it as well."""
-        for order in self.orders.values():
-            if not order.heard:
-                order.broken = True
+        self.connection_ended()
         end = time.monotonic() + PATIENCE
         why = None
         while time.monotonic() < end:
@@ -352,15 +389,14 @@ class Trader:
             "orders": orders,
             "errors": self.errors,
             "violations": self.violations,
+            "told_again": self.told_again,
         }
         sys.stdout.write(json.dumps(told | more, sort_keys=True) + "\n")
         sys.stdout.flush()
 
     def leave(self):
         self.desk.close()
-        for order in self.orders.values():
-            if not order.heard:
-                order.broken = True
+        self.connection_ended()
         with open(self.args.journal, "w", encoding="utf-8") as file:
             kept = [dataclasses.asdict(o) for o in self.orders.values()]
             json.dump({"orders": kept, "violations": self.violations, "errors": self.errors}, file)
@@ -382,7 +418,7 @@ class Trader:
     async def work(self):
         threading.Thread(target=self._listen, daemon=True).start()
         await self.come_back()
-        next_act = 0.0
+        next_act = next_look = 0.0
         while True:
             self.desk.pump()
             command = self.commands.popleft() if self.commands else None
@@ -398,6 +434,9 @@ class Trader:
             elif self.unsure and self.link_up:
                 await self.ask()
             now = time.monotonic()
+            if now >= next_look:
+                next_look = now + 0.05
+                self.look_at_the_library()
             if self.trading and now >= next_act and self.desk.connected():
                 next_act = now + self.rng.uniform(*PACE)
                 try:

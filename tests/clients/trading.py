@@ -116,28 +116,34 @@ def audit(transcript, book):
 def audit_order(ref, order, family, book):
     """What is wrong with one order of a trader."""
     wrong = []
+    status, filled = order["status"], order["filled"]
+    if order["gap"] and status not in OVER:
+        # Told when nobody could hear it, as by the Gateway itself; then the answers have to say it.
+        status, filled = order["completed"] or status, sum(entry[0] for entry in order["executions"].values())
     known = book.orders.get(ref)
     arrivals = book.arrivals.get(ref, [])
     if known is None or known["held"]:
         # It did not get there, or waits there for one of its family that will not come: its owner was told something,
-        # or its connection ended before anything could be told. Of an order that waits the Gateway itself says nothing.
-        waits = known is not None and any(o["errors"] for o in family)
-        if not order["errors"] and not order["broken"] and not waits:
+        # or its connection ended and nobody but itself has heard of it. What arrived has left twsmux, which therefore
+        # knows of it, after a restart as well. Of an order that waits the Gateway itself says nothing.
+        waits = known is not None and any(o["errors"] for o in family if o is not order)
+        unheard = order["broken"] and not arrivals
+        if not order["errors"] and not unheard and not waits:
             place = "waits at the Gateway" if known else "is not at the Gateway"
             wrong.append(f"{place}, arrived {len(arrivals)} times, and nothing was told about it")
-        if order["status"] and order["status"] not in OVER:
-            wrong.append(f"is not at work at the Gateway and is told as {order['status']}")
+        if status and status not in OVER:
+            wrong.append(f"is not at work at the Gateway and is told as {status}")
     elif known["over"]:
-        if order["status"] not in OVER:
+        if status not in OVER:
             wrong.append(f"is {known['status']} at the Gateway, which its owner was not told")
         # A refused order is Inactive at the Gateway, and some hear of it by an error alone.
         if known["status"] in ("Filled", "Cancelled") and order["completed"] != known["status"]:
             wrong.append(f"is {known['status']} and reads {order['completed']!r} among the completed orders")
-        if known["status"] == "Filled" and order["status"] != "Filled":
+        if known["status"] == "Filled" and status != "Filled":
             wrong.append("is Filled at the Gateway and not for its owner")
-    elif order["status"] in OVER:
+    elif status in OVER:
         wrong.append(f"works at the Gateway ({known['status']}) and was told as over")
-    if known is not None and known["filled"] != order["filled"]:
+    if known is not None and known["filled"] != filled:
         wrong.append(f"has filled {known['filled']:g} at the Gateway, not what its owner was told last")
 
     # Executions: each was told, under its id, with its quantity.
@@ -169,7 +175,7 @@ def described(orders, ref):
         return "unknown to its owner"
     words = [f"id {o['order_id']}", o["action"], f"{o['quantity']:g}", o["kind"], f"told {o['status'] or 'nothing'}"]
     words += [f"filled {o['filled']:g} in {len(o['executions'])}", f"errors {o['errors']}"]
-    return ", ".join(words + ["its connection broke before anything was told"] * o["broken"] + ["cancelled"] * o["cancelled"])
+    return ", ".join(words + ["its connection broke before anything was told"] * o["broken"] + ["gap"] * o["gap"] + ["cancelled"] * o["cancelled"])
 
 
 def tally(transcripts):
@@ -183,6 +189,8 @@ def tally(transcripts):
         "modifications": sum(len(o["limits"]) - 1 for o in orders),
         "executions": sum(len(o["executions"]) for o in orders),
         "reached or not, unknown to the trader": sum(o["broken"] for o in orders),
+        "ended in the gap of a connection": sum(o["gap"] and o["status"] not in OVER and bool(o["completed"]) for o in orders),
+        "executions told again after a break": sum(len(t["told_again"]) for t in transcripts),
         "errors": dict(sorted(codes.items())),
         "connections": sum(t["connections"] for t in transcripts),
     }
