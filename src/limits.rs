@@ -139,6 +139,8 @@ pub const SOCKET_TABLE_DISTANCE: Duration = Duration::from_secs(3);
 
 /// Messages about orders that a simulated Gateway remembers.
 pub const MAX_SIM_ARRIVALS: usize = 100_000;
+/// Longest that a simulated Gateway that restarts waits for its port.
+pub const SIM_LISTEN_TIME: Duration = Duration::from_secs(5);
 /// Faults of one kind that may be planned at once in a simulated Gateway.
 pub const MAX_SIM_PLANS: usize = 1000;
 /// Connections to the control endpoint of a simulated Gateway at once; one more is told so and closed.

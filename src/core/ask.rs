@@ -1,5 +1,5 @@
 //! What clients ask. **Every request is validated before any byte of it can go upstream**; what is wrong with it is
-//! told to its sender alone. Requests without an id are in `idless`, shared streams in `join`, orders in `trade`.
+//! told to its sender alone. Requests without an id are in `idless`, shared streams in `join`, orders in `place`.
 
 use super::compose::id;
 use super::io::Level;

@@ -23,7 +23,7 @@ use super::{
     config::ZombieMode,
     gateway::{Close, ConnId, Gateway, Input, Output},
 };
-use crate::time::Time;
+use crate::{limits, time::Time};
 
 /// How long a client may take to close after this side did.
 const LINGER: Duration = Duration::from_secs(2);
@@ -148,6 +148,20 @@ pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
+/// Opens the listener of before. Whatever holds the old one for a moment, as a process does that has just been forked, is
+/// waited for.
+async fn listen_again(address: SocketAddr) -> io::Result<TcpListener> {
+    let patience = tokio::time::Instant::now() + limits::SIM_LISTEN_TIME;
+    let mut look = tokio::time::interval(Duration::from_millis(2));
+    loop {
+        look.tick().await;
+        match listen(address).and_then(TcpListener::from_std) {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && tokio::time::Instant::now() < patience => {}
+            result => return result,
+        }
+    }
+}
+
 /// Serves until it is told to stop.
 pub async fn run(
     shared: Arc<Shared>,
@@ -171,7 +185,7 @@ pub async fn run(
                 Some(Command::Listen(on, done)) => {
                     listener = None;
                     let result = match on {
-                        true => listen(address).and_then(TcpListener::from_std).map(|l| listener = Some(l)),
+                        true => listen_again(address).await.map(|l| listener = Some(l)),
                         false => Ok(()),
                     };
                     let _ = done.send(result);
