@@ -1,7 +1,7 @@
 //! Whether a journal belongs to the Gateway and the client id that twsmux is to use.
 //!
 //! Owns: the words for a journal that is another's. May not know: files. Driven by: `run` before the Gateway is met (the
-//! client id), and whoever learns the managed accounts.
+//! client id). The accounts are the core's business, which learns them.
 
 use super::State;
 use crate::ids::ClientId;
@@ -23,26 +23,6 @@ pub enum IdentityError {
         /// The client id that twsmux was told to use.
         asked: ClientId,
     },
-    /// Its orders are in other accounts.
-    #[error(
-        "the order journal {file} belongs to the accounts {}, and the Gateway manages {}. If this is another login, \
-         give it a journal of its own with --state-dir. If this login was given other accounts, wait until none of its \
-         orders works, stop twsmux and move the file away",
-        list(.journal), list(.gateway)
-    )]
-    Accounts {
-        /// The file, as it is to be called.
-        file: String,
-        /// The accounts in it.
-        journal: Vec<String>,
-        /// The accounts that the Gateway told.
-        gateway: Vec<String>,
-    },
-}
-
-/// Account names for people.
-fn list(accounts: &[String]) -> String {
-    if accounts.is_empty() { "(none)".into() } else { accounts.join(", ") }
 }
 
 /// Refuses a journal with the orders of another client id than `asked`. One that names none yet is anybody's.

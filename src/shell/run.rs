@@ -138,6 +138,10 @@ impl Shell {
     pub(super) fn tell(&self, input: Input<'_>) {
         let now = self.now();
         self.core.borrow_mut().handle(now, input, &mut self.actions.borrow_mut());
+        // Here, because the link may become ready by what the journal says.
+        if self.die == Some(Die::PanicWhenReady) && self.core.borrow().ready() {
+            panic!("told to panic once ready");
+        }
     }
 
     /// Tells the core something and carries out what it wants.

@@ -209,9 +209,6 @@ async fn converse(shell: &Rc<Shell>, conn: &Conn) -> Option<String> {
                 if let Err(error) = read(shell, conn, &mut buffer, &mut greeted) {
                     return Some(error.to_string());
                 }
-                if shell.die == Some(Die::PanicWhenReady) && shell.core.borrow().ready() {
-                    panic!("told to panic once ready");
-                }
                 tokio::task::yield_now().await;
             }
         }

@@ -23,8 +23,7 @@ use super::{
     config::ZombieMode,
     gateway::{Close, ConnId, Gateway, Input, Output},
 };
-use crate::limits;
-use crate::time::Time;
+use crate::{limits, time::Time};
 
 /// How long a client may take to close after this side did.
 const LINGER: Duration = Duration::from_secs(2);
