@@ -3,7 +3,8 @@
 //! Owns the whole frames that wait for the Gateway and the times of the last sends. What concerns orders waits in one
 //! line per owner, first in, first out; everything else waits in one line for all. **A line never overtakes itself**, so
 //! order, modification, cancel and what asks about them keep their order; a line whose head waits for the disk holds up
-//! nobody else. Lines of orders go first.
+//! nobody else. A cancel of an order of which nothing waits stands in a line beside them, which never waits for the disk.
+//! Lines of orders go first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -54,6 +55,8 @@ pub struct Post {
     pub what: What,
     /// Whose line of orders it waits in; `None`: that of everything else.
     pub line: Option<ClientId>,
+    /// Whether it stands beside the owner's line instead, because nothing in that line concerns it.
+    pub beside: bool,
     /// The record that must be on disk before it leaves; 0 for none.
     pub after: u64,
     /// The market data type that must be in force upstream when it is sent.
@@ -63,7 +66,7 @@ pub struct Post {
 impl Post {
     /// twsmux's own.
     pub fn own(what: What) -> Self {
-        Post { client: None, what, line: None, after: 0, market_data_type: None }
+        Post { client: None, what, line: None, beside: false, after: 0, market_data_type: None }
     }
 
     /// A client's.
@@ -74,6 +77,11 @@ impl Post {
     /// It waits in the line of an owner of orders.
     pub fn in_line_of(self, owner: ClientId) -> Self {
         Post { line: Some(owner), ..self }
+    }
+
+    /// It passes the owner's line by.
+    pub fn beside(self, beside: bool) -> Self {
+        Post { beside, ..self }
     }
 
     /// It leaves when this record is on disk.
@@ -91,8 +99,8 @@ pub struct Pacer {
     limit: Option<u32>,
     sent: VecDeque<Time>,
     arrivals: u64,
-    /// Lines of orders; none is empty.
-    orders: indexmap::IndexMap<ClientId, VecDeque<Numbered>, FxBuildHasher>,
+    /// Lines of orders by owner, and under `None` the line of cancels beside them; none is empty.
+    orders: indexmap::IndexMap<Option<ClientId>, VecDeque<Numbered>, FxBuildHasher>,
     rest: VecDeque<Numbered>,
     len: usize,
     pause_until: Time,
@@ -124,7 +132,7 @@ impl Pacer {
         self.arrivals += 1;
         self.len += 1;
         let line = match queued.post.line {
-            Some(owner) => self.orders.entry(owner).or_default(),
+            Some(owner) => self.orders.entry((!queued.post.beside).then_some(owner)).or_default(),
             None => &mut self.rest,
         };
         line.push_back((self.arrivals, queued));
@@ -165,6 +173,11 @@ impl Pacer {
         }
         self.len -= 1;
         taken.map(|(_, q)| q)
+    }
+
+    /// Whether something that `which` picks waits in the line of an owner.
+    pub fn waits(&self, owner: ClientId, which: impl Fn(What) -> bool) -> bool {
+        self.orders.get(&Some(owner)).is_some_and(|line| line.iter().any(|(_, q)| which(q.post.what)))
     }
 
     /// Waiting frames.

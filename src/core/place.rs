@@ -196,7 +196,15 @@ impl Core {
                 self.send_error(ctx, asked.key, down.0, codes::NOT_CANCELLABLE, &words);
             }
             (true, _) => {
-                let post = Post::of(asked.key, What::CancelOrder(Some(up))).in_line_of(owner);
+                // It must not wait for the disk with orders that it has nothing to do with.
+                let concerns = |what| match what {
+                    What::Order(of) | What::CancelOrder(Some(of)) => {
+                        of == up || self.orders.get(of).is_some_and(|o| o.parent == Some(up))
+                    }
+                    _ => false,
+                };
+                let beside = !self.pacer.waits(owner, concerns);
+                let post = Post::of(asked.key, What::CancelOrder(Some(up))).in_line_of(owner).beside(beside);
                 self.forward(ctx, asked, post, &[(Role::OrderId, up.0.into())]);
             }
         }
@@ -322,7 +330,9 @@ impl Core {
 
     /// A global cancel leaves. It is remembered while its sender is there and may wonder whether it arrived.
     pub(super) fn global_cancel_sent(&mut self, ctx: &Ctx<'_>, client: Option<ClientKey>) {
-        if let Some(key) = client.filter(|key| self.clients.get(*key).is_some_and(|c| c.phase == Phase::Ready)) {
+        if let Some(key) =
+            client.filter(|key| self.clients.get(*key).is_some_and(|c| c.phase == Phase::Ready))
+        {
             self.global_cancels.insert(key, ctx.now);
         }
     }
@@ -379,9 +389,7 @@ impl Core {
         match (up, client) {
             (Some(up), None) => self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words),
             // Its owner's, also when that connection is over.
-            (Some(up), Some(key))
-                if self.clients.get(key).is_none_or(|c| c.phase != Phase::Ready) =>
-            {
+            (Some(up), Some(key)) if self.clients.get(key).is_none_or(|c| c.phase != Phase::Ready) => {
                 self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
             }
             (up, Some(key)) => {
