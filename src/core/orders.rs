@@ -480,7 +480,9 @@ impl Orders {
             if !keep {
                 left -= 1;
                 by_perm.swap_remove(&order.perm);
-                if let Some(owner) = owners.get_mut(&order.owner) {
+                if let Some(owner) = owners.get_mut(&order.owner)
+                    && owner.ids.get(&order.down) == Some(up)
+                {
                     owner.ids.swap_remove(&order.down);
                 }
                 facts.push(Record::Forgotten { up: *up });

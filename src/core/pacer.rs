@@ -3,8 +3,9 @@
 //! Owns the whole frames that wait for the Gateway and the times of the last sends. What concerns orders waits in one
 //! line per owner, first in, first out; everything else waits in one line for all. **A line never overtakes itself**, so
 //! order, modification, cancel and what asks about them keep their order; a line whose head waits for the disk holds up
-//! nobody else. Lines of orders go first, and with them the lists of orders that twsmux itself asks for: behind the requests
-//! of clients that subscribe again they would come too late.
+//! nobody else. Lines of orders go first, and with them one line beside them that never waits for the disk: cancels of
+//! orders of which nothing waits, and the lists of orders that twsmux itself asks for, which would come too late behind the
+//! requests of clients that subscribe again.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -57,6 +58,8 @@ pub struct Post {
     pub what: What,
     /// Whose line of orders it waits in; `None`: that of everything else.
     pub line: Option<ClientId>,
+    /// Whether it stands beside the owner's line instead, because nothing in that line concerns it.
+    pub beside: bool,
     /// The record that must be on disk before it leaves; 0 for none.
     pub after: u64,
     /// The market data type that must be in force upstream when it is sent.
@@ -66,7 +69,7 @@ pub struct Post {
 impl Post {
     /// twsmux's own.
     pub fn own(what: What) -> Self {
-        Post { client: None, what, line: None, after: 0, market_data_type: None }
+        Post { client: None, what, line: None, beside: false, after: 0, market_data_type: None }
     }
 
     /// A client's.
@@ -77,6 +80,11 @@ impl Post {
     /// It waits in the line of an owner of orders.
     pub fn in_line_of(self, owner: ClientId) -> Self {
         Post { line: Some(owner), ..self }
+    }
+
+    /// It passes the owner's line by.
+    pub fn beside(self, beside: bool) -> Self {
+        Post { beside, ..self }
     }
 
     /// It leaves when this record is on disk.
@@ -99,10 +107,8 @@ pub struct Pacer {
     limit: Option<u32>,
     sent: VecDeque<Time>,
     arrivals: u64,
-    /// Lines of orders; none is empty.
-    orders: indexmap::IndexMap<ClientId, VecDeque<Numbered>, FxBuildHasher>,
-    /// twsmux's own lists.
-    lists: VecDeque<Numbered>,
+    /// Lines of orders by owner, and under `None` the line beside them; none is empty.
+    orders: indexmap::IndexMap<Option<ClientId>, VecDeque<Numbered>, FxBuildHasher>,
     rest: VecDeque<Numbered>,
     len: usize,
     pause_until: Time,
@@ -112,7 +118,6 @@ pub struct Pacer {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Line {
     Orders(usize),
-    Lists,
     Rest,
 }
 
@@ -124,7 +129,6 @@ impl Pacer {
             sent: VecDeque::new(),
             arrivals: 0,
             orders: Default::default(),
-            lists: VecDeque::new(),
             rest: VecDeque::new(),
             len: 0,
             pause_until: Time::ZERO,
@@ -136,24 +140,21 @@ impl Pacer {
         self.arrivals += 1;
         self.len += 1;
         let line = match queued.post.line {
-            Some(owner) => self.orders.entry(owner).or_default(),
-            None if queued.post.is_own_list() => &mut self.lists,
+            Some(owner) => self.orders.entry((!queued.post.beside).then_some(owner)).or_default(),
+            None if queued.post.is_own_list() => self.orders.entry(None).or_default(),
             None => &mut self.rest,
         };
         line.push_back((self.arrivals, queued));
     }
 
-    /// The line whose head may leave next, when records up to `durable` are on disk: of the lines of orders and
-    /// lists the one whose head came first, else the rest.
+    /// The line whose head may leave next, when records up to `durable` are on disk: of the lines of orders the one
+    /// whose head came first, else the rest.
     fn turn(&self, durable: u64) -> Option<Line> {
-        let lines = self.orders.values().enumerate().map(|(at, line)| (Line::Orders(at), line));
-        let heads = lines
-            .chain([(Line::Lists, &self.lists)])
-            .filter_map(|(line, waits)| Some((line, waits.front()?)));
+        let heads = self.orders.values().enumerate().filter_map(|(at, line)| Some((at, line.front()?)));
         let first =
             heads.filter(|(_, (_, q))| q.post.after <= durable).min_by_key(|(_, (number, _))| *number);
         match first {
-            Some((line, _)) => Some(line),
+            Some((at, _)) => Some(Line::Orders(at)),
             None => (!self.rest.is_empty()).then_some(Line::Rest),
         }
     }
@@ -162,7 +163,6 @@ impl Pacer {
     pub fn head(&self, durable: u64) -> Option<&Queued> {
         match self.turn(durable)? {
             Line::Orders(at) => self.orders[at].front(),
-            Line::Lists => self.lists.front(),
             Line::Rest => self.rest.front(),
         }
         .map(|(_, q)| q)
@@ -173,7 +173,6 @@ impl Pacer {
         let line = self.turn(durable)?;
         let taken = match line {
             Line::Orders(at) => self.orders[at].pop_front(),
-            Line::Lists => self.lists.pop_front(),
             Line::Rest => self.rest.pop_front(),
         };
         if let Line::Orders(at) = line
@@ -183,6 +182,11 @@ impl Pacer {
         }
         self.len -= 1;
         taken.map(|(_, q)| q)
+    }
+
+    /// Whether something that `which` picks waits in the line of an owner.
+    pub fn waits(&self, owner: ClientId, which: impl Fn(What) -> bool) -> bool {
+        self.orders.get(&Some(owner)).is_some_and(|line| line.iter().any(|(_, q)| which(q.post.what)))
     }
 
     /// Waiting frames.
@@ -246,7 +250,6 @@ impl Pacer {
             }
         };
         self.orders.values_mut().for_each(&mut sift);
-        sift(&mut self.lists);
         sift(&mut self.rest);
         self.orders.retain(|_, line| !line.is_empty());
         self.len -= out.len();

@@ -23,6 +23,9 @@ const CHECK: &str = "Check the open orders, the executions and the positions bef
 /// What the Gateway says of a cancel that worked.
 const CANCELLED: &str = "Order Canceled - reason:";
 
+/// Why orders that wait are cancelled all at once.
+const GLOBAL_CANCEL: &str = "a global cancel came";
+
 impl Core {
     /// placeOrder and exerciseOptions: a new order, or the modification of a known one.
     pub(super) fn place_order(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
@@ -200,7 +203,15 @@ impl Core {
                 self.send_error(ctx, asked.key, down.0, codes::NOT_CANCELLABLE, &words);
             }
             (true, _) => {
-                let post = Post::of(asked.key, What::CancelOrder(Some(up))).in_line_of(owner);
+                // It must not wait for the disk with orders that it has nothing to do with.
+                let concerns = |what| match what {
+                    What::Order(of) | What::CancelOrder(Some(of)) => {
+                        of == up || self.orders.get(of).is_some_and(|o| o.parent == Some(up))
+                    }
+                    _ => false,
+                };
+                let beside = !self.pacer.waits(owner, concerns);
+                let post = Post::of(asked.key, What::CancelOrder(Some(up))).in_line_of(owner).beside(beside);
                 self.forward(ctx, asked, post, &[(Role::OrderId, up.0.into())]);
             }
         }
@@ -265,7 +276,7 @@ impl Core {
         let client = asked.client_id;
         match self.config.policies.of(client).global_cancel {
             GlobalCancel::Forward => {
-                self.void_orders(ctx, |_| true);
+                self.void_orders(ctx, |_| true, GLOBAL_CANCEL);
                 self.suspect(ctx, asked.key);
                 let post = Post::of(asked.key, What::CancelOrder(None)).in_line_of(client);
                 self.forward(ctx, asked, post, &[]);
@@ -281,7 +292,8 @@ impl Core {
 
     /// Cancels everything that lives of one client: at the Gateway what has left, here what has not.
     pub(super) fn cancel_all_of(&mut self, ctx: &mut Ctx<'_>, client: ClientId, key: Option<ClientKey>) {
-        self.void_orders(ctx, |owner| owner == client);
+        let why = key.map_or("its client's connection ended", |_| GLOBAL_CANCEL);
+        self.void_orders(ctx, |owner| owner == client, why);
         let live: Vec<UpOrderId> = self.orders.live_of(client).map(|(up, _)| up).collect();
         for up in live {
             let post = Post { client: key, ..Post::own(What::CancelOrder(Some(up))) }.in_line_of(client);
@@ -290,7 +302,7 @@ impl Core {
     }
 
     /// Orders and modifications that wait do not leave any more: new ones are cancelled, others stay as they are.
-    fn void_orders(&mut self, ctx: &mut Ctx<'_>, whose: impl Fn(ClientId) -> bool) {
+    fn void_orders(&mut self, ctx: &mut Ctx<'_>, whose: impl Fn(ClientId) -> bool, why: &str) {
         let waiting = |q: &Queued| matches!(q.post.what, What::Order(_)) && q.post.line.is_some_and(&whose);
         for queued in self.pacer.void(waiting) {
             self.account_for(&queued);
@@ -298,8 +310,7 @@ impl Core {
             match self.orders.get(up).map(|o| (o.sent, o.dead)) {
                 Some((false, false)) => self.cancel_unsent(ctx, up),
                 Some((true, _)) => {
-                    let (code, words) = refusal(false, "a global cancel came before it could leave");
-                    self.tell_about_order(ctx, up, code, &words);
+                    self.order_not_sent(ctx, up, &format!("{why} before it could leave"));
                 }
                 _ => {} // a modification of one that has just been cancelled
             }

@@ -330,3 +330,17 @@ fn the_canceller_of_anothers_unsent_order_hears_that_it_worked() {
     assert_eq!(errors(&w.got(who)), [(60, 202)]);
     assert_eq!(errors(&w.got(boss)), [(60, 202)]);
 }
+
+#[test]
+fn a_cancel_does_not_wait_for_the_disk() {
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.went_up();
+    w.fast_disk = false; // it hangs
+    w.request(who, 3, &[("orderId", "61")]);
+    w.request(who, 4, &[("orderId", "60")]);
+    w.pass(SECOND);
+    assert_eq!(ids(&w.went_up()), [4], "the cancel of an order at work");
+}

@@ -7,7 +7,7 @@ impl Shadow {
         let missing = (0..self.orders.len())
             .filter(|at| self.orders[*at].met && self.orders[*at].up.is_some() && !self.orders[*at].dead);
         self.lists = Lists { step: Step::Open, missing: missing.collect(), ..Lists::default() };
-        self.join_lane((5, 0), Ask { who: None, own: true, line: Some(OWN_LINE), message: 16 });
+        self.join_lane((5, 0), Ask { who: None, own: true, line: Some(BESIDE), message: 16 });
     }
 
     /// What the Gateway said before its accounts were known is heard now.
@@ -51,11 +51,11 @@ impl Shadow {
                 self.lists.step = Step::Executions;
                 self.lists.deadline = u64::MAX;
                 self.queries.push((Asker::Own, Vec::new()));
-                self.queue(OWN_LINE, Turn::OwnQuery, Some(0));
+                self.queue(BESIDE, Turn::OwnQuery, Some(0));
             }
             Step::Executions if has_completed && (self.learning || !self.lists.missing.is_empty()) => {
                 self.lists.step = Step::Completed;
-                self.join_lane((99, 0), Ask { who: None, own: true, line: Some(OWN_LINE), message: 99 });
+                self.join_lane((99, 0), Ask { who: None, own: true, line: Some(BESIDE), message: 99 });
             }
             Step::Idle => {}
             _ => self.conclude(),

@@ -21,8 +21,8 @@ use super::speech::{self, Said};
 use super::{Frame, Who, response_payload};
 
 pub const UP_CLIENT: i32 = 0;
-/// The line of twsmux's own lists.
-pub const OWN_LINE: i32 = i32::MIN;
+/// The line of twsmux's own lists, and of cancels that need not wait for what their owner placed.
+pub const BESIDE: i32 = i32::MIN;
 pub const SECOND: u64 = 1_000_000;
 
 /// What is expected at a client.

@@ -230,8 +230,19 @@ impl Shadow {
             None => self.error(who, down, &[10147]),
             Some(at) if self.orders[at].waits() => self.cancel_here(at),
             Some(at) if self.orders[at].up.is_none() => self.error(who, down, &[10148]),
-            Some(at) => self.queue(owner, Turn::Cancel(at, who), Some(0)),
+            Some(at) => {
+                let line = if self.concerns(owner, at) { owner } else { BESIDE };
+                self.queue(line, Turn::Cancel(at, who), Some(0));
+            }
         }
+    }
+
+    /// Whether something of an order or of its children waits in its owner's line.
+    fn concerns(&self, owner: i32, at: usize) -> bool {
+        self.lines.get(&owner).into_iter().flatten().any(|item| match item.turn {
+            Turn::Place(of, _) | Turn::Cancel(of, _) => of == at || self.orders[of].parent == Some(at),
+            _ => false,
+        })
     }
 
     /// An order that has not left and what would follow it, parents first; nothing of them leaves any more.
@@ -454,7 +465,7 @@ impl Shadow {
             return changed;
         }
         let changed = match (
-            std::mem::replace(&mut order.due, Some(false)),
+            order.due.replace(false),
             differs(&order.status, order.blurred[1]),
         ) {
             (Some(true), _) | (_, Some(true)) => Some(true),
