@@ -154,8 +154,7 @@ fn after_a_restart_nothing_is_unknown_about_what_never_left() {
     w.lose();
     w.got(who);
     w.synced();
-    let mut c = Config::default();
-    c.max_server_version = 225;
+    let c = Config { max_server_version: 225, ..Config::default() };
     w.restart(c);
     w.dial();
     w.gateway_hello(225);
@@ -343,4 +342,43 @@ fn a_cancel_does_not_wait_for_the_disk() {
     w.request(who, 4, &[("orderId", "60")]);
     w.pass(SECOND);
     assert_eq!(ids(&w.went_up()), [4], "the cancel of an order at work");
+}
+
+#[test]
+fn a_cancel_stays_behind_the_children_of_its_order() {
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.went_up();
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "61"), ("parentId", "60")]);
+    w.request(who, 4, &[("orderId", "60")]);
+    w.pass(SECOND);
+    assert!(w.went_up().is_empty(), "a parent's cancel does not overtake its child");
+    w.synced();
+    w.flush();
+    assert_eq!(ids(&w.went_up()), [3, 4]);
+}
+
+#[test]
+fn what_a_disconnect_takes_back_is_not_blamed_on_a_global_cancel() {
+    let policy = Policy { cancel_on_disconnect: true, ..Policy::default() };
+    let mut w = world(|c| {
+        c.policies.by_id.insert(ClientId(1), policy);
+    });
+    w.link_up(176);
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "Submitted");
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "61")]);
+    w.request(who, 3, &[("orderId", "60")]);
+    w.gone(who, Gone::Eof);
+    w.flush();
+    let who = w.client(1);
+    w.pass(SECOND);
+    let got = w.got(who);
+    let words: Vec<_> = got.iter().filter(|f| f.error() == Some((60, 399))).map(|f| f.words()).collect();
+    assert!(words.len() == 1 && words[0].contains("connection ended"), "{words:?}");
 }
