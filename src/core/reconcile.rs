@@ -7,8 +7,8 @@
 //! Open orders that changed, fills that nobody heard of and orders that ended are told to their owners as if they
 //! happened now. A list that was refused or cut short proves nothing, and **the others are asked for all the same**. An
 //! order that the Gateway has spoken of is called unknown only after all three lists were complete; of one that it never
-//! spoke of nothing is known but that it was sent, so that it is called unknown in either case. With an empty journal nothing else is done before the lists are in, so that no order gets an id
-//! that the Gateway has seen (I4).
+//! spoke of nothing is known but that it was sent, so that it is called unknown in either case. With an empty journal
+//! nothing else is done before the lists are in, so that no order gets an id that the Gateway has seen (I4).
 
 use rustc_hash::FxBuildHasher;
 

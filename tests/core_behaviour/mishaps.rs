@@ -154,8 +154,7 @@ fn after_a_restart_nothing_is_unknown_about_what_never_left() {
     w.lose();
     w.got(who);
     w.synced();
-    let c = Config { max_server_version: 225, ..Config::default() };
-    w.restart(c);
+    w.restart(Config { max_server_version: 225, ..Config::default() });
     w.dial();
     w.gateway_hello(225);
     w.flush();

@@ -464,10 +464,7 @@ impl Shadow {
             }
             return changed;
         }
-        let changed = match (
-            order.due.replace(false),
-            differs(&order.status, order.blurred[1]),
-        ) {
+        let changed = match (order.due.replace(false), differs(&order.status, order.blurred[1])) {
             (Some(true), _) | (_, Some(true)) => Some(true),
             (Some(false), Some(false)) => Some(false),
             _ => None,
