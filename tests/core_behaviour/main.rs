@@ -10,6 +10,7 @@ mod link;
 mod mishaps;
 mod orders;
 mod outages;
+mod policies;
 mod protobuf;
 mod requests;
 mod streams;

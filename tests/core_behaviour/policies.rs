@@ -1,0 +1,127 @@
+//! What the policy of a client id allows, and what it does when a connection ends.
+
+use crate::support::World;
+use crate::support::ease::{SECOND, errors, ids, link_again, world};
+use twsmux::core::io::Gone;
+use twsmux::core::policy::{GlobalCancel, Policy};
+use twsmux::ids::ClientId;
+
+/// A ready world in which client 9 has this policy.
+fn with(policy: Policy) -> World {
+    let mut w = world(|c| {
+        c.policies.by_id.insert(ClientId(9), policy);
+    });
+    w.link_up(176);
+    w
+}
+
+/// A client with an order that works; its id upstream.
+fn working(w: &mut World, who: usize, order: &str) -> String {
+    let up = w.places(who, order);
+    w.shows(&up, "Submitted");
+    w.got(who);
+    up
+}
+
+/// The cancels that went upstream: message and order id.
+fn cancels(w: &mut World) -> Vec<(u16, Option<i64>)> {
+    let up = w.went_up().into_iter().filter(|f| matches!(f.id, 4 | 58));
+    up.map(|f| (f.id, f.request().int("orderId"))).collect()
+}
+
+#[test]
+fn a_global_cancel_of_its_own_orders_leaves_those_of_others_alone() {
+    let mut w = with(Policy { global_cancel: GlobalCancel::Own, ..Policy::default() });
+    let (other, mine) = (w.started(1), w.started(9));
+    working(&mut w, other, "60");
+    let up = working(&mut w, mine, "61");
+    w.fast_disk = false;
+    w.request(other, 3, &[("orderId", "62")]);
+    w.request(mine, 3, &[("orderId", "63")]);
+    w.request(mine, 58, &[]);
+    assert_eq!(cancels(&mut w), [(4, up.parse().ok())]);
+    assert_eq!(errors(&w.got(mine)), [(63, 202)], "what waits is cancelled here");
+    assert_eq!(errors(&w.got(other)), []);
+    w.synced();
+    assert_eq!(ids(&w.went_up()), [3], "the order of the other leaves");
+}
+
+#[test]
+fn a_global_cancel_that_is_denied_cancels_nothing() {
+    let mut w = with(Policy { global_cancel: GlobalCancel::Deny, ..Policy::default() });
+    let who = w.started(9);
+    working(&mut w, who, "60");
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "61")]);
+    w.request(who, 58, &[]);
+    assert_eq!(errors(&w.got(who)), [(-1, 321)]);
+    w.synced();
+    assert_eq!(ids(&w.went_up()), [3], "no cancel, and what waited leaves");
+}
+
+#[test]
+fn the_order_of_another_is_cancelled_only_by_policy_and_only_if_its_id_names_one_alone() {
+    let mut w = with(Policy { cancel_foreign: true, ..Policy::default() });
+    let (a, b, boss, stranger) = (w.started(1), w.started(2), w.started(9), w.started(4));
+    let up = working(&mut w, a, "60");
+    working(&mut w, a, "61");
+    working(&mut w, b, "61");
+    w.request(stranger, 4, &[("orderId", "60")]);
+    assert_eq!(errors(&w.got(stranger)), [(60, 10147)]);
+    w.request(boss, 4, &[("orderId", "61")]);
+    let got = w.got(boss);
+    assert_eq!(errors(&got), [(61, 10147)]);
+    assert!(got[0].words().contains("1, 2"), "it says whose there are: {}", got[0].words());
+    assert_eq!(cancels(&mut w), []);
+    w.request(boss, 4, &[("orderId", "60")]);
+    assert_eq!(cancels(&mut w), [(4, up.parse().ok())]);
+    w.say_error(up.parse().expect("a number"), 202, "Order Canceled - reason:");
+    assert_eq!(errors(&w.got(a)), [(60, 202)], "the owner hears of it");
+    assert_eq!(errors(&w.got(boss)), [(60, 202)], "and who cancelled it");
+}
+
+#[test]
+fn a_master_hears_of_everybodys_orders_and_others_do_not() {
+    let mut w = with(Policy { master: true, ..Policy::default() });
+    let (owner, master, other) = (w.started(1), w.started(9), w.started(2));
+    let up = w.places(owner, "60");
+    w.shows(&up, "Submitted");
+    w.say(11, &[("reqId", "-1"), ("orderId", &up), ("clientId", "0"), ("execId", "x.1")]);
+    w.say(59, &[("execId", "x.1")]);
+    assert_eq!(ids(&w.got(owner)), [5, 3, 11, 59]);
+    let got = w.got(master);
+    assert_eq!(ids(&got), [5, 3, 11, 59]);
+    let owners = |n: usize| (got[n].response().int("orderId"), got[n].response().int("clientId"));
+    assert_eq!((owners(0), owners(2)), ((Some(60), Some(1)), (Some(60), Some(1))), "in the owner's terms");
+    assert!(w.got(other).is_empty());
+}
+
+#[test]
+fn a_connection_that_ends_takes_its_orders_along_where_the_policy_says_so() {
+    let mut w = with(Policy { cancel_on_disconnect: true, ..Policy::default() });
+    let (other, who) = (w.started(1), w.started(9));
+    working(&mut w, other, "60");
+    let up = working(&mut w, who, "61");
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "62")]);
+    w.gone(other, Gone::Eof);
+    w.gone(who, Gone::Error);
+    assert_eq!(cancels(&mut w), [(4, up.parse().ok())]);
+    w.synced();
+    assert!(w.went_up().is_empty(), "what waited does not leave");
+    let who = w.client(9);
+    assert!(errors(&w.got(who)).contains(&(62, 202)), "and is told as cancelled when the client is back");
+}
+
+#[test]
+fn a_connection_that_ends_without_a_link_has_its_orders_cancelled_when_there_is_one() {
+    let mut w = with(Policy { cancel_on_disconnect: true, ..Policy::default() });
+    let who = w.started(9);
+    let up = working(&mut w, who, "61");
+    w.lose();
+    w.gone(who, Gone::Eof);
+    assert_eq!(cancels(&mut w), []);
+    link_again(&mut w, 176);
+    w.pass(SECOND);
+    assert_eq!(cancels(&mut w), [(4, up.parse().ok())]);
+}
