@@ -360,6 +360,10 @@ impl Orders {
             self.by_perm.insert(perm, up);
         }
         self.facts.push(Record::Arrived { up, perm: perm.unwrap_or(PermId(0)) });
+        if order.dead {
+            // What the journal takes for a sign of life is none here.
+            self.facts.push(Record::Over { up, outcome: Outcome::Ended });
+        }
     }
 
     /// The owner is told that the fate of an order is unknown. Says whether that is news.
@@ -512,6 +516,12 @@ impl Orders {
     /// Orders that have left and are not over, as far as is known.
     pub fn outstanding(&self) -> impl Iterator<Item = (UpOrderId, &Order)> {
         self.orders.iter().filter(|(_, o)| o.sent && !o.dead).map(|(up, o)| (*up, o))
+    }
+
+    /// Whether an order is attached to one that has not left, and leaves in its frame.
+    pub fn leaves_with_parent(&self, up: UpOrderId) -> bool {
+        let parent = self.orders.get(&up).and_then(|o| self.orders.get(&o.parent?));
+        parent.is_some_and(|parent| parent.attached.contains(&up))
     }
 
     /// Orders that have not left and are not over and whose parent is `up`, in the order of placing.

@@ -113,8 +113,15 @@ impl Core {
 
     /// The parent that an order names, by its id at the Gateway.
     fn parent_of(&self, asked: &Asked<'_>, order: Option<UpOrderId>) -> Result<Option<UpOrderId>, String> {
-        let Some(parent) = asked.int(Role::ParentOrderId).filter(|p| *p != 0) else { return Ok(None) };
-        let known = self.orders.find(asked.client_id, DownOrderId(parent));
+        let parent = asked.int(Role::ParentOrderId).unwrap_or(0);
+        let known = self.orders.find(asked.client_id, DownOrderId(parent)).filter(|_| parent != 0);
+        // What waits of it names its parent already, and the two leave or do not leave together.
+        if order.and_then(|up| self.orders.get(up)).is_some_and(|o| !o.sent && !o.dead && o.parent != known) {
+            return Err("it has not left yet, and until then it keeps its parent".to_owned());
+        }
+        if parent == 0 {
+            return Ok(None);
+        }
         match known.and_then(|up| Some((up, self.orders.get(up)?))) {
             None => Err(format!("the parent order {parent} is not known")),
             Some((_, order)) if order.dead && !order.sent => {
@@ -183,6 +190,7 @@ impl Core {
     }
 
     fn cancel_known(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, up: UpOrderId) {
+        let leaves_with_parent = self.orders.leaves_with_parent(up);
         let Some(order) = self.orders.get_mut(up) else { return };
         let (owner, down) = (order.owner, order.down);
         let by_another = owner != asked.client_id;
@@ -190,6 +198,11 @@ impl Core {
             order.canceller = Some(asked.key);
         }
         match (order.sent, order.dead) {
+            // Only behind that one can it be cancelled.
+            (false, false) if leaves_with_parent => {
+                let post = Post::of(asked.key, What::CancelOrder(Some(up))).in_line_of(owner);
+                self.forward(ctx, asked, post, &[(Role::OrderId, up.0.into())]);
+            }
             (false, false) => {
                 self.cancel_unsent(ctx, up);
                 if by_another {

@@ -173,14 +173,18 @@ impl Core {
                     true => "the open and completed orders",
                     false => "the open orders",
                 };
-                let why = match done.prices.contains_key(&up) {
-                    true => format!(
-                        "the Gateway lists executions of this order and not the order itself among {orders}"
-                    ),
-                    false => format!(
-                        "the Gateway lists this order neither among {orders} nor in the executions of the day"
-                    ),
-                };
+                if done.prices.contains_key(&up) {
+                    let words = format!(
+                        "Order Message:\nWarning: the Gateway lists executions of this order and not the order itself among \
+                         {orders}: it is over, and how it ended is not known. Its executions tell what was filled."
+                    );
+                    self.tell_about_order(ctx, up, super::codes::ORDER_MESSAGE, &words);
+                    self.orders.end(up);
+                    continue;
+                }
+                let why = format!(
+                    "the Gateway lists this order neither among {orders} nor in the executions of the day"
+                );
                 self.order_is_lost(ctx, up, &why);
             } else if self.orders.get(up).is_some_and(|o| !o.arrived) {
                 let lists = done.refused.join(", its ");

@@ -14,4 +14,5 @@ mod policies;
 mod protobuf;
 mod requests;
 mod streams;
+mod survival;
 mod versions;

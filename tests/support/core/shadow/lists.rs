@@ -65,7 +65,10 @@ impl Shadow {
     fn conclude(&mut self) {
         let done = std::mem::take(&mut self.lists);
         for at in done.missing {
-            if !done.refused || !self.orders[at].spoken {
+            if !done.refused && done.prices.contains_key(&at) {
+                self.remark(at, 399); // it has fills and is not open: it is over
+                self.orders[at].dead = true;
+            } else if !done.refused || !self.orders[at].spoken {
                 self.is_lost(at);
             }
         }

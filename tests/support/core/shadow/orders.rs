@@ -152,7 +152,7 @@ impl Shadow {
     }
 
     /// twsmux tells the owner of an order something under an error code.
-    fn remark(&mut self, at: usize, code: u16) {
+    pub(super) fn remark(&mut self, at: usize, code: u16) {
         let down = self.orders[at].down;
         self.tell_owner(at, News::Error(down, code), true, true);
     }
@@ -190,7 +190,8 @@ impl Shadow {
         // One that was cancelled before it left is none any more.
         let gone = |at: usize| self.orders[at].dead && self.orders[at].up.is_none();
         let late = |at: usize| known.is_some_and(|child| child < at) && self.orders[at].up.is_none();
-        if parent != 0 && parent_at.is_none_or(|at| gone(at) || late(at)) {
+        let keeps = |at: usize| self.orders[at].waits() && self.orders[at].parent != parent_at;
+        if known.is_some_and(keeps) || parent != 0 && parent_at.is_none_or(|at| gone(at) || late(at)) {
             return self.refuse_order(who, down, modifies);
         }
         let mapped = self.by_down.contains_key(&(owner, down));
