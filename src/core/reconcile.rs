@@ -176,7 +176,7 @@ impl Core {
                 if done.prices.contains_key(&up) {
                     let words = format!(
                         "Order Message:\nWarning: the Gateway lists executions of this order and not the order itself among \
-                         {orders}: it is over, and how it ended is not known. Its executions tell what was filled."
+                         {orders}: it is over, and how it ended is unknown. Its executions tell what was filled."
                     );
                     self.tell_about_order(ctx, up, super::codes::ORDER_MESSAGE, &words);
                     self.orders.end(up);
