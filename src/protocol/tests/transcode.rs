@@ -76,6 +76,8 @@ fn says_nothing(version: u16, name: &str, field: Option<&Field>, value: &str) ->
         || !optional && field.is_none_or(|f| f.ty != Type::Str) && value.parse() == Ok(0.0)
         || field.is_some_and(|f| f.ty == Type::Bool) && value == "0"
         || name == "strike" && version < 202 && value.parse() == Ok(0.0)
+        // A step of 0 is none; version 163 has no other word for that.
+        || name == "sizeIncrement" && value.parse() == Ok(0.0)
 }
 
 fn same(a: &str, b: &str) -> bool {
