@@ -125,8 +125,9 @@ def audit_order(ref, order, family, book):
     if known is None or known["held"]:
         # It did not get there, or waits there for one of its family that will not come: its owner was told something,
         # or its connection ended and nobody but itself has heard of it. What arrived has left twsmux, which therefore
-        # knows of it, after a restart as well. Of an order that waits the Gateway itself says nothing.
-        waits = known is not None and any(o["errors"] for o in family if o is not order)
+        # knows of it, after a restart as well. Of an order that waits the Gateway itself says nothing: the rest of its
+        # family drew errors, or was not sent any more when the connection broke.
+        waits = known is not None and (order["broken"] or any(o["errors"] for o in family if o is not order))
         unheard = order["broken"] and not arrivals
         if not order["errors"] and not unheard and not waits:
             place = "waits at the Gateway" if known else "is not at the Gateway"
