@@ -204,6 +204,10 @@ impl Core {
                 self.tell(ctx, key, heard, &edits, false);
             }
             match owner_key {
+                // It has it as the answer, and for the others it is news.
+                Some(key) if Some(key) == asker && changed && up.is_some() => {
+                    self.tell_masters(ctx, heard, &edits, &[asker]);
+                }
                 Some(key) if Some(key) == asker => {}
                 // Another program's order comes only because somebody asked for all.
                 Some(_) if up.is_none() => self.dropped(Drop::Repetition),

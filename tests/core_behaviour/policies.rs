@@ -97,6 +97,40 @@ fn a_master_hears_of_everybodys_orders_and_others_do_not() {
 }
 
 #[test]
+fn a_master_hears_of_what_happens_while_the_owner_asks_for_its_orders() {
+    let mut w = with(Policy { master: true, ..Policy::default() });
+    let (nine, one) = (w.started(9), w.started(1));
+    let up = working(&mut w, one, "60");
+    w.got(nine);
+    w.asks(one, 5, &[]);
+    w.shows(&up, "Submitted");
+    assert!(w.got(nine).is_empty(), "a repetition");
+    w.shows(&up, "PreSubmitted");
+    w.say(53, &[]);
+    assert_eq!(ids(&w.got(nine)), [5, 3]);
+    assert_eq!(ids(&w.got(one)), [5, 3, 5, 3, 53]);
+}
+
+#[test]
+fn a_master_hears_of_its_own_orders_and_of_what_it_asked_for_once() {
+    let mut w = with(Policy { master: true, ..Policy::default() });
+    let (nine, one) = (w.started(9), w.started(1));
+    let up = w.places(nine, "60");
+    w.shows(&up, "Submitted");
+    w.say(11, &[("reqId", "-1"), ("orderId", &up), ("clientId", "0"), ("execId", "e1")]);
+    w.say(59, &[("execId", "e1"), ("commission", "1.5")]);
+    assert_eq!(ids(&w.got(nine)), [5, 3, 11, 59]);
+    let other = working(&mut w, one, "60");
+    w.got(nine);
+    w.asks(nine, 16, &[]);
+    w.shows(&up, "PreSubmitted");
+    w.shows(&other, "PreSubmitted");
+    w.say(53, &[]);
+    assert_eq!(ids(&w.got(nine)), [5, 3, 5, 3, 53]);
+    assert_eq!(ids(&w.got(one)), [5, 3]);
+}
+
+#[test]
 fn a_connection_that_ends_takes_its_orders_along_where_the_policy_says_so() {
     let mut w = with(Policy { cancel_on_disconnect: true, ..Policy::default() });
     let (other, who) = (w.started(1), w.started(9));
