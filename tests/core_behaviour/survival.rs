@@ -548,3 +548,109 @@ fn a_fill_is_live_once_and_one_that_was_only_in_an_answer_still_comes_live() {
     fill(&mut w, &up, "e2");
     assert_eq!(ids(&w.got(one)), [11]);
 }
+
+// ---- what only a suite that looks for it sees ----
+
+#[test]
+fn a_cancel_that_waits_long_for_its_turn_leaves_all_the_same() {
+    let mut w = world(|c| c.messages_per_second = Some(1));
+    w.link_up(176);
+    let one = w.started(1);
+    w.pass(2 * SECOND);
+    w.places(one, "60");
+    for n in 0..20 {
+        w.request(one, 3, &[("orderId", "60"), ("lmtPrice", &n.to_string())]);
+    }
+    w.request(one, 4, &[("orderId", "60")]);
+    w.pass(limits::ORDER_WAIT + 5 * SECOND);
+    let up = w.went_up();
+    assert_eq!(up.iter().filter(|f| f.id == 4).count(), 1, "a cancel is never refused for waiting");
+    let refused = errors(&w.got(one));
+    assert!(refused.iter().all(|e| *e == (60, 399)), "{refused:?}");
+    assert_eq!(refused.len() + up.iter().filter(|f| f.id == 3).count(), 20);
+}
+
+#[test]
+fn an_order_that_the_gateway_confirmed_is_not_unknown_because_a_list_was_refused() {
+    for refused in [16, 7, 99] {
+        let mut w = ready();
+        let one = w.started(1);
+        let up = w.places(one, "60");
+        w.shows(&up, "Submitted");
+        w.lose();
+        w.dial();
+        w.gateway_hello(176);
+        w.flush();
+        w.got(one);
+        w.up.clear();
+        w.say(15, &[("accountsList", "DU1")]);
+        w.say(9, &[("orderId", "50")]);
+        for _ in 0..3 {
+            w.pass(SECOND);
+            for f in w.went_up() {
+                let request = f.request().get("reqId").unwrap_or("-1").to_owned();
+                match f.id {
+                    id if id == refused => {
+                        w.say_error(request.parse().unwrap(), 321, "The API interface is in Read-Only mode.");
+                    }
+                    16 => drop(w.say(53, &[])),
+                    7 => drop(w.say(55, &[("reqId", &request)])),
+                    99 => drop(w.say(102, &[])),
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!(errors(&w.got(one)), [(-1, 1101)], "without {refused} nothing can be concluded");
+        w.gone(one, Gone::Eof);
+        let one = w.client(1);
+        assert_eq!(ids(&w.got(one)), [5, 3, 53, 15, 9], "it is shown as it last was");
+    }
+}
+
+#[test]
+fn an_order_that_was_found_completed_is_over() {
+    let mut w = ready();
+    let one = w.started(1);
+    let up = w.places(one, "60");
+    let image = [("orderId", &up[..]), ("clientId", "0"), ("status", "Submitted"), ("permId", &up)];
+    w.say(5, &image);
+    w.say(3, &image);
+    w.lose();
+    link_lists(&mut w, 176, &[], &[], &[(&up, "Filled")]);
+    w.got(one);
+    w.gone(one, Gone::Eof);
+    let one = w.client(1);
+    assert_eq!(ids(&w.got(one)), [15, 9], "it is not shown as one that lives");
+    restart(&mut w);
+    w.link_up(176);
+    let one = w.client(1);
+    assert_eq!(ids(&w.got(one)), [15, 9], "nor is it missed");
+}
+
+#[test]
+fn how_an_order_ended_is_kept_once_however_often_it_is_said() {
+    let mut w = ready();
+    let one = w.started(1);
+    let up = w.places(one, "60");
+    w.gone(one, Gone::Eof);
+    for price in ["1", "2", "3"] {
+        w.say(3, &[("orderId", &up), ("clientId", "0"), ("status", "Filled"), ("lastFillPrice", price)]);
+    }
+    let one = w.client(1);
+    let got = w.got(one);
+    assert_eq!(ids(&got), [15, 9, 3]);
+    assert_eq!(got[2].response().get("lastFillPrice"), Some("1"));
+}
+
+#[test]
+fn an_order_that_was_modified_before_it_was_confirmed_is_of_unknown_fate_itself() {
+    let mut w = ready();
+    let one = w.started(1);
+    w.places(one, "60");
+    w.asks(one, 3, &[("orderId", "60"), ("lmtPrice", "2")]);
+    w.asks(one, 4, &[("orderId", "60")]);
+    w.lose();
+    let got = w.got(one);
+    assert_eq!(errors(&got), [(-1, 1100), (60, 399)], "told once");
+    assert!(got[1].words().contains("right after this order was sent"), "{}", got[1].words());
+}
