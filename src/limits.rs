@@ -79,10 +79,8 @@ pub const MAX_EARLY_COMMISSIONS: usize = 1000;
 pub const MAX_BOOK_ROWS: usize = 500;
 /// Lines that the status page lists.
 pub const MAX_SHOWN_LINES: usize = 500;
-/// Rows in the image of one shared line.
-pub const MAX_LINE_ROWS: usize = 5000;
-/// Rows in the image of one shared stream.
-pub const MAX_SHARED_ROWS: usize = 50_000;
+/// Rows in the image of what clients share. An account summary has a row for each account and tag.
+pub const MAX_IMAGE_ROWS: usize = 50_000;
 /// Account summaries that one client may have at once, as at the Gateway.
 pub const MAX_SUMMARIES_PER_CLIENT: usize = 2;
 /// Farms whose last notice is kept for newcomers.

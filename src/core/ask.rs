@@ -84,9 +84,7 @@ impl Core {
             return self.unavailable(ctx, asked, &words);
         }
         let id = match asked.shape.decl.handling {
-            Handling::ById | Handling::Executions | Handling::JoinSummary | Handling::LeaveSummary => {
-                asked.int(Role::ReqId)
-            }
+            Handling::ById | Handling::Executions => asked.int(Role::ReqId),
             Handling::PlaceOrder | Handling::CancelOrder | Handling::Exercise => asked.int(Role::OrderId),
             _ => Some(0), // needs none
         };
@@ -105,8 +103,6 @@ impl Core {
             }
         }
         match asked.shape.decl.handling {
-            Handling::JoinSummary => self.join_summary(ctx, asked),
-            Handling::LeaveSummary => self.leave_summary(ctx, asked),
             // replaceFA below 157 has neither an id nor an answer.
             Handling::ById if id.is_none() => {
                 // A newer Gateway answers it under an id.
@@ -258,6 +254,10 @@ impl Core {
                 return self.send_error(ctx, asked.key, down.0, decl.duplicate, &words);
             }
         }
+        if decl.message.id == id::REQ_ACCOUNT_SUMMARY && self.has_all_summaries(asked.key) {
+            let words = "Error processing request: maximum number of account summary requests exceeded.";
+            return self.send_error(ctx, asked.key, down.0, codes::NOT_PROCESSED, words);
+        }
         let filter = match decl.handling {
             Handling::Executions => asked.int(Role::ClientId).filter(|id| *id != 0).map(ClientId),
             _ => None,
@@ -299,6 +299,15 @@ impl Core {
             post = post.in_line_of(asked.client_id);
         }
         self.forward(ctx, asked, post, edits);
+    }
+
+    /// Whether a client has as many account summaries as the Gateway allows it.
+    fn has_all_summaries(&self, key: ClientKey) -> bool {
+        let Some(client) = self.clients.get(key) else { return false };
+        let summaries = client.requests.iter().filter(|((message, _), up)| {
+            *message == id::REQ_ACCOUNT_SUMMARY && self.requests.get(**up).is_some_and(|e| !e.spent)
+        });
+        summaries.count() >= limits::MAX_SUMMARIES_PER_CLIENT
     }
 
     /// Whether the request is about a US stock, where that decides how sizes are counted. `None`: it cannot be told,
@@ -397,7 +406,7 @@ impl Core {
 fn goes_upstream(asked: &Asked<'_>) -> bool {
     match asked.shape.decl.handling {
         Handling::Local(local) => local == Local::AutoOpenOrders,
-        Handling::Refused(_) | Handling::Leave(_) | Handling::LeaveSummary => false,
+        Handling::Refused(_) | Handling::Leave(_) => false,
         _ => true,
     }
 }

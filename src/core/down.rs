@@ -280,9 +280,6 @@ impl Core {
         for stream in super::shared::ALL {
             self.leave(ctx, key, stream, None);
         }
-        for down in self.summaries.held_by(key) {
-            self.quit_summary(ctx, key, down);
-        }
     }
 
     /// Cancels a request at the Gateway, where that is worth a message: streams, and history, which is limited.

@@ -1,57 +1,13 @@
-//! Joining and leaving what exists once upstream: account updates, positions, bulletins, account summaries.
+//! Joining and leaving what exists once upstream: account updates, positions, bulletins.
 
 use super::ask::Asked;
 use super::compose::{self, id};
 use super::pacer::{Post, What};
 use super::{Core, Ctx, codes};
-use crate::ids::{ClientKey, DownReqId};
-use crate::limits;
+use crate::ids::ClientKey;
 use crate::protocol::model::{Role, Shared};
 
 impl Core {
-    pub(super) fn join_summary(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
-        let (key, down) = (asked.key, DownReqId(asked.error_id()));
-        if self.summaries.of(key, down).is_some() {
-            let words =
-                format!("Error processing request: duplicate id {down}; cancel the active summary first.");
-            return self.send_error(ctx, key, down.0, asked.shape.decl.duplicate, &words);
-        }
-        if self.summaries.held_by(key).len() >= limits::MAX_SUMMARIES_PER_CLIENT {
-            let words = "Error processing request: maximum number of account summary requests exceeded.";
-            return self.send_error(ctx, key, down.0, codes::NOT_PROCESSED, words);
-        }
-        let field = |name| asked.shape.field(&asked.message, name).ok().flatten().unwrap_or_default();
-        let subject = (field("groupName"), tag_set(&field("tags")));
-        if let Some(up) = self.summaries.about(&subject) {
-            self.summaries.join(up, key, down);
-            let image = self.summaries.get_mut(up).map(|s| s.image()).unwrap_or_default();
-            for payload in image {
-                self.tell_kept(ctx, key, &payload, &[(Role::ReqId, down.0.into())]);
-            }
-            return;
-        }
-        let up = self.requests.reserve();
-        self.summaries.open(up, subject);
-        self.summaries.join(up, key, down);
-        self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())]);
-    }
-
-    pub(super) fn leave_summary(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
-        let down = DownReqId(asked.error_id());
-        self.quit_summary(ctx, asked.key, down);
-    }
-
-    /// The last one who shares a summary ends it upstream.
-    pub(super) fn quit_summary(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, down: DownReqId) {
-        let Some(up) = self.summaries.leave(key, down) else { return };
-        self.requests.rest(up, down, id::REQ_ACCOUNT_SUMMARY);
-        if self.is_ready() {
-            self.enqueue(ctx, Post::own(What::Other), |v, out| {
-                compose::cancel(id::CANCEL_ACCOUNT_SUMMARY, v, up.0, false, out);
-            });
-        }
-    }
-
     pub(super) fn join(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, stream: Shared) {
         let key = asked.key;
         if stream == Shared::AccountUpdates {
@@ -140,12 +96,4 @@ impl Core {
             self.own_unsubscribes += 1;
         }
     }
-}
-
-/// The tags of an account summary in one order: the Gateway answers in its own (LIVE.md section 6).
-fn tag_set(tags: &str) -> String {
-    let mut set: Vec<&str> = tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect();
-    set.sort_unstable();
-    set.dedup();
-    set.join(",")
 }

@@ -76,7 +76,7 @@ impl Line {
         if let Some(kept) = self.rows.get_mut(&row) {
             kept.clear();
             kept.extend_from_slice(payload);
-        } else if self.rows.len() < limits::MAX_LINE_ROWS {
+        } else if self.rows.len() < limits::MAX_IMAGE_ROWS {
             self.rows.insert(row, payload.to_vec());
         }
     }

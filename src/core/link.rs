@@ -528,9 +528,6 @@ impl Core {
             }
             self.end_request(up);
         }
-        for (key, down) in self.summaries.clear() {
-            self.send_error(ctx, key, down.0, codes::NOT_CONNECTED, &words);
-        }
         for ask in self.lanes.clear() {
             if let Some(key) = ask.client {
                 self.send_error(ctx, key, -1, codes::NOT_CONNECTED, &words);

@@ -7,7 +7,7 @@
 //! The parts: `link` (the one upstream connection), `down`, `ask`, `idless`, `join` (what clients do), `place` (what they
 //! do with orders), `route` (what the Gateway says), `trade` (what it says of orders), `reconcile` (what it says of them
 //! after an absence). The tables they share: `client`, `requests`, `orders`, `executions`, `away`, `lanes`, `shared`,
-//! `summary`, `pacer`, `ledger`, `timers`.
+//! `pacer`, `ledger`, `timers`.
 
 mod ask;
 mod away;
@@ -37,7 +37,6 @@ mod shared;
 mod speech;
 mod split;
 pub mod stats;
-mod summary;
 mod timers;
 mod trade;
 pub mod view;
@@ -75,7 +74,6 @@ use route::Heard;
 use shared::Streams;
 use speech::Speeches;
 use stats::{Drop, Stats};
-use summary::Summaries;
 use timers::{Timer, Timers};
 
 /// What becomes of a second client with an id that is in use.
@@ -205,7 +203,6 @@ pub struct Core {
     hears_start_push: bool,
     lanes: Lanes,
     streams: Streams,
-    summaries: Summaries,
     pacer: Pacer,
     timers: Timers,
     /// Execution queries under way, with the executions whose commission is still to come.
@@ -273,7 +270,6 @@ impl Core {
             hears_start_push: false,
             lanes: Lanes::default(),
             streams: Streams::default(),
-            summaries: Summaries::default(),
             pacer: Pacer::new(config.messages_per_second),
             timers,
             queries: Default::default(),

@@ -143,7 +143,7 @@ impl Core {
         if self.reconcile.is_query(up) {
             return self.own_query_done(ctx, up); // execDetailsEnd: nothing else is answered by request id
         }
-        let Some(entry) = self.requests.get(up) else { return self.hear_summary(ctx, heard, payload, up) };
+        let Some(entry) = self.requests.get(up) else { return self.drop_unrouted(up) };
         let (message, one_shot, us_stock) = (entry.message, entry.one_shot, entry.us_stock);
         // By number, because telling may close a client that is too slow, which then is no member any more.
         let mut at = 0;
@@ -180,18 +180,6 @@ impl Core {
         self.requests.close(up);
         if let Some(entry) = self.requests.get_mut(up) {
             entry.spent = true;
-        }
-    }
-
-    /// A row or the end of an account summary: to all who share it.
-    fn hear_summary(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8], up: UpReqId) {
-        let Some(summary) = self.summaries.get_mut(up) else { return self.drop_unrouted(up) };
-        match heard.id() {
-            id::ACCOUNT_SUMMARY_END => summary.end(payload),
-            _ => summary.row(summary_row_key(heard), payload),
-        }
-        for (key, down) in summary.members() {
-            self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
         }
     }
 
@@ -359,18 +347,6 @@ impl Core {
     ) {
         let (members, one_shot) = match self.requests.get(up) {
             Some(entry) => (entry.members.clone(), entry.one_shot),
-            None if self.summaries.get_mut(up).is_some() => {
-                let members = match class {
-                    Some(Class::Warning) => {
-                        self.summaries.get_mut(up).map(|s| s.members()).unwrap_or_default()
-                    }
-                    _ => self.summaries.end(up),
-                };
-                for (key, down) in members {
-                    self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
-                }
-                return;
-            }
             None => {
                 // What a cancel draws (162, 300, 366) goes to whoever cancelled, unless the id has a new use.
                 let Some(retired) = self.requests.retired(up) else { return self.drop_unrouted(up) };
@@ -475,16 +451,6 @@ impl Core {
             self.tell(ctx, key, heard, &[], false);
         }
     }
-}
-
-/// What identifies a row of an account summary: account, tag and currency.
-fn summary_row_key(heard: &Heard<'_>) -> Vec<u8> {
-    let parts: [&[u8]; 3] = match heard.message.form {
-        Form::Text => [3, 4, 6].map(|index| text::field(heard.message.body, index).unwrap_or_default()),
-        Form::Proto => [&[2][..], &[3], &[5]]
-            .map(|path| proto::get_str(heard.message.body, path).ok().flatten().unwrap_or_default()),
-    };
-    parts.join(&0)
 }
 
 /// The words of an error message.

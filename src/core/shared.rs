@@ -49,7 +49,7 @@ impl Stream {
         if key.is_empty() {
             key = self.seen.to_be_bytes().to_vec();
         }
-        if self.rows.len() >= limits::MAX_SHARED_ROWS && !self.rows.contains_key(&key) {
+        if self.rows.len() >= limits::MAX_IMAGE_ROWS && !self.rows.contains_key(&key) {
             self.rows.shift_remove_index(0);
         }
         self.rows.insert(key, Bytes::copy_from_slice(payload));

@@ -297,10 +297,6 @@ pub enum Handling {
     GlobalCancel,
     /// One at a time upstream, the answer goes to the asker.
     Lane(Lane),
-    /// Joins the account summary about the same group and tags.
-    JoinSummary,
-    /// Leaves an account summary.
-    LeaveSummary,
     /// Joins a shared stream.
     Join(Shared),
     /// Leaves a shared stream.

@@ -383,13 +383,15 @@ pub static REQUESTS: [Request; 85] = [
         .proto(&schema::POSITIONS_REQUEST, 207, &[])
         .answers(&[61, 62, 4])
         .ends(&[(62, Image)]),
-    request(62, "reqAccountSummary", Stream, JoinSummary)
+    request(62, "reqAccountSummary", Stream, ById)
         .text(&[version("1"), req_id(), text("groupName").at("group"), text("tags")])
         .proto_by_id(&schema::ACCOUNT_SUMMARY_REQUEST, 207)
         .answers(&[63, 64, 4])
+        .shared(&[(63, Row::Fields(&["account", "tag", "currency"])), (64, Row::One)])
+        .in_any_order(&["tags"])
         .ends(&[(64, Image)])
         .duplicate(322),
-    request(63, "cancelAccountSummary", Cancel(62), LeaveSummary)
+    request(63, "cancelAccountSummary", Cancel(62), ById)
         .text(&[version("1"), req_id()])
         .proto_by_id(&schema::CANCEL_ACCOUNT_SUMMARY, 207)
         .answers(&[4]),

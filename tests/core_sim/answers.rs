@@ -31,7 +31,6 @@ impl Sim {
                 let values = self.error_values(2100);
                 self.unsubscribed(&values);
             }
-            Job::Summary { .. } => self.summary_row(job),
             Job::Answer { .. } => self.answer(job),
             Job::Query { .. } => self.answer_query(job),
             Job::Lane { .. } => self.answer_lane(job),
@@ -239,39 +238,6 @@ impl Sim {
             }
         }
         self.says(message, &r);
-    }
-
-    pub(super) fn summary_row(&mut self, job: usize) {
-        let Job::Summary { at, rows, cancelled } = &mut self.jobs[job] else { return };
-        *rows += 1;
-        let (at, n, cancelled) = (*at, *rows, *cancelled);
-        let up = self.m.summaries[at].up.expect("it left");
-        if cancelled && self.rng.one_in(2) {
-            self.jobs.remove(job);
-            return;
-        }
-        if self.rng.one_in(40) && !cancelled {
-            let over = self.rng.one_in(2);
-            let mut values = self.error_values(if over { 322 } else { 2152 });
-            values.set("id", up);
-            if over {
-                self.jobs.remove(job);
-            }
-            self.m.hear_summary(at, 4, String::new(), &values, over);
-            return self.says(4, &values);
-        }
-        let mut values = Record::new();
-        values.set("reqId", up);
-        let mut message = 64;
-        let mut key = String::new();
-        if n % 5 != 0 {
-            message = 63;
-            let (account, tag) = (*self.rng.pick(&["DU1", "DU2"]), *self.rng.pick(&["A", "B"]));
-            values.set("account", account).set("tag", tag).set("value", self.m.token());
-            key = format!("{account}/{tag}");
-        }
-        self.m.hear_summary(at, message, key, &values, false);
-        self.says(message, &values);
     }
 
     pub(super) fn shared_row(&mut self, job: usize) {

@@ -108,8 +108,7 @@ impl Sim {
     pub(super) fn request(&mut self, who: Who) {
         let now = self.now();
         match self.rng.below(100) {
-            0..4 => self.summary(who),
-            4..35 => self.by_id(who),
+            0..35 => self.by_id(who),
             35..45 => self.cancel(who),
             45..48 => self.query(who),
             48..66 => self.place(who),
@@ -274,20 +273,6 @@ impl Sim {
         }
         self.m.ask(who, kind, down, one_shot, &r);
         self.send(who, k.req, &r);
-    }
-
-    pub(super) fn summary(&mut self, who: Who) {
-        let down = 1 + self.rng.below(4) as i32;
-        let mut r = Record::new();
-        r.set("reqId", down);
-        if self.rng.one_in(3) {
-            self.m.leave_summary(who, down);
-            return self.send(who, 63, &r);
-        }
-        let tags = *self.rng.pick(&["NetLiquidation", "BuyingPower", "NetLiquidation,BuyingPower"]);
-        r.set("groupName", "All").set("tags", tags);
-        self.m.join_summary(who, down, tags);
-        self.send(who, 62, &r);
     }
 
     pub(super) fn cancel(&mut self, who: Who) {

@@ -80,19 +80,6 @@ impl Sim {
                     self.jobs.push(Job::Unsubscribed);
                 }
             },
-            62 => {
-                let at = self.m.summaries.iter().position(|s| s.up == Some(int("reqId"))).expect("it left");
-                self.jobs.push(Job::Summary { at, rows: 0, cancelled: false });
-            }
-            63 => {
-                for job in &mut self.jobs {
-                    if let Job::Summary { at, cancelled, .. } = job
-                        && self.m.summaries[*at].up == Some(int("reqId"))
-                    {
-                        *cancelled = true;
-                    }
-                }
-            }
             61 => self.shared_begins(POSITIONS, ""),
             64 => self.shared_ends(POSITIONS),
             12 => self.shared_begins(BULLETINS, ""),

@@ -44,8 +44,6 @@ enum Job {
     Lane { lane: LaneKey, stages: VecDeque<LaneStage> },
     /// A shared stream.
     Shared { stream: usize, account: String, rows: usize, ended: bool },
-    /// An account summary.
-    Summary { at: usize, rows: usize, cancelled: bool },
     /// The notice after an unsubscription of account data.
     Unsubscribed,
     /// A commission report of a live fill.
@@ -347,15 +345,6 @@ impl Sim {
                 inst.message()
             );
         }
-        for summary in &self.m.summaries {
-            let runs = summary.up.is_some() && !summary.cancelled_up;
-            assert_eq!(
-                runs,
-                !summary.members.is_empty(),
-                "a summary runs for its askers and for nobody else"
-            );
-            assert!(!runs || summary.end.is_some(), "every asker has its end marker");
-        }
         let waiting = self.m.lines.values().map(|line| line.len()).sum::<usize>();
         assert_eq!(waiting, 0, "every order, modification and cancel has left or was refused");
         for lane in self.m.lanes.values() {
@@ -370,10 +359,6 @@ impl Sim {
     fn owed(&self, job: &Job) -> bool {
         match job {
             Job::Answer { at, .. } => self.m.insts[*at].state == State::Active && self.m.insts[*at].one_shot,
-            Job::Summary { at, .. } => {
-                let summary = &self.m.summaries[*at];
-                summary.end.is_none() && !summary.members.is_empty()
-            }
             Job::Query { .. } | Job::Lane { .. } | Job::Clock | Job::Unsubscribed | Job::NextId => true,
             Job::Shared { stream, ended, .. } => *stream != BULLETINS && !ended,
             Job::Commission(_) | Job::Order { .. } => false,

@@ -172,9 +172,7 @@ fn requests_by_id_have_a_request_id_in_each_form() {
         let (role, since) = match r.handling {
             // Below 157 replaceFA has neither an id nor an answer.
             Handling::ById if r.message.id == 19 => (Role::ReqId, 157),
-            Handling::ById | Handling::Executions | Handling::JoinSummary | Handling::LeaveSummary => {
-                (Role::ReqId, 0)
-            }
+            Handling::ById | Handling::Executions => (Role::ReqId, 0),
             Handling::PlaceOrder | Handling::CancelOrder | Handling::Exercise => (Role::OrderId, 0),
             Handling::Lane(Lane::Fa | Lane::MarketRule) => (Role::LaneKey, 0),
             _ => continue,
@@ -276,10 +274,7 @@ fn field_names_are_unique_where_a_record_would_mix_them() {
 #[test]
 fn duplicate_codes_belong_to_requests_by_id() {
     for r in requests() {
-        let by_id = matches!(
-            r.handling,
-            Handling::ById | Handling::Executions | Handling::Exercise | Handling::JoinSummary
-        );
+        let by_id = matches!(r.handling, Handling::ById | Handling::Executions | Handling::Exercise);
         let lives = !matches!(r.kind, Kind::Cancel(_) | Kind::Update(_));
         assert_eq!(r.duplicate != 0, by_id && lives, "{}", r.message.name);
     }

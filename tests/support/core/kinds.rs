@@ -1,5 +1,5 @@
 //! The requests by request id as the simulation knows them: which field of a request can carry a token that tells it
-//! from all others, and which field of each answer a marker. Account summaries are shared and stand elsewhere.
+//! from all others, and which field of each answer a marker.
 
 use twsmux::protocol::layout::Record;
 
@@ -79,6 +79,7 @@ pub const KINDS: &[Kind] = &[
     Kind { cancel: 53, ..shot(52, "symbol", &[(51, "data")], 51) },
     Kind { cancel: 56, ..shot(54, "symbol", &[(21, "impliedVol")], 21) },
     Kind { cancel: 57, ..shot(55, "symbol", &[(21, "impliedVol")], 21) },
+    stream(62, "groupName", 63, &[(63, "value")], 64),
     stream(68, "groupId", 70, &[(68, "contractInfo")], 0),
     stream(74, "modelCode", 75, &[(71, "modelCode")], 72),
     stream(76, "modelCode", 77, &[(73, "value")], 74),

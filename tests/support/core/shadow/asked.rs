@@ -40,6 +40,11 @@ impl Shadow {
                 _ => {}
             }
         }
+        let is_summary = |i: &&Inst| i.who == who && i.state == State::Active && i.message() == 62;
+        if message == 62 && self.insts.iter().filter(is_summary).count() >= 2 {
+            self.error(who, down, &[322]);
+            return None;
+        }
         let (own, gateway) = (self.clients[who].version, self.version.expect("ready"));
         let us_stock = kinds::us_stock(values);
         if kinds::counts_differ(message, own, gateway) && us_stock.is_none() {

@@ -325,16 +325,6 @@ pub enum HeldBack {
 /// A message of the Gateway and its values.
 pub type Message = (u16, Record);
 
-/// An account summary: one upstream request, any number of askers under ids of their own.
-pub struct Summary {
-    pub tags: &'static str,
-    pub up: Option<i32>,
-    pub members: Vec<(Who, i32)>,
-    rows: Vec<(String, Record)>,
-    pub end: Option<Record>,
-    pub cancelled_up: bool,
-}
-
 /// Lanes by request message and key.
 pub type LaneKey = (u16, i64);
 
@@ -386,7 +376,6 @@ pub struct Shadow {
     pub lanes_sent: Vec<LaneKey>,
     /// Account updates, positions, bulletins.
     pub streams: [Stream; 3],
-    pub summaries: Vec<Summary>,
     pub own_unsubscribes: u32,
     farms: Vec<((u8, String), Record)>,
     /// When the Gateway told its time, and which, in milliseconds.
@@ -460,7 +449,6 @@ impl Shadow {
             lanes: BTreeMap::new(),
             lanes_sent: Vec::new(),
             streams: Default::default(),
-            summaries: Vec::new(),
             own_unsubscribes: 0,
             farms: Vec::new(),
             clock: None,
@@ -672,9 +660,6 @@ impl Shadow {
         for stream in [ACCOUNTS, POSITIONS, BULLETINS] {
             self.leave(who, stream, false);
         }
-        for summary in &mut self.summaries {
-            summary.members.retain(|m| m.0 != who);
-        }
     }
 
     // ---- the link ----
@@ -760,11 +745,6 @@ impl Shadow {
         }
         self.by_up.clear();
         self.latest.clear();
-        for summary in std::mem::take(&mut self.summaries) {
-            for (who, down) in summary.members {
-                self.error(who, down, NOT_CONNECTED);
-            }
-        }
         for lane in std::mem::take(&mut self.lanes).into_values() {
             for who in lane.head.into_iter().chain(lane.waiting).filter_map(|a| a.who) {
                 self.error(who, -1, NOT_CONNECTED);

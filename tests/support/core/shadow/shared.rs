@@ -87,68 +87,6 @@ impl Shadow {
         }
     }
 
-    pub fn join_summary(&mut self, who: Who, down: i32, tags: &'static str) {
-        if !self.available() {
-            return self.refuse(who, down);
-        }
-        let held = self.summaries.iter().flat_map(|s| &s.members).filter(|m| m.0 == who);
-        let held: Vec<i32> = held.map(|m| m.1).collect();
-        if held.contains(&down) || held.len() >= 2 {
-            return self.error(who, down, &[322]);
-        }
-        match self.summaries.iter_mut().find(|s| s.tags == tags && !s.members.is_empty()) {
-            Some(summary) => {
-                summary.members.push((who, down));
-                let rows = summary.rows.iter().map(|r| (63, r.1.clone()));
-                let image: Vec<_> = rows.chain(summary.end.clone().map(|e| (64, e))).collect();
-                for (message, mut values) in image {
-                    values.set("reqId", down);
-                    self.tells(who, message, &values);
-                }
-            }
-            None => self.summaries.push(Summary {
-                tags,
-                up: None,
-                members: vec![(who, down)],
-                rows: Vec::new(),
-                end: None,
-                cancelled_up: false,
-            }),
-        }
-    }
-
-    pub fn leave_summary(&mut self, who: Who, down: i32) {
-        if !self.available() {
-            return self.refuse(who, down);
-        }
-        for summary in &mut self.summaries {
-            summary.members.retain(|m| *m != (who, down));
-        }
-    }
-
-    /// A row (63), the end (64) or an error (4) of a summary comes; `over`: nothing follows.
-    pub fn hear_summary(&mut self, at: usize, message: u16, key: String, values: &Record, over: bool) {
-        let summary = &mut self.summaries[at];
-        let members = summary.members.clone();
-        match message {
-            63 => match summary.rows.iter_mut().find(|r| r.0 == key) {
-                Some(row) => row.1 = values.clone(),
-                None => summary.rows.push((key, values.clone())),
-            },
-            64 => summary.end = Some(values.clone()),
-            _ => {}
-        }
-        if over && !members.is_empty() {
-            summary.members.clear();
-            summary.cancelled_up = true; // there is nothing to cancel
-        }
-        for (who, down) in members {
-            let mut values = values.clone();
-            values.set(if message == 4 { "id" } else { "reqId" }, down);
-            self.tells(who, message, &values);
-        }
-    }
-
     /// reqCurrentTime or reqCurrentTimeInMillis.
     pub fn clock_asked(&mut self, who: Who, message: u16, now: u64) {
         if !self.available() {

@@ -50,20 +50,6 @@ impl Shadow {
             91 => self.lane_left((91, i64::from(int("marketRuleId").expect("a key"))), 91),
             24 | 80 | 82 | 85 => self.lane_left((f.id, 0), f.id),
             6 | 61 | 64 | 12 | 13 | 15 => {} // the Gateway's side looks at them
-            62 => {
-                let tags = r.get("tags").expect("tags");
-                let waits = self.summaries.iter().position(|s| s.tags == tags && s.up.is_none());
-                let at = waits.expect("somebody asked for this summary");
-                let live = |s: &&Summary| s.tags == tags && s.up.is_some() && !s.members.is_empty();
-                assert!(self.summaries.iter().find(live).is_none(), "equal summaries are asked for once");
-                self.summaries[at].up = int("reqId");
-            }
-            63 => {
-                let at = self.summaries.iter().position(|s| s.up == int("reqId")).expect("of one that left");
-                assert!(self.summaries[at].members.is_empty(), "the last one who leaves cancels");
-                assert!(!self.summaries[at].cancelled_up, "one cancel");
-                self.summaries[at].cancelled_up = true;
-            }
             7 if r.get("symbol").is_none_or(str::is_empty) => {
                 self.leaves(durable, |turn| turn == Turn::OwnQuery);
                 if self.lists.step == Step::Executions && self.lists.query.is_none() {
