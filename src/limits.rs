@@ -83,6 +83,17 @@ pub const MAX_SHOWN_LINES: usize = 500;
 pub const MAX_IMAGE_ROWS: usize = 50_000;
 /// Account summaries that one client may have at once, as at the Gateway.
 pub const MAX_SUMMARIES_PER_CLIENT: usize = 2;
+/// Lines that stay for a while after their last client left; beyond it the oldest end at once.
+pub const MAX_LINGERING: usize = 1000;
+/// Bytes of one answer that is kept for those who ask the same again; scanner parameters are 2 MB.
+pub const MAX_KEPT_ANSWER: usize = 8 << 20;
+/// Bytes of all such answers; beyond it the oldest are forgotten.
+pub const MAX_KEPT_ANSWERS: usize = 64 << 20;
+/// Longest that a list of orders or executions serves again while twsmux hears of no change: of what other programs do it
+/// hears nothing.
+pub const UNCHANGED_TIME: Duration = Duration::from_secs(30);
+/// Time after which the Gateway's pacing rules allow the same request again (PROTOCOL.md (c)).
+pub const REPEAT_TIME: Duration = Duration::from_secs(15);
 /// Farms whose last notice is kept for newcomers.
 pub const MAX_FARMS: usize = 64;
 /// Clients that wait for the first clock answer.

@@ -53,6 +53,41 @@ pub fn gateway_style(epoch_ms: u64) -> String {
     format!("{year:04}{month:02}{day:02} {h:02}:{m:02}:{s:02} UTC")
 }
 
+/// Days since 1970 of a date.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    year.div_euclid(400) * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year
+        - 719_468
+}
+
+/// Furthest that local time is behind UTC, seconds.
+const FURTHEST_WEST: i64 = 12 * 3600;
+/// Time after which what was traded is all there, seconds.
+const SETTLED: i64 = 60;
+
+/// Whether a point in time as clients write it (`20261123 22:27:38 US/Eastern`, `20261123-22:27:38` for UTC) has passed
+/// for sure, whatever the time zone is. `now_ms`: milliseconds since 1970, UTC. What says no such point has not.
+pub fn is_past(text: &str, now_ms: u64) -> bool {
+    let number = |range: std::ops::Range<usize>| {
+        let digits = text.get(range)?;
+        digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse::<i64>().ok())?
+    };
+    let at = || {
+        let day = days(number(0..4)?, number(4..6)?, number(6..8)?);
+        let colons = [11, 14].iter().all(|at| text.as_bytes().get(*at) == Some(&b':'));
+        let time = number(9..11)? * 3600 + number(12..14)? * 60 + number(15..17)?;
+        colons.then_some(day * 86_400 + time)
+    };
+    let behind = match (text.as_bytes().get(8), text.get(17..).unwrap_or_default()) {
+        (Some(b'-'), "") | (Some(b' '), " UTC" | " GMT") => 0,
+        (Some(b' '), zone) if zone.is_empty() || zone.starts_with(' ') => FURTHEST_WEST,
+        _ => return false,
+    };
+    at().is_some_and(|at| at + behind + SETTLED <= (now_ms / 1000) as i64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +97,43 @@ mod tests {
         assert_eq!(gateway_style(0), "19700101 00:00:00 UTC");
         assert_eq!(gateway_style(951_782_400_000), "20000229 00:00:00 UTC");
         assert_eq!(gateway_style(1_795_471_658_000), "20261123 22:07:38 UTC");
+    }
+
+    #[test]
+    fn days_are_the_reverse_of_dates() {
+        for n in (-200_000..200_000).step_by(97) {
+            let (year, month, day) = civil(n);
+            assert_eq!(days(year, month, day), n);
+        }
+    }
+
+    #[test]
+    fn only_what_is_past_in_every_time_zone_is_past() {
+        // 2026-11-23 22:07:38 UTC
+        let now = 1_795_471_658_000;
+        for past in [
+            "20261123-22:06:38",
+            "20261123 22:06:38 UTC",
+            "20261123 10:06:38",
+            "20261123 10:06:38 US/Eastern",
+            "19991231 23:59:59 Europe/Berlin",
+        ] {
+            assert!(is_past(past, now), "{past}");
+        }
+        for not in [
+            "",
+            "20261123",
+            "20261123-22:06:39",
+            "20261123 22:06:39 UTC",
+            "20261123 10:06:39",
+            "20261123 12:00:00 US/Eastern",
+            "20270101-00:00:00",
+            "20261123-22:06:38x",
+            "2026-11-23 10:00:00",
+            "20261123 1a:00:00",
+            "2026112ä-10:00:00",
+        ] {
+            assert!(!is_past(not, now), "{not}");
+        }
     }
 }

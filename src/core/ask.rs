@@ -7,6 +7,7 @@ use super::lines::Line;
 use super::pacer::{Post, What};
 use super::requests::{Entry, Member};
 use super::speech::Speech;
+use super::stats::Saved;
 use super::{Core, Ctx, UsStockSizes, codes};
 use bytes::BytesMut;
 
@@ -14,7 +15,7 @@ use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
 use crate::protocol::dialect::Shape;
 use crate::protocol::meaning;
-use crate::protocol::model::{Handling, Kind, Local, Request, Role};
+use crate::protocol::model::{Handling, Kind, Local, Request, Reuse, Role};
 use crate::protocol::requests;
 use crate::wire::{
     frame,
@@ -166,6 +167,9 @@ impl Core {
             (Handling::ById, Kind::Cancel(of)) => {
                 let down = DownReqId(asked.error_id());
                 match self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) {
+                    Some(up) if self.requests.get(up).is_some_and(|e| e.members.len() > 1) => {
+                        self.leave_line(ctx, up, (asked.key, down), true);
+                    }
                     Some(up) => self.retire_request(up, true),
                     None => self.not_active(ctx, asked, of),
                 }
@@ -266,11 +270,23 @@ impl Core {
             && asked.shape.field(&asked.message, "isSmartDepth").is_ok_and(|f| f.as_deref() == Some("1"));
         let message = decl.message.id;
         let Some(us_stock) = self.count_of(ctx, asked) else { return };
-        let line = self.subject_of(asked, one_shot);
+        let line = self.subject_of(ctx.now, asked, one_shot);
         // Somebody whose version counts otherwise may join.
         let us_stock = us_stock || line.is_some() && self.is_about_a_us_stock(asked);
-        if let Some(up) = line.as_ref().and_then(|(subject, _)| self.requests.about(subject)) {
-            return self.join_line(ctx, up, (asked.key, down));
+        // What is about orders must see what its asker did before.
+        let quiet = decl.handling != Handling::Executions || self.is_quiet(asked.client_id);
+        let mut kept = None;
+        if let Some((subject, _, reuse)) = line.as_ref().filter(|_| quiet) {
+            let fits = |up: &UpReqId| self.requests.get(*up).is_some_and(|e| self.may_join(e, decl));
+            if let Some(up) = self.requests.about(subject).filter(fits) {
+                return self.join_line(ctx, up, (asked.key, down));
+            }
+            kept = self.recall(ctx.now, subject, *reuse);
+        }
+        let reuse = line.as_ref().map_or(Reuse::Never, |(_, _, reuse)| *reuse);
+        let line = line.filter(|_| kept.is_none());
+        if line.is_some() && !one_shot {
+            self.make_room_for_line(ctx, message);
         }
         let up = self.requests.add(Entry {
             members: vec![(asked.key, down)],
@@ -281,7 +297,9 @@ impl Core {
             us_stock,
             held: None,
             filter,
-            line: line.map(|(subject, sharing)| Box::new(Line::new(subject, sharing))),
+            changes_at: None,
+            reuse,
+            line: line.map(|(subject, sharing, _)| Box::new(Line::new(subject, sharing))),
         });
         if let Some(client) = self.clients.get_mut(asked.key) {
             client.active.insert(up);
@@ -290,12 +308,15 @@ impl Core {
         if decl.handling == Handling::Executions {
             self.queries.insert(up, Default::default());
         }
+        if let Some(kept) = kept {
+            self.stats.saved(Saved::Kept);
+            return self.serve_again(ctx, up, kept);
+        }
         // The filter on the client id is applied here: at the Gateway all orders are ours.
         let edits = [(Role::ReqId, i64::from(up.0)), (Role::ClientId, 0)];
         let edits = if decl.handling == Handling::Executions { &edits[..] } else { &edits[..1] };
         let mut post = Post::of(asked.key, What::Request(up));
         if decl.handling == Handling::Executions {
-            // It must see what its asker did before.
             post = post.in_line_of(asked.client_id);
         }
         self.forward(ctx, asked, post, edits);
@@ -356,10 +377,10 @@ impl Core {
         }
     }
 
-    /// A client's share of a request is over; the last one takes the request itself with it. `tell`: whether it hears
-    /// what the cancel draws.
+    /// A client's share of a request is over; the last one takes the request itself with it, unless it lingers. `tell`:
+    /// whether it hears what the cancel draws.
     pub(super) fn quit(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, member: Member, tell: bool) {
-        if self.requests.get(up).is_some_and(|e| e.members.len() > 1) {
+        if self.requests.get(up).is_some_and(|e| e.members.len() > 1 || self.may_linger(up, e)) {
             return self.leave_line(ctx, up, member, tell);
         }
         self.end_upstream(ctx, up);
@@ -371,7 +392,7 @@ impl Core {
         let Some(up) = self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) else {
             return self.not_active(ctx, asked, of);
         };
-        if self.requests.get(up).is_some_and(|e| e.members.len() > 1) {
+        if self.requests.get(up).is_some_and(|e| e.members.len() > 1 || self.may_linger(up, e)) {
             return self.leave_line(ctx, up, (asked.key, down), true);
         }
         // Whether the request has left or not, its cancel follows it: the queue keeps the order.

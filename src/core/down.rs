@@ -264,14 +264,15 @@ impl Core {
             self.account_for(queued);
         }
         for up in active {
-            if !alone.contains(&up) {
+            let sent = !unsent.iter().any(|q| q.post.what == What::Request(up));
+            let stays = sent && self.requests.get(up).is_some_and(|e| self.may_linger(up, e));
+            if !alone.contains(&up) || stays {
                 let members = self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default();
                 for member in members.into_iter().filter(|(client, _)| *client == key) {
                     self.leave_line(ctx, up, member, false);
                 }
                 continue;
             }
-            let sent = !unsent.iter().any(|q| q.post.what == What::Request(up));
             if sent {
                 self.end_upstream(ctx, up);
             }

@@ -1,15 +1,20 @@
 //! Requests without an id: carried out one after the other where only their order tells the answers apart, or answered
 //! here.
 
+use bytes::Bytes;
+
+use super::answers::Source;
 use super::ask::Asked;
 use super::compose::{self, id};
-use super::lanes::Ask;
+use super::lanes::{Ask, Asker};
 use super::pacer::{Post, What};
+use super::route::Heard;
+use super::stats::Saved;
 use super::timers::Timer;
 use super::{Core, Ctx, codes};
-use crate::ids::ClientKey;
+use crate::ids::{ClientKey, UpOrderId};
 use crate::limits;
-use crate::protocol::model::{Lane, Local, Role};
+use crate::protocol::model::{Lane, Local, Reuse, Role};
 
 impl Core {
     /// Remembers who sent a request without id, for errors without id.
@@ -21,73 +26,144 @@ impl Core {
     }
 
     pub(super) fn ask_lane(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, lane: Lane) {
+        let lane_key = asked.shape.int(&asked.message, Role::LaneKey).ok().flatten().unwrap_or(0);
+        let (message, decl) = (asked.shape.decl.message.id, asked.shape.decl);
+        let asker = Asker { client: asked.key, message };
+        let mut frame = bytes::BytesMut::new();
+        // As client id 0 at the Gateway, reqOpenOrders binds manual orders: only its namesake may do that.
+        // For the others all orders are asked for and their own picked out.
+        let upstream = match message {
+            id::REQ_OPEN_ORDERS if asked.client_id.0 != 0 || self.config.upstream_client_id.0 != 0 => {
+                compose::bare_request(id::REQ_ALL_OPEN_ORDERS, self.server_version(), &mut frame);
+                id::REQ_ALL_OPEN_ORDERS
+            }
+            _ => {
+                asked.put(&[], &mut frame);
+                message
+            }
+        };
+        let about_orders = matches!(lane, Lane::OpenOrders | Lane::CompletedOrders);
+        let subject = self.lane_subject(upstream, &frame);
+        // What is about orders must see what its asker did before.
+        if !about_orders || self.is_quiet(asked.client_id) {
+            if let Some(kept) = self.recall(ctx.now, &subject, decl.reuse) {
+                self.stats.saved(Saved::Kept);
+                return self.serve_list(ctx, asker, &kept);
+            }
+            if message == id::REQ_OPEN_ORDERS && self.serve_own_orders(ctx, asked) {
+                return;
+            }
+            let changes = self.order_changes;
+            let fits = |at| !about_orders || at == changes;
+            if self.lanes.len() < limits::MAX_LANE_REQUESTS
+                && self.lanes.join(lane, lane_key, &subject, asker, fits)
+            {
+                return self.stats.saved(Saved::Joined);
+            }
+        }
         if self.lanes.len() >= limits::MAX_LANE_REQUESTS {
             for (lane, key) in self.lanes.drop_abandoned() {
                 self.timers.disarm(Timer::Lane(lane, key));
+                self.answers.give_up(Source::Lane(lane, key));
             }
         }
         if self.lanes.len() >= limits::MAX_LANE_REQUESTS {
             let words = "too many requests of this kind wait for the Gateway";
             return self.unavailable(ctx, asked, words);
         }
-        let lane_key = asked.shape.int(&asked.message, Role::LaneKey).ok().flatten().unwrap_or(0);
-        let mut bytes = bytes::BytesMut::new();
-        let version = self.server_version();
-        let message = asked.shape.decl.message.id;
-        match message {
-            // As client id 0 at the Gateway, reqOpenOrders binds manual orders: only its namesake may do that.
-            // For the others all orders are asked for and their own picked out.
-            id::REQ_OPEN_ORDERS if asked.client_id.0 != 0 || self.config.upstream_client_id.0 != 0 => {
-                compose::bare_request(id::REQ_ALL_OPEN_ORDERS, version, &mut bytes);
-            }
-            _ => asked.put(&[], &mut bytes),
-        }
-        let line = matches!(lane, Lane::OpenOrders | Lane::CompletedOrders).then_some(asked.client_id);
-        let ask = Ask { client: Some(asked.key), line, own: false, message, frame: bytes.freeze() };
+        let line = about_orders.then_some(asked.client_id);
+        let (askers, frame) = (vec![asker], frame.freeze());
+        let ask = Ask { askers, own: false, line, subject, reuse: decl.reuse, frame };
         if self.lanes.ask(lane, lane_key, ask) {
-            self.send_lane(ctx, lane, lane_key);
+            self.lane_turn(ctx, lane, lane_key);
         }
     }
 
-    /// The request at the head of a lane goes upstream.
-    pub(super) fn send_lane(&mut self, ctx: &mut Ctx<'_>, lane: Lane, lane_key: i64) {
-        let Some(ask) = self.lanes.head(lane, lane_key).cloned() else { return };
-        let post = Post { client: ask.client, line: ask.line, ..Post::own(What::Lane(lane, lane_key)) };
-        self.enqueue(ctx, post, |_, out| out.extend_from_slice(&ask.frame));
-        if !ask.own {
-            self.timers.arm(Timer::Lane(lane, lane_key), ctx.now + limits::LANE_TIME);
+    /// The request at the head of a lane goes upstream, unless it has been answered meanwhile.
+    pub(super) fn lane_turn(&mut self, ctx: &mut Ctx<'_>, lane: Lane, lane_key: i64) {
+        while let Some(ask) = self.lanes.head(lane, lane_key).cloned() {
+            let may_serve = !ask.own && ask.line.is_none_or(|owner| self.is_quiet(owner));
+            let kept = may_serve.then(|| self.recall(ctx.now, &ask.subject, ask.reuse)).flatten();
+            let Some(kept) = kept else {
+                let client = ask.askers.first().filter(|_| !ask.own).map(|asker| asker.client);
+                let post = Post { client, line: ask.line, ..Post::own(What::Lane(lane, lane_key)) };
+                self.enqueue(ctx, post, |_, out| out.extend_from_slice(&ask.frame));
+                if !ask.own {
+                    self.timers.arm(Timer::Lane(lane, lane_key), ctx.now + limits::LANE_TIME);
+                }
+                return;
+            };
+            for asker in ask.askers {
+                self.stats.saved(Saved::Kept);
+                self.serve_list(ctx, asker, &kept);
+            }
+            self.lanes.done(lane, lane_key);
         }
+    }
+
+    /// A lane's request has left.
+    pub(super) fn lane_sent(&mut self, ctx: &mut Ctx<'_>, lane: Lane, lane_key: i64, is_own_list: bool) {
+        self.lanes.sent(lane, lane_key, self.order_changes);
+        if is_own_list {
+            self.timers.arm(Timer::Lane(lane, lane_key), ctx.now + limits::RECONCILE_TIME);
+        }
+        if let Some(ask) = self.lanes.head(lane, lane_key).filter(|ask| ask.reuse != Reuse::Never) {
+            self.answers.expect(Source::Lane(lane, lane_key), ask.subject.clone(), self.order_changes);
+        }
+    }
+
+    /// Tells an asker a list that is kept.
+    fn serve_list(&mut self, ctx: &mut Ctx<'_>, asker: Asker, kept: &[Bytes]) {
+        let dialect = self.speeches.upstream().clone();
+        for heard in kept.iter().filter_map(|payload| Heard::new(&dialect, payload)) {
+            self.tell_listed(ctx, asker.client, &heard);
+        }
+    }
+
+    /// Tells an asker of its own open orders what twsmux knows of them, if that is all: the Gateway has listed them when
+    /// the link began, nothing is under way that it has not spoken of, and none was placed without twsmux.
+    fn serve_own_orders(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) -> bool {
+        let owner = asked.client_id;
+        let binds = owner.0 == 0 && self.config.upstream_client_id.0 == 0;
+        let under_way = |up: &UpOrderId| self.orders.get(*up).is_some_and(|o| o.owner == owner);
+        let since = ctx.now - limits::GLOBAL_CANCEL_TIME;
+        let known = !binds
+            && self.is_quiet(owner)
+            && self.knows_open_orders
+            && !self.in_flight.iter().any(under_way)
+            && self.global_cancels.values().all(|at| *at < since)
+            && !self.orders.has_direct(owner);
+        if known {
+            self.stats.saved(Saved::Known);
+            self.tell_own_orders(ctx, asked.key, owner);
+            self.send(ctx, asked.key, compose::open_order_end);
+        }
+        known
     }
 
     /// The end of a lane's answer has come: the next one's turn.
     pub(super) fn lane_done(&mut self, ctx: &mut Ctx<'_>, lane: Lane, lane_key: i64) {
         self.timers.disarm(Timer::Lane(lane, lane_key));
         if self.lanes.done(lane, lane_key).is_some() {
-            self.send_lane(ctx, lane, lane_key);
+            self.lane_turn(ctx, lane, lane_key);
         }
     }
 
-    /// The asker and all who wait behind it are told; the lane stays shut until its end marker or a new link.
+    /// The askers and all who wait behind them are told; the lane stays shut until its end marker or a new link.
     pub(super) fn lane_timeout(&mut self, ctx: &mut Ctx<'_>, lane: Lane, lane_key: i64) {
-        let mut askers = self.lanes.give_up(lane, lane_key);
-        if let Some(head) = self.lanes.head_mut(lane, lane_key) {
-            askers.insert(0, head.clone());
-            head.client = None;
-            head.own = false;
-        }
-        if askers.iter().any(|ask| ask.own) {
+        let (askers, own) = self.lanes.give_up(lane, lane_key);
+        if own {
             self.reconcile_failed(ctx, &format!("no end within {} s", limits::LANE_TIME.as_secs()));
         }
         self.timers.arm(Timer::Lane(lane, lane_key), ctx.now + limits::LANE_TIME);
-        for ask in askers {
-            let Some(key) = ask.client else { continue };
-            let name = crate::protocol::request(u32::from(ask.message)).map_or("request", |r| r.message.name);
+        for Asker { client, message } in askers {
+            let name = crate::protocol::request(u32::from(message)).map_or("request", |r| r.message.name);
             let words = format!(
                 "Error processing request: the Gateway did not finish its answer to {name} within {} s. Try again \
                  later.",
                 limits::LANE_TIME.as_secs()
             );
-            self.send_error(ctx, key, -1, codes::NOT_PROCESSED, &words);
+            self.send_error(ctx, client, -1, codes::NOT_PROCESSED, &words);
         }
     }
 

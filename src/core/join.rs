@@ -1,8 +1,8 @@
 //! Joining and leaving what exists once upstream: account updates, positions, bulletins.
 
 use super::ask::Asked;
-use super::compose::{self, id};
 use super::pacer::{Post, What};
+use super::timers::Timer;
 use super::{Core, Ctx, codes};
 use crate::ids::ClientKey;
 use crate::protocol::model::{Role, Shared};
@@ -19,9 +19,9 @@ impl Core {
                 return;
             }
         }
+        self.timers.disarm(Timer::Stream(stream));
         if self.streams.get_mut(stream).join(key) {
             self.suspect(ctx, key);
-            self.streams.get_mut(stream).clear_image();
             return self.forward(ctx, asked, Post::of(asked.key, What::Other), &[]);
         }
         let wants_image = stream != Shared::Bulletins
@@ -50,16 +50,19 @@ impl Core {
         }
         let slot = self.streams.get_mut(Shared::AccountUpdates);
         if slot.is_live() && slot.account != wanted {
-            let others = slot.subscribers().iter().any(|c| *c != asked.key);
+            let (is_in, others) = (slot.has(asked.key), slot.subscribers().iter().any(|c| *c != asked.key));
             if others {
                 let words = "Unable to subscribe to account as the following clients are subscribed to a different \
                              account: another client of this Gateway. Use reqAccountUpdatesMulti.";
                 self.send_error(ctx, asked.key, -1, codes::ACCOUNT_TAKEN, words);
                 return false;
             }
-            // Its only subscriber changes its mind. The old subscription is ended first, so that the 2100 which
-            // that draws is known to be ours.
-            self.leave(ctx, asked.key, Shared::AccountUpdates, Some(asked));
+            // Its only subscriber changes its mind, or nobody wants it any more. The old subscription is ended first, so
+            // that the 2100 which that draws is known to be ours.
+            if is_in {
+                self.tell_unsubscribed(ctx, asked.key);
+            }
+            self.end_stream(ctx, Shared::AccountUpdates);
         }
         self.streams.get_mut(Shared::AccountUpdates).account = wanted;
         true
@@ -76,24 +79,15 @@ impl Core {
     ) {
         let Some(last) = self.streams.get_mut(stream).leave(key) else { return };
         if stream == Shared::AccountUpdates && asked.is_some() {
-            let words = "API client has been unsubscribed from account data.";
-            self.send_error(ctx, key, -1, codes::ACCOUNT_UNSUBSCRIBED, words);
+            self.tell_unsubscribed(ctx, key);
         }
-        if !last {
-            return;
+        if last {
+            self.stream_unwanted(ctx, stream);
         }
-        let account = std::mem::take(&mut self.streams.get_mut(stream).account);
-        self.streams.get_mut(stream).clear_image();
-        if !self.is_ready() {
-            return;
-        }
-        self.enqueue(ctx, Post::own(What::Other), |v, out| match stream {
-            Shared::AccountUpdates => compose::leave_account_updates(v, &account, out),
-            Shared::Positions => compose::bare_request(id::CANCEL_POSITIONS, v, out),
-            Shared::Bulletins => compose::bare_request(id::CANCEL_NEWS_BULLETINS, v, out),
-        });
-        if stream == Shared::AccountUpdates {
-            self.own_unsubscribes += 1;
-        }
+    }
+
+    fn tell_unsubscribed(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
+        let words = "API client has been unsubscribed from account data.";
+        self.send_error(ctx, key, -1, codes::ACCOUNT_UNSUBSCRIBED, words);
     }
 }

@@ -1,34 +1,56 @@
 //! Requests without an id (PROTOCOL.md (b), "FIFO messages"): their answers are told apart only by their order, so
-//! one request of a lane is under way at a time and the rest wait.
+//! one request of a lane is under way at a time and the rest wait. Equal ones of several clients are one.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
+use super::lines::Subject;
 use crate::ids::{ClientId, ClientKey};
-use crate::protocol::model::Lane;
+use crate::protocol::model::{Lane, Reuse};
 
-/// Who asks in a lane, and for what.
+/// Who asks, and by which of the requests that are one upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asker {
+    /// Who.
+    pub client: ClientKey,
+    /// Its request's message id.
+    pub message: u16,
+}
+
+/// What is asked in a lane, and by whom.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Who asks; `None` once the asker is gone or was told that it took too long: the answer is swallowed.
-    pub client: Option<ClientKey>,
-    /// The line of orders that it waits in, so that it sees what its asker did before.
-    pub line: Option<ClientId>,
+    /// Who asks. Nobody, and not `own`: they are gone or were told that it took too long, and the answer is swallowed.
+    pub askers: Vec<Asker>,
     /// Whether twsmux itself asks.
     pub own: bool,
-    /// The request's message id.
-    pub message: u16,
+    /// The line of orders that it waits in, so that it sees what its asker did before.
+    pub line: Option<ClientId>,
+    /// What it asks for.
+    pub subject: Subject,
+    /// How long the answer serves others.
+    pub reuse: Reuse,
     /// The whole frame that goes upstream.
     pub frame: Bytes,
+}
+
+impl Ask {
+    /// Whether somebody waits for the answer.
+    pub fn is_wanted(&self) -> bool {
+        self.own || !self.askers.is_empty()
+    }
 }
 
 /// One lane.
 #[derive(Debug, Default)]
 struct State {
     under_way: Option<Ask>,
-    /// Whether the request under way has left for the Gateway; before that, nothing can be its answer.
-    sent: bool,
+    /// How often orders had changed when the request under way left for the Gateway; before that, nothing can be its
+    /// answer.
+    sent: Option<u64>,
+    /// Whether something of the answer has come.
+    begun: bool,
     waiting: VecDeque<Ask>,
 }
 
@@ -36,13 +58,12 @@ struct State {
 #[derive(Debug, Default)]
 pub struct Lanes {
     lanes: BTreeMap<(Lane, i64), State>,
-    waiting: usize,
     /// Requests under way, in the order in which they were sent.
     sent: VecDeque<(Lane, i64)>,
 }
 
 impl Lanes {
-    /// Adds a request. `true`: its turn is now, send it.
+    /// Adds a request. `true`: its turn is now.
     pub fn ask(&mut self, lane: Lane, key: i64, ask: Ask) -> bool {
         let state = self.lanes.entry((lane, key)).or_default();
         if state.under_way.is_none() {
@@ -50,8 +71,30 @@ impl Lanes {
             return true;
         }
         state.waiting.push_back(ask);
-        self.waiting += 1;
         false
+    }
+
+    /// Adds somebody to an equal request of others of which nothing has been answered. Says whether there is one. Of one
+    /// that has left, `fits` judges by how often orders had changed then. Who asks twice is answered twice.
+    pub fn join(
+        &mut self,
+        lane: Lane,
+        key: i64,
+        subject: &Subject,
+        asker: Asker,
+        fits: impl Fn(u64) -> bool,
+    ) -> bool {
+        let Some(state) = self.lanes.get_mut(&(lane, key)) else { return false };
+        let open = !state.begun && state.sent.is_none_or(fits);
+        let head = state.under_way.iter_mut().filter(|_| open);
+        let equal = |ask: &&mut Ask| {
+            ask.subject == *subject
+                && ask.is_wanted()
+                && ask.askers.iter().all(|other| other.client != asker.client)
+        };
+        let Some(ask) = head.chain(&mut state.waiting).find(equal) else { return false };
+        ask.askers.push(asker);
+        true
     }
 
     /// The request under way, whether it waits for the pacer or has left.
@@ -59,53 +102,56 @@ impl Lanes {
         self.lanes.get(&(lane, key))?.under_way.as_ref()
     }
 
-    /// The request under way has left.
-    pub fn sent(&mut self, lane: Lane, key: i64) {
+    /// The request under way has left, when orders had changed so often.
+    pub fn sent(&mut self, lane: Lane, key: i64, changes: u64) {
         if let Some(state) = self.lanes.get_mut(&(lane, key)) {
-            state.sent = true;
+            state.sent = Some(changes);
             self.sent.push_back((lane, key));
         }
     }
 
     /// The request that the Gateway is answering.
     pub fn answered(&self, lane: Lane, key: i64) -> Option<&Ask> {
-        self.lanes.get(&(lane, key)).filter(|state| state.sent)?.under_way.as_ref()
+        self.lanes.get(&(lane, key)).filter(|state| state.sent.is_some())?.under_way.as_ref()
     }
 
-    /// Likewise, to change it.
-    pub fn head_mut(&mut self, lane: Lane, key: i64) -> Option<&mut Ask> {
-        self.lanes.get_mut(&(lane, key))?.under_way.as_mut()
+    /// Something of its answer has come: nobody joins it any more.
+    pub fn begun(&mut self, lane: Lane, key: i64) {
+        if let Some(state) = self.lanes.get_mut(&(lane, key)).filter(|state| state.sent.is_some()) {
+            state.begun = true;
+        }
+    }
+
+    /// All who wait in a lane.
+    pub fn askers(&self, lane: Lane, key: i64) -> Vec<Asker> {
+        let Some(state) = self.lanes.get(&(lane, key)) else { return Vec::new() };
+        state.under_way.iter().chain(&state.waiting).flat_map(|ask| &ask.askers).copied().collect()
     }
 
     /// The request under way has had its end. Returns the next one, which is now under way and must be sent.
     pub fn done(&mut self, lane: Lane, key: i64) -> Option<&Ask> {
         let state = self.lanes.get_mut(&(lane, key))?;
         self.sent.retain(|l| *l != (lane, key));
-        state.sent = false;
-        // A waiter whose client is gone is not sent at all.
-        state.under_way = loop {
-            match state.waiting.pop_front() {
-                None => break None,
-                Some(ask) => {
-                    self.waiting -= 1;
-                    if ask.client.is_some() || ask.own {
-                        break Some(ask);
-                    }
-                }
-            }
-        };
+        (state.sent, state.begun) = (None, false);
+        // What nobody waits for any more is not sent at all.
+        state.under_way = std::iter::from_fn(|| state.waiting.pop_front()).find(Ask::is_wanted);
         if state.under_way.is_none() {
             self.lanes.remove(&(lane, key));
-            return None;
         }
         self.head(lane, key)
     }
 
-    /// Takes the waiters of a lane out, because the request under way does not end.
-    pub fn give_up(&mut self, lane: Lane, key: i64) -> Vec<Ask> {
-        let Some(state) = self.lanes.get_mut(&(lane, key)) else { return Vec::new() };
-        self.waiting -= state.waiting.len();
-        state.waiting.drain(..).collect()
+    /// The request under way does not end: takes out all who wait for it and behind it. Says whether twsmux is one.
+    pub fn give_up(&mut self, lane: Lane, key: i64) -> (Vec<Asker>, bool) {
+        let askers = self.askers(lane, key);
+        let Some(state) = self.lanes.get_mut(&(lane, key)) else { return (askers, false) };
+        let waiting = std::mem::take(&mut state.waiting);
+        let own = state.under_way.iter().chain(&waiting).any(|ask| ask.own);
+        if let Some(head) = &mut state.under_way {
+            head.own = false;
+            head.askers.clear();
+        }
+        (askers, own)
     }
 
     /// The lane whose request was sent first of those under way.
@@ -113,24 +159,22 @@ impl Lanes {
         self.sent.front().copied()
     }
 
-    /// A client is gone: its answer under way is swallowed, its waiting requests are not sent.
+    /// A client is gone: its answer under way is swallowed, what only it waits for is not sent.
     pub fn forget(&mut self, client: ClientKey) {
         for state in self.lanes.values_mut() {
             for ask in state.under_way.iter_mut().chain(&mut state.waiting) {
-                if ask.client == Some(client) {
-                    ask.client = None;
-                }
+                ask.askers.retain(|asker| asker.client != client);
             }
         }
     }
 
-    /// The link is gone: everything that was asked, in order.
-    pub fn clear(&mut self) -> Vec<Ask> {
+    /// The link is gone: everybody who asked, in order.
+    pub fn clear(&mut self) -> Vec<Asker> {
         self.sent.clear();
-        self.waiting = 0;
         std::mem::take(&mut self.lanes)
             .into_values()
             .flat_map(|s| s.under_way.into_iter().chain(s.waiting))
+            .flat_map(|ask| ask.askers)
             .collect()
     }
 
@@ -139,9 +183,9 @@ impl Lanes {
     pub fn drop_abandoned(&mut self) -> Vec<(Lane, i64)> {
         let abandoned = |lane: &Lane, state: &State| {
             matches!(lane, Lane::MarketRule | Lane::Fa)
-                && state.sent
+                && state.sent.is_some()
                 && state.waiting.is_empty()
-                && state.under_way.as_ref().is_some_and(|ask| ask.client.is_none())
+                && state.under_way.as_ref().is_some_and(|ask| !ask.is_wanted())
         };
         let dropped: Vec<_> =
             self.lanes.iter().filter(|((lane, _), s)| abandoned(lane, s)).map(|(key, _)| *key).collect();
@@ -152,13 +196,17 @@ impl Lanes {
         dropped
     }
 
-    /// Requests under way and waiting, over all lanes.
+    /// Requests under way, and askers who wait for their turn or with others, over all lanes.
     pub fn len(&self) -> usize {
-        self.lanes.len() + self.waiting
+        let more = |state: &State| {
+            let head = state.under_way.as_ref().map_or(0, |ask| ask.askers.len().max(1));
+            head + state.waiting.iter().map(|ask| ask.askers.len().max(1)).sum::<usize>()
+        };
+        self.lanes.values().map(more).sum()
     }
 
     /// Requests that wait, over all lanes.
     pub fn waiting(&self) -> usize {
-        self.waiting
+        self.lanes.values().map(|state| state.waiting.len()).sum()
     }
 }

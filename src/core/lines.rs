@@ -12,12 +12,15 @@ use super::ask::Asked;
 use super::book::Book;
 use super::requests::Member;
 use super::route::Heard;
+use super::stats::Saved;
 use super::{Core, Ctx, codes};
 use crate::ids::{DownReqId, UpReqId};
 use crate::limits;
 use crate::protocol::dialect::Dialect;
 use crate::protocol::layout::Record;
-use crate::protocol::model::{Role, Row, Sharing, Which};
+use crate::protocol::model::{Reuse, Role, Row, Sharing, Which};
+use crate::time::Time;
+use crate::wire::frame;
 use crate::wire::text::{self, Form};
 
 /// What a request asks for: its message, the market data type that it wants (0 where there is none), and its values.
@@ -100,12 +103,13 @@ impl Line {
 }
 
 impl Core {
-    /// What a request asks for, where others can ask for the same.
+    /// What a request asks for, where others can ask for the same, and how long the answer serves them.
     pub(super) fn subject_of(
         &self,
+        now: Time,
         asked: &Asked<'_>,
         one_shot: bool,
-    ) -> Option<(Subject, &'static Sharing)> {
+    ) -> Option<(Subject, &'static Sharing, Reuse)> {
         let sharing = asked.shape.decl.sharing.as_ref()?;
         if (sharing.which == Which::InFlight) != one_shot {
             return None;
@@ -132,11 +136,32 @@ impl Core {
             super::compose::id::REQ_MKT_DATA => self.clients.get(asked.key).map_or(1, |c| c.market_data_type),
             _ => 0,
         };
-        Some(((asked.shape.decl.message.id, kind, values), sharing))
+        let reuse = match one_shot {
+            true => self.reuse_of(now, asked.shape.decl, &record),
+            false => Reuse::Never,
+        };
+        Some(((asked.shape.decl.message.id, kind, values), sharing, reuse))
+    }
+
+    /// What a request in a lane asks for: its message at the Gateway, and the values in its frame.
+    pub(super) fn lane_subject(&self, message: u16, frame: &[u8]) -> Subject {
+        let dialect = self.speeches.upstream();
+        let mut values = String::new();
+        let read = || {
+            let message = text::message(frame.get(frame::PREFIX..)?, dialect.version()).ok()?;
+            let record = dialect.request(message.id)?.record(&message, Form::Text).ok()?;
+            Some((record, message.form))
+        };
+        match read() {
+            Some((record, form)) => spell(&record, form == Form::Proto, &mut values),
+            None => values = frame.escape_ascii().to_string(),
+        }
+        (message, 0, values)
     }
 
     /// A client joins those who asked for the same: it is told how things stand, and what comes from now on.
     pub(super) fn join_line(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, (key, down): Member) {
+        self.wanted_again(up);
         let Some(entry) = self.requests.get_mut(up) else { return };
         entry.members.push((key, down));
         let (message, us_stock) = (entry.message, entry.us_stock);
@@ -148,7 +173,7 @@ impl Core {
             client.active.insert(up);
             client.requests.insert((message, down), up);
         }
-        self.stats.saved_requests += 1;
+        self.stats.saved(Saved::Joined);
         for payload in image.unwrap_or_default() {
             if let Some(heard) = Heard::new(&dialect, &payload) {
                 self.tell(ctx, key, &heard, &[(Role::ReqId, down.0.into())], us_stock);
@@ -156,12 +181,15 @@ impl Core {
         }
     }
 
-    /// A client leaves a request that others share. `asked`: whether it cancelled it.
+    /// A client leaves a request that others share, or that lingers. `asked`: whether it cancelled it.
     pub(super) fn leave_line(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, member: Member, asked: bool) {
         let Some(entry) = self.requests.get_mut(up) else { return };
         entry.members.retain(|m| *m != member);
-        let message = entry.message;
+        let (message, unwanted) = (entry.message, entry.members.is_empty());
         self.forget_member(up, message, member);
+        if unwanted {
+            self.linger(ctx, up);
+        }
         // The Gateway answers the cancel of a scanner always (LIVE.md section 5).
         if asked && message == SCANNER {
             let words = format!(

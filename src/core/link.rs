@@ -528,15 +528,17 @@ impl Core {
             }
             self.end_request(up);
         }
-        for ask in self.lanes.clear() {
-            if let Some(key) = ask.client {
-                self.send_error(ctx, key, -1, codes::NOT_CONNECTED, &words);
-            }
+        for asker in self.lanes.clear() {
+            self.send_error(ctx, asker.client, -1, codes::NOT_CONNECTED, &words);
         }
+        self.answers = Default::default();
         self.timers.disarm_lanes();
         self.refuse_queued(ctx, &why);
         self.report_flights(ctx, "the connection to the Gateway was lost");
         self.reconcile = Default::default();
+        for stream in super::shared::ALL {
+            self.timers.disarm(Timer::Stream(stream));
+        }
         self.streams = Default::default();
         self.queries.clear();
         self.early_commissions.clear();

@@ -7,8 +7,9 @@
 //! The parts: `link` (the one upstream connection), `down`, `ask`, `idless`, `join` (what clients do), `place` (what they
 //! do with orders), `route` (what the Gateway says), `trade` (what it says of orders), `reconcile` (what it says of them
 //! after an absence). The tables they share: `client`, `requests`, `orders`, `executions`, `away`, `lanes`, `shared`,
-//! `pacer`, `ledger`, `timers`.
+//! `answers`, `pacer`, `ledger`, `timers`.
 
+mod answers;
 mod ask;
 mod away;
 mod book;
@@ -23,6 +24,7 @@ mod join;
 mod lanes;
 mod ledger;
 mod lines;
+mod linger;
 mod link;
 pub mod orders;
 mod outbox;
@@ -51,10 +53,11 @@ use crate::ids::{ClientId, ClientKey, LinkId, UpOrderId, UpReqId};
 use crate::journal::{Record, State};
 use crate::limits;
 use crate::protocol::meaning::Subject;
-use crate::protocol::model::Role;
+use crate::protocol::model::{Reuse, Role};
 use crate::time::Time;
 use crate::wire::frame;
 
+use answers::{Answers, Source};
 use away::Away;
 use client::{Clients, Phase};
 use executions::Executions;
@@ -122,6 +125,10 @@ pub struct Config {
     pub handshake_time: Duration,
     /// What becomes of sizes that versions count differently.
     pub us_stock_sizes: UsStockSizes,
+    /// Time for which a subscription that nobody wants any more stays; zero: it is cancelled at once.
+    pub line_grace: Duration,
+    /// Time for which an answer serves those whom the Gateway's pacing rules forbid to ask again; zero: it does not.
+    pub repeat_time: Duration,
     /// Clients connected at once.
     pub max_clients: usize,
     /// What single clients may do.
@@ -144,6 +151,8 @@ impl Default for Config {
             backoff_max: limits::BACKOFF_MAX,
             handshake_time: limits::HANDSHAKE_TIME,
             us_stock_sizes: UsStockSizes::Convert,
+            line_grace: Duration::ZERO,
+            repeat_time: limits::REPEAT_TIME,
             max_clients: limits::MAX_CLIENTS,
             policies: Policies::default(),
             seed: 0,
@@ -194,6 +203,8 @@ pub struct Core {
     /// What is to be recorded before anything else.
     opening: Vec<Record>,
     reconcile: Reconcile,
+    /// Whether the Gateway has listed its open orders on this link.
+    knows_open_orders: bool,
     /// Clients that went while there was no link, and whose orders are to be cancelled for that.
     cancels_due: indexmap::IndexSet<ClientId, FxBuildHasher>,
     /// Order messages that came before the Gateway had named its accounts.
@@ -202,7 +213,12 @@ pub struct Core {
     /// Whether these are being heard: what is no news in them is not passed on.
     hears_start_push: bool,
     lanes: Lanes,
+    answers: Answers,
+    /// How often something about an order has left or come.
+    order_changes: u64,
     streams: Streams,
+    /// Lines without clients, as long as they have been.
+    lingering: indexmap::IndexSet<UpReqId, FxBuildHasher>,
     pacer: Pacer,
     timers: Timers,
     /// Execution queries under way, with the executions whose commission is still to come.
@@ -264,12 +280,16 @@ impl Core {
             ledger,
             opening,
             reconcile: Reconcile::default(),
+            knows_open_orders: false,
             cancels_due: Default::default(),
             start_push: Vec::new(),
             start_push_bytes: 0,
             hears_start_push: false,
             lanes: Lanes::default(),
+            answers: Answers::default(),
+            order_changes: 0,
             streams: Streams::default(),
+            lingering: Default::default(),
             pacer: Pacer::new(config.messages_per_second),
             timers,
             queries: Default::default(),
@@ -393,8 +413,10 @@ impl Core {
     /// When an invariant is broken.
     pub fn check_invariants(&self, now: Time) {
         for (up, entry) in self.requests.iter() {
-            assert!(!entry.members.is_empty(), "I3: an active request has a client");
-            assert!(entry.members.len() == 1 || entry.line.is_some(), "I3: only lines are shared");
+            let lingers = self.lingering.contains(&up);
+            assert_eq!(entry.members.is_empty(), lingers, "I3: an active request has a client");
+            assert_eq!(lingers, self.timers.is_armed(Timer::Line(up)), "what lingers ends");
+            assert!(entry.members.len() <= 1 || entry.line.is_some(), "I3: only lines are shared");
             for (key, down) in &entry.members {
                 let client = self.clients.get(*key).expect("I3: an active request has a client");
                 assert!(client.active.contains(&up), "I3: both sides know a request");
@@ -432,6 +454,11 @@ impl Core {
         assert_eq!(held, self.held_bytes, "I10: what is held is counted");
         assert!(held <= limits::MAX_HELD_BYTES, "I10");
         assert!(self.lanes.len() <= limits::MAX_LANE_REQUESTS, "I10");
+        assert!(self.lingering.len() <= limits::MAX_LINGERING, "I10");
+        for up in &self.lingering {
+            assert!(self.requests.get(*up).is_some(), "what lingers is there");
+        }
+        self.answers.check();
         self.orders.check();
         self.away.check();
         for up in 1..self.orders.next_upstream().min(2) {
@@ -667,17 +694,30 @@ impl Core {
             What::Order(up) => {
                 let new = self.orders.get(up).is_some_and(|o| !o.sent);
                 self.order_sent(up, if new { Flight::New } else { Flight::Modify });
+                self.orders_changed();
             }
-            What::CancelOrder(Some(up)) => self.order_sent(up, Flight::Cancel),
-            What::CancelOrder(None) => self.global_cancel_sent(ctx, queued.post.client),
-            What::Lane(lane, key) => {
-                self.lanes.sent(lane, key);
-                if queued.post.is_own_list() {
-                    self.timers.arm(Timer::Lane(lane, key), ctx.now + limits::RECONCILE_TIME);
-                }
+            What::CancelOrder(Some(up)) => {
+                self.order_sent(up, Flight::Cancel);
+                self.orders_changed();
             }
+            What::CancelOrder(None) => {
+                self.global_cancel_sent(ctx, queued.post.client);
+                self.orders_changed();
+            }
+            What::Lane(lane, key) => self.lane_sent(ctx, lane, key, queued.post.is_own_list()),
+            What::Request(up) => self.request_sent(up),
             What::Executions => self.timers.arm(Timer::Reconcile, ctx.now + limits::RECONCILE_TIME),
             _ => {}
+        }
+    }
+
+    /// A request under an id leaves.
+    fn request_sent(&mut self, up: UpReqId) {
+        let changes = self.order_changes;
+        let Some(entry) = self.requests.get_mut(up) else { return };
+        entry.changes_at = Some(changes);
+        if let Some(line) = entry.line.as_ref().filter(|_| entry.reuse != Reuse::Never) {
+            self.answers.expect(Source::Request(up), line.subject.clone(), changes);
         }
     }
 
@@ -713,6 +753,8 @@ impl Core {
 
     fn forget_request(&mut self, up: UpReqId, entry: Entry) {
         self.queries.shift_remove(&up);
+        self.answers.give_up(Source::Request(up));
+        self.wanted_again(up);
         for member in entry.members {
             self.forget_member(up, entry.message, member);
         }
@@ -732,6 +774,8 @@ impl Core {
                 self.reconcile_failed(ctx, &words);
             }
             Timer::Lane(lane, key) => self.lane_timeout(ctx, lane, key),
+            Timer::Line(up) => self.end_lingering(ctx, up),
+            Timer::Stream(stream) => self.end_stream(ctx, stream),
             Timer::Client(key) => self.client_timeout(ctx, key),
         }
     }

@@ -30,6 +30,8 @@ pub struct Owner {
     /// Whether the journal knows it. One that never used an id begins after a restart where it would have begun before, or
     /// above.
     recorded: bool,
+    /// Whether it has placed orders at the Gateway without twsmux.
+    direct: bool,
     /// Its orders by its own ids.
     ids: Map<DownOrderId, UpOrderId>,
 }
@@ -144,9 +146,10 @@ impl Orders {
         orders.first =
             if state.next == 0 { 0 } else { state.next.saturating_add(gap).min(limits::LAST_ORDER_ID) };
         for (id, o) in &state.owners {
-            orders
-                .owners
-                .insert(*id, Owner { next: o.next, placed: o.placed, recorded: true, ids: Map::default() });
+            orders.owners.insert(
+                *id,
+                Owner { next: o.next, placed: o.placed, recorded: true, direct: false, ids: Map::default() },
+            );
             orders.used(*id, o.next.saturating_add(gap - 1));
         }
         for (up, o) in &state.orders {
@@ -217,7 +220,8 @@ impl Orders {
                 self.facts.push(Record::OwnerForgotten { owner });
             }
             let next = self.first.max(1);
-            self.owners.insert(id, Owner { next, placed: 0, recorded: false, ids: Map::default() });
+            self.owners
+                .insert(id, Owner { next, placed: 0, recorded: false, direct: false, ids: Map::default() });
         }
         &mut self.owners[&id]
     }
@@ -250,6 +254,11 @@ impl Orders {
 
     fn is_withdrawn(&self, up: UpOrderId) -> bool {
         self.orders.get(&up).is_some_and(|o| o.withdrawn)
+    }
+
+    /// Whether `client` is known to have placed orders directly at the Gateway.
+    pub fn has_direct(&self, client: ClientId) -> bool {
+        self.owners.get(&client).is_some_and(|owner| owner.direct)
     }
 
     /// Whether `client` placed this order directly at the Gateway.
@@ -388,7 +397,7 @@ impl Orders {
                 let owner = self.owner(gateway_client);
                 owner.next = owner.next.max(gateway_order + 1);
                 owner.placed = owner.placed.max(gateway_order);
-                owner.recorded = true;
+                (owner.recorded, owner.direct) = (true, true);
                 let (next, placed) = (owner.next, owner.placed);
                 self.facts.push(Record::Sequence { owner: gateway_client, next, placed });
             }

@@ -189,6 +189,11 @@ impl Pacer {
         self.orders.get(&Some(owner)).is_some_and(|line| line.iter().any(|(_, q)| which(q.post.what)))
     }
 
+    /// Whether anything waits, in its line or beside it, that concerns the orders of an owner.
+    pub fn waits_for(&self, owner: ClientId) -> bool {
+        self.orders.values().flatten().any(|(_, q)| q.post.line == Some(owner))
+    }
+
     /// Waiting frames.
     pub fn len(&self) -> usize {
         self.len

@@ -20,7 +20,7 @@ use super::route::Heard;
 use super::timers::Timer;
 use super::{Core, Ctx};
 use crate::ids::{ClientId, PermId, UpOrderId, UpReqId};
-use crate::protocol::model::{Lane, Role};
+use crate::protocol::model::{Lane, Reuse, Role};
 
 /// What is being asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -85,6 +85,7 @@ impl Reconcile {
 impl Core {
     /// A link is up: begins to ask.
     pub(super) fn begin_reconcile(&mut self, ctx: &mut Ctx<'_>) {
+        self.knows_open_orders = false;
         self.reconcile = Reconcile {
             step: Step::Open,
             missing: self.orders.outstanding().map(|(up, _)| up).collect(),
@@ -96,14 +97,17 @@ impl Core {
     fn ask_list(&mut self, ctx: &mut Ctx<'_>, lane: Lane, message: u16) {
         let mut frame = bytes::BytesMut::new();
         compose::bare_request(message, self.server_version(), &mut frame);
-        let ask = Ask { client: None, line: None, own: true, message, frame: frame.freeze() };
+        let reuse = crate::protocol::request(message.into()).map_or(Reuse::Never, |r| r.reuse);
+        let (subject, frame) = (self.lane_subject(message, &frame), frame.freeze());
+        let ask = Ask { askers: Vec::new(), own: true, line: None, subject, reuse, frame };
         if self.lanes.ask(lane, 0, ask) {
-            self.send_lane(ctx, lane, 0);
+            self.lane_turn(ctx, lane, 0);
         }
     }
 
     /// A list that twsmux asked for in a lane is complete.
     pub(super) fn own_list_done(&mut self, ctx: &mut Ctx<'_>, lane: Lane) {
+        self.knows_open_orders |= (lane, self.reconcile.step) == (Lane::OpenOrders, Step::Open);
         match (lane, self.reconcile.step) {
             (Lane::OpenOrders, Step::Open) | (Lane::CompletedOrders, Step::Completed) => self.next_list(ctx),
             _ => {}

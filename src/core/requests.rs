@@ -9,6 +9,7 @@ use super::lines::{Line, Subject};
 use super::recent::Recent;
 use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
+use crate::protocol::model::Reuse;
 
 /// Who asked, and under which id of its own.
 pub type Member = (ClientKey, DownReqId);
@@ -16,7 +17,8 @@ pub type Member = (ClientKey, DownReqId);
 /// One request.
 #[derive(Debug)]
 pub struct Entry {
-    /// Who asked: several where equal requests are one upstream, in the order of joining; never nobody.
+    /// Who asked: several where equal requests are one upstream, in the order of joining. Nobody only
+    /// while a line lingers.
     pub members: Vec<Member>,
     /// The request's message id.
     pub message: u16,
@@ -32,15 +34,12 @@ pub struct Entry {
     pub held: Option<bytes::Bytes>,
     /// Executions: only those of this client id are wanted.
     pub filter: Option<ClientId>,
+    /// How often orders had changed when it left; `None` before that.
+    pub changes_at: Option<u64>,
+    /// How long its answer serves others.
+    pub reuse: Reuse,
     /// What equal requests share; `None` for one that is never shared.
     pub line: Option<Box<Line>>,
-}
-
-impl Entry {
-    /// The one who asked, of a request that is not shared; of a shared one the first.
-    pub fn first(&self) -> Member {
-        self.members[0]
-    }
 }
 
 /// What is remembered of a request that was cancelled or abandoned.
@@ -145,8 +144,9 @@ impl Requests {
     /// Ends a request whose late frames are to be expected. `tell`: whether its client hears what the cancel draws.
     pub fn retire(&mut self, id: UpReqId, tell: bool) -> Option<Entry> {
         let entry = self.end(id)?;
-        let (client, down) = entry.first();
-        let client = tell.then_some(client);
+        let first = entry.members.first();
+        let client = first.filter(|_| tell).map(|(client, _)| *client);
+        let down = first.map_or(DownReqId(-1), |(_, down)| *down);
         self.retired.insert(id, Retired { client, down, message: entry.message });
         Some(entry)
     }

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 
+use super::answers::Source;
 use super::client::Phase;
 use super::codes::{self, Class};
 use super::compose::id;
 use super::io::Level;
 use super::link::{Failure, Link};
 use super::stats::Drop;
+use super::timers::Timer;
 use super::{Core, Ctx};
 use crate::ids::{ClientKey, DownOrderId, LinkId, UpOrderId, UpReqId};
 use crate::limits;
@@ -80,13 +82,21 @@ impl Core {
             return;
         }
         match shape.decl.route {
-            Route::ReqId if self.hear_split(ctx, &heard, payload) => {}
-            Route::ReqId => self.hear_answer(ctx, &heard, payload),
+            Route::ReqId => match heard.int(Role::ReqId).map(UpReqId) {
+                Some(up) => self.hear_by_id(ctx, &heard, payload, up),
+                None => self.dropped(Drop::Malformed),
+            },
             Route::Order => self.hear_order(ctx, &heard, payload),
-            Route::Execution => self.hear_execution(ctx, &heard, payload),
-            Route::Commission => self.hear_commission(ctx, &heard, payload),
+            Route::Execution => {
+                let query = heard.int(Role::ReqId).filter(|id| *id >= 0).map(UpReqId);
+                self.hear_execution(ctx, &heard, payload, query);
+            }
+            Route::Commission => {
+                let query = self.query_of(&heard);
+                self.hear_commission(ctx, &heard, payload, query);
+            }
             Route::Error => self.hear_error(ctx, &heard, payload),
-            Route::Lane { lane, end } => self.hear_lane(ctx, &heard, lane, end),
+            Route::Lane { lane, end } => self.hear_lane(ctx, &heard, payload, lane, end),
             Route::Shared { stream, key, end } => self.hear_shared(ctx, &heard, payload, stream, key, end),
             Route::NextValidId => match heard.int(Role::OrderId) {
                 Some(next) => self.upstream_next_id(ctx, next),
@@ -138,8 +148,13 @@ impl Core {
     }
 
     /// An answer or a tick: to the holder of its request id.
-    pub(super) fn hear_answer(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
-        let Some(up) = heard.int(Role::ReqId).map(UpReqId) else { return self.dropped(Drop::Malformed) };
+    pub(super) fn hear_by_id(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8], up: UpReqId) {
+        if !self.hear_split(ctx, heard, payload, up) {
+            self.hear_answer(ctx, heard, payload, up);
+        }
+    }
+
+    fn hear_answer(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8], up: UpReqId) {
         if self.reconcile.is_query(up) {
             return self.own_query_done(ctx, up); // execDetailsEnd: nothing else is answered by request id
         }
@@ -158,12 +173,20 @@ impl Core {
             self.spend(up);
         }
         if one_shot && self.ends(heard, message) {
-            self.end_request(up);
+            self.complete_request(ctx, up);
         }
     }
 
-    /// What those who join later are told of an answer. Nobody joins an answer that has begun and will end.
+    /// A request has had the end of its answer.
+    pub(super) fn complete_request(&mut self, ctx: &mut Ctx<'_>, up: UpReqId) {
+        self.answers.complete(Source::Request(up), ctx.now);
+        self.end_request(up);
+    }
+
+    /// What those who join later are told of an answer. Nobody joins an answer that has begun and will end; it may serve
+    /// those who ask again.
     pub(super) fn keep_answer(&mut self, up: UpReqId, heard: &Heard<'_>, payload: &[u8]) {
+        self.answers.add(Source::Request(up), payload);
         match self.requests.get_mut(up) {
             Some(entry) if entry.one_shot => self.requests.close(up),
             Some(entry) => {
@@ -205,38 +228,47 @@ impl Core {
         });
     }
 
-    fn hear_lane(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, lane: Lane, end: bool) {
+    fn hear_lane(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8], lane: Lane, end: bool) {
         let lane_key = heard.shape.int(&heard.message, Role::LaneKey).ok().flatten().unwrap_or(0);
-        let Some((asker, own)) = self.lanes.answered(lane, lane_key).map(|ask| (ask.client, ask.own)) else {
+        let Some(ask) = self.lanes.answered(lane, lane_key) else {
             // The end of the start push, or of an answer that nobody waits for.
             return self.dropped(Drop::NobodyAsked);
         };
+        let (askers, own) = (ask.askers.clone(), ask.own);
+        self.lanes.begun(lane, lane_key);
+        self.answers.add(Source::Lane(lane, lane_key), payload);
         if own && !end && lane == Lane::CompletedOrders {
             self.hear_completed(ctx, heard);
         }
-        if let Some(key) = asker {
-            // A completed order in protobuf names client and order: shown in their owner's terms.
-            let mut edits = [(Role::OrderId, 0), (Role::ParentOrderId, 0), (Role::ClientId, 0)];
-            let edits = match (heard.int(Role::ClientId), heard.int(Role::OrderId)) {
-                (Some(client), Some(order)) if client == self.config.upstream_client_id.0 => {
-                    let known = self.orders.get(UpOrderId(order)).map(|o| (o.owner, o.down));
-                    let (owner, down) = known.unwrap_or((self.config.upstream_client_id, DownOrderId(order)));
-                    let parent = heard.int(Role::ParentOrderId).unwrap_or(0);
-                    edits[0].1 = down.0.into();
-                    edits[1].1 = self.orders.shown(parent).into();
-                    edits[2].1 = owner.0.into();
-                    &edits[..]
-                }
-                _ => &[],
-            };
-            self.tell(ctx, key, heard, edits, false);
+        for asker in askers {
+            self.tell_listed(ctx, asker.client, heard);
         }
         if end {
+            self.answers.complete(Source::Lane(lane, lane_key), ctx.now);
             self.lane_done(ctx, lane, lane_key);
             if own {
                 self.own_list_done(ctx, lane);
             }
         }
+    }
+
+    /// Passes a row or the end of a lane's answer on.
+    pub(super) fn tell_listed(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, heard: &Heard<'_>) {
+        // A completed order in protobuf names client and order: shown in their owner's terms.
+        let mut edits = [(Role::OrderId, 0), (Role::ParentOrderId, 0), (Role::ClientId, 0)];
+        let edits = match (heard.int(Role::ClientId), heard.int(Role::OrderId)) {
+            (Some(client), Some(order)) if client == self.config.upstream_client_id.0 => {
+                let known = self.orders.get(UpOrderId(order)).map(|o| (o.owner, o.down));
+                let (owner, down) = known.unwrap_or((self.config.upstream_client_id, DownOrderId(order)));
+                let parent = heard.int(Role::ParentOrderId).unwrap_or(0);
+                edits[0].1 = down.0.into();
+                edits[1].1 = self.orders.shown(parent).into();
+                edits[2].1 = owner.0.into();
+                &edits[..]
+            }
+            _ => &[],
+        };
+        self.tell(ctx, key, heard, edits, false);
     }
 
     fn hear_shared(
@@ -417,12 +449,13 @@ impl Core {
             _ => {}
         }
         if let Some((lane, lane_key)) = self.lanes.oldest() {
-            let asked = self.lanes.answered(lane, lane_key).map(|ask| (ask.client, ask.own));
-            let (asker, own) = asked.unwrap_or_default();
-            if let Some(key) = asker {
-                self.tell(ctx, key, heard, &[], false);
+            let asked = self.lanes.answered(lane, lane_key).map(|ask| (ask.askers.clone(), ask.own));
+            let (askers, own) = asked.unwrap_or_default();
+            for asker in askers {
+                self.tell(ctx, asker.client, heard, &[], false);
             }
             if class != Some(Class::Warning) {
+                self.answers.give_up(Source::Lane(lane, lane_key));
                 self.lane_done(ctx, lane, lane_key);
                 if own {
                     self.reconcile_failed(ctx, &words);
@@ -446,6 +479,7 @@ impl Core {
     /// The Gateway ended a shared stream or never began it: all who share it are told, and the next one who asks
     /// begins it anew.
     fn stream_refused(&mut self, ctx: &mut Ctx<'_>, stream: Shared, heard: &Heard<'_>) {
+        self.timers.disarm(Timer::Stream(stream));
         let state = std::mem::take(self.streams.get_mut(stream));
         for key in state.subscribers() {
             self.tell(ctx, key, heard, &[], false);

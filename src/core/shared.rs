@@ -13,6 +13,8 @@ use crate::protocol::model::Shared;
 pub struct Stream {
     /// The account it is about; empty for those that have none.
     pub account: String,
+    /// Whether there is an upstream subscription.
+    live: bool,
     subscribers: indexmap::IndexSet<ClientKey, FxBuildHasher>,
     rows: indexmap::IndexMap<Vec<u8>, Bytes, FxBuildHasher>,
     end: Option<Bytes>,
@@ -23,14 +25,18 @@ pub struct Stream {
 impl Stream {
     /// Whether there is an upstream subscription.
     pub fn is_live(&self) -> bool {
-        !self.subscribers.is_empty()
+        self.live
     }
 
-    /// Adds a subscriber. `true`: it is the first, subscribe upstream.
+    /// Adds a subscriber. `true`: there is no upstream subscription yet.
     pub fn join(&mut self, client: ClientKey) -> bool {
-        let first = self.subscribers.is_empty();
         self.subscribers.insert(client);
-        first
+        !std::mem::replace(&mut self.live, true)
+    }
+
+    /// Whether a client has subscribed.
+    pub fn has(&self, client: ClientKey) -> bool {
+        self.subscribers.contains(&client)
     }
 
     /// Takes a subscriber out: `None` when it was none, `Some(true)` when it was the last one.
@@ -63,12 +69,6 @@ impl Stream {
     /// The image as far as it is known: the rows, then the end marker if it has come.
     pub fn image(&self) -> Vec<Bytes> {
         self.rows.values().chain(&self.end).cloned().collect()
-    }
-
-    /// Forgets the image: another subscription begins.
-    pub fn clear_image(&mut self) {
-        self.rows.clear();
-        self.end = None;
     }
 
     /// Rows in the image.

@@ -16,12 +16,17 @@ use crate::wire::frame;
 
 impl Core {
     /// An answer of this kind, to each of those who share it as its version has it. `false`: it is of another kind.
-    pub(super) fn hear_split(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) -> bool {
+    pub(super) fn hear_split(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        payload: &[u8],
+        up: UpReqId,
+    ) -> bool {
         let split = &HISTORICAL_END;
         if heard.id() != split.data && heard.id() != split.end {
             return false;
         }
-        let Some(up) = heard.int(Role::ReqId).map(UpReqId) else { return false };
         let Some(entry) = self.requests.get(up) else { return false };
         let (members, message, one_shot) = (entry.members.clone(), entry.message, entry.one_shot);
         let is_data = heard.id() == split.data;
@@ -50,7 +55,7 @@ impl Core {
             self.drop_held(up);
         }
         if one_shot && self.ends(heard, message) {
-            self.end_request(up);
+            self.complete_request(ctx, up);
         }
         true
     }

@@ -49,6 +49,23 @@ impl Drop {
     ];
 }
 
+/// Why a request did not go upstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Saved {
+    /// It joined what was subscribed or under way for others.
+    Joined,
+    /// It was answered from an answer that was kept.
+    Kept,
+    /// It was answered from what twsmux knows of the asker's own orders, because the Gateway took long.
+    Known,
+}
+
+impl Saved {
+    /// All reasons, in the order of their discriminants, with their metric labels.
+    pub const ALL: [(Saved, &'static str); 3] =
+        [(Saved::Joined, "joined"), (Saved::Kept, "kept"), (Saved::Known, "known")];
+}
+
 /// How a connect attempt ended; a label of the connects metric.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConnectResult {
@@ -134,8 +151,8 @@ pub struct Stats {
     pub bad_requests: u64,
     /// How long messages waited for the pacer before they left.
     pub queue_waits: Waits,
-    /// Requests that did not go upstream because an equal one was there.
-    pub saved_requests: u64,
+    /// Requests that did not go upstream, by [`Saved`].
+    pub saved: [u64; Saved::ALL.len()],
     /// How long the journal's disk took for each group of facts.
     pub syncs: Waits,
     /// How often the journal could not be written.
@@ -171,7 +188,7 @@ impl Default for Stats {
             gateway_errors: Codes::default(),
             bad_requests: 0,
             queue_waits: Waits::default(),
-            saved_requests: 0,
+            saved: [0; Saved::ALL.len()],
             syncs: Waits::default(),
             journal_failures: 0,
             kept: 0,
@@ -200,6 +217,10 @@ impl Stats {
         let full = self.gateway_errors.len() >= limits::MAX_ERROR_CODES;
         let code = if full && !self.gateway_errors.contains_key(&code) { 0 } else { code };
         *self.gateway_errors.entry(code).or_default() += 1;
+    }
+
+    pub(super) fn saved(&mut self, how: Saved) {
+        self.saved[how as usize] += 1;
     }
 
     pub(super) fn synced(&mut self, took: Duration) {

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::ClientKey;
-use crate::protocol::model::Lane;
+use crate::ids::{ClientKey, UpReqId};
+use crate::protocol::model::{Lane, Shared};
 use crate::time::Time;
 
 /// What a deadline is for.
@@ -27,6 +27,10 @@ pub enum Timer {
     Reconcile,
     /// The asker at the head of a lane has waited too long; the number is the lane's key.
     Lane(Lane, i64),
+    /// Nobody came back for a line.
+    Line(UpReqId),
+    /// Nobody came back for a shared stream.
+    Stream(Shared),
     /// A client's greeting, startApi, hold or close has taken too long.
     Client(ClientKey),
 }

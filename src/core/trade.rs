@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::client::Phase;
 use super::compose::{self, id};
+use super::lanes::Asker;
 use super::route::Heard;
 use super::speech::converter;
 use super::stats::Drop;
@@ -114,6 +115,13 @@ impl Core {
 
     /// For a client that starts: its live orders, each with its status, and the end marker; nothing without orders.
     pub(super) fn push_own_orders(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, owner: ClientId) {
+        if self.tell_own_orders(ctx, key, owner) {
+            self.send(ctx, key, compose::open_order_end);
+        }
+    }
+
+    /// Tells a client its live orders, each with its status. Says whether there are any.
+    pub(super) fn tell_own_orders(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, owner: ClientId) -> bool {
         let images: Vec<Bytes> = self
             .orders
             .live_of(owner)
@@ -122,17 +130,14 @@ impl Core {
             .flat_map(|(open, status)| [Some(open), status])
             .flatten()
             .collect();
-        if images.is_empty() {
-            return;
-        }
         let dialect = self.speeches.upstream().clone();
-        for payload in images {
-            if let Some(heard) = Heard::new(&dialect, &payload) {
+        for payload in &images {
+            if let Some(heard) = Heard::new(&dialect, payload) {
                 let edits = self.order_edits(&heard);
                 self.tell(ctx, key, &heard, &edits, false);
             }
         }
-        self.send(ctx, key, compose::open_order_end);
+        !images.is_empty()
     }
 
     /// For a client that has started: what was kept for it.
@@ -197,35 +202,44 @@ impl Core {
             }
             _ => Reach::Owner,
         };
-        let asked = self.lanes.answered(Lane::OpenOrders, 0).map(|ask| (ask.client, ask.message));
-        if let Some((asker, message)) = asked {
-            let in_scope = message == id::REQ_ALL_OPEN_ORDERS || asker.is_some() && asker == owner_key;
-            if let Some(key) = asker.filter(|_| in_scope) {
+        let is_news = changed && up.is_some();
+        if let Some(ask) = self.lanes.answered(Lane::OpenOrders, 0) {
+            let in_scope = |a: &&Asker| a.message == id::REQ_ALL_OPEN_ORDERS || Some(a.client) == owner_key;
+            let mut had: Vec<_> = ask.askers.iter().filter(in_scope).map(|a| Some(a.client)).collect();
+            self.lanes.begun(Lane::OpenOrders, 0);
+            for key in had.iter().copied().flatten() {
                 self.tell(ctx, key, heard, &edits, false);
+            }
+            if is_news {
+                self.orders_changed();
             }
             match owner_key {
                 // It has it as the answer, and for the others it is news.
-                Some(key) if Some(key) == asker && changed && up.is_some() => {
-                    self.tell_masters(ctx, heard, &edits, &[asker]);
+                Some(_) if had.contains(&owner_key) && is_news => {
+                    self.tell_masters(ctx, heard, &edits, &had);
                 }
-                Some(key) if Some(key) == asker => {}
+                Some(_) if had.contains(&owner_key) => {}
                 // Another program's order comes only because somebody asked for all.
                 Some(_) if up.is_none() => self.dropped(Drop::Repetition),
-                _ if changed && up.is_some() => {
+                _ if is_news => {
                     self.tell_owner(ctx, (heard, payload), (owner, up), &edits, reach);
-                    self.tell_masters(ctx, heard, &edits, &[asker, owner_key]);
+                    had.push(owner_key);
+                    self.tell_masters(ctx, heard, &edits, &had);
                 }
                 Some(_) => self.dropped(Drop::Repetition),
                 None => {}
             }
             return;
         }
+        if changed {
+            self.orders_changed();
+        }
         if self.hears_start_push && !changed {
             return self.dropped(Drop::Repetition);
         }
         // Completed orders are preceded by the statuses of the dead ones (LIVE.md section 3): for their asker.
         if let Some(ask) = self.lanes.answered(Lane::CompletedOrders, 0)
-            && (ask.client != owner_key || ask.client.is_none())
+            && !ask.askers.iter().any(|asker| Some(asker.client) == owner_key)
             && !changed
         {
             return self.dropped(Drop::Repetition);
@@ -292,14 +306,19 @@ impl Core {
     }
 
     /// execDetails: the answer to a query, or a live fill.
-    pub(super) fn hear_execution(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
+    pub(super) fn hear_execution(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        payload: &[u8],
+        asked: Option<UpReqId>,
+    ) {
         let (Some(client), Some(order)) = (heard.int(Role::ClientId), heard.int(Role::OrderId)) else {
             return self.dropped(Drop::Malformed);
         };
         let exec_id = Bytes::copy_from_slice(heard.str(Role::ExecId).unwrap_or_default());
         let up = (client == self.config.upstream_client_id.0 && super::orders::names_an_order(order))
             .then_some(UpOrderId(order));
-        let asked = heard.int(Role::ReqId).filter(|id| *id >= 0).map(UpReqId);
         let first_met = up.is_some_and(|up| self.orders.get(up).is_none());
         let owner = self.meet(ClientId(client), order);
         if let Some(up) = up {
@@ -310,6 +329,7 @@ impl Core {
             }
         }
         let Some(request) = asked else {
+            self.orders_changed();
             if self.executions.meet(&exec_id, owner, up).live {
                 return self.dropped(Drop::Repetition);
             }
@@ -329,19 +349,22 @@ impl Core {
             return;
         }
         let Some(entry) = self.requests.get(request) else { return self.drop_unrouted(request) };
-        let ((key, down), wanted) = (entry.first(), entry.filter);
+        let (members, wanted) = (entry.members.clone(), entry.filter);
         if wanted.is_some_and(|wanted| wanted != owner) {
             if let Some(pending) = self.queries.get_mut(&request) {
                 pending.swap_remove(&exec_id);
             }
             return;
         }
-        let execution = self.executions.meet(&exec_id, owner, up);
-        let news = self.by_id.get(&owner) == Some(&key) && !std::mem::replace(&mut execution.told, true);
-        let edits = self.execution_edits(heard, down.0);
-        self.tell(ctx, key, heard, &edits, false);
-        if let Some(up) = up.filter(|_| news) {
-            self.record(ctx, Record::Executed { up, exec_id });
+        self.keep_answer(request, heard, payload);
+        for (key, down) in members {
+            let execution = self.executions.meet(&exec_id, owner, up);
+            let news = self.by_id.get(&owner) == Some(&key) && !std::mem::replace(&mut execution.told, true);
+            let edits = self.execution_edits(heard, down.0);
+            self.tell(ctx, key, heard, &edits, false);
+            if let Some(up) = up.filter(|_| news) {
+                self.record(ctx, Record::Executed { up, exec_id: exec_id.clone() });
+            }
         }
     }
 
@@ -390,29 +413,46 @@ impl Core {
         }
     }
 
+    /// The query whose answer a commission report is part of. Queries are answered one after the other, so it is the first
+    /// that still waits for it.
+    pub(super) fn query_of(&mut self, heard: &Heard<'_>) -> Option<UpReqId> {
+        let exec_id = heard.str(Role::ExecId).unwrap_or_default();
+        self.queries.iter_mut().find_map(|(up, pending)| pending.swap_remove(exec_id).then_some(*up))
+    }
+
     /// A commission report: for the query whose answer it is part of, and for the owner of the live fill.
-    pub(super) fn hear_commission(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8]) {
+    pub(super) fn hear_commission(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        heard: &Heard<'_>,
+        payload: &[u8],
+        query: Option<UpReqId>,
+    ) {
         let exec_id = Bytes::copy_from_slice(heard.str(Role::ExecId).unwrap_or_default());
-        // Queries are answered one after the other, so the report belongs to the first that still waits for it.
-        let query =
-            self.queries.iter_mut().find_map(|(up, pending)| pending.swap_remove(&exec_id).then_some(*up));
-        let asker = query.and_then(|up| self.requests.get(up)).map(|e| e.first().0);
+        let askers: Vec<Option<ClientKey>> = query
+            .and_then(|up| self.requests.get(up))
+            .map(|e| e.members.iter().map(|(key, _)| Some(*key)).collect())
+            .unwrap_or_default();
+        match query {
+            Some(up) => self.keep_answer(up, heard, payload),
+            None => self.orders_changed(),
+        }
         let Some(execution) = self.executions.get(&exec_id).copied() else {
             self.early_commissions.insert(exec_id, Bytes::copy_from_slice(payload));
             return;
         };
-        if let Some(key) = asker {
+        for key in askers.iter().copied().flatten() {
             self.tell(ctx, key, heard, &[], false);
         }
         let owner_key = self.owner_key(execution.owner);
         match execution.told && !execution.commissioned {
-            true => self.commission(ctx, (heard, payload), &exec_id, &[asker]),
+            true => self.commission(ctx, (heard, payload), &exec_id, &askers),
             // Without any query under way it is a late or repeated report of a fill.
             false if query.is_none() && self.queries.is_empty() => match owner_key {
                 Some(key) => self.tell(ctx, key, heard, &[], false),
                 None => self.dropped(Drop::OwnerAway),
             },
-            false if asker.is_none() => self.dropped(Drop::Repetition),
+            false if askers.is_empty() => self.dropped(Drop::Repetition),
             false => {}
         }
     }
@@ -441,6 +481,7 @@ impl Core {
 
     /// orderBound: the client that binds manual orders.
     pub(super) fn hear_bound(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>) {
+        self.orders_changed();
         let client = heard.int(Role::ClientId).unwrap_or_default();
         let order = heard.int(Role::OrderId).unwrap_or_default();
         let (owner, down) = self.orders.owner_of(ClientId(client), order);
@@ -461,6 +502,7 @@ impl Core {
         (code, class): (u16, Option<codes::Class>),
     ) {
         self.order_answered(up);
+        self.orders_changed();
         let Some(order) = self.orders.get_mut(up) else { return self.dropped(Drop::UnknownOrder) };
         order.flight = None;
         let was_dead = order.dead;

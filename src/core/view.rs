@@ -100,6 +100,10 @@ pub struct View {
     pub lines_total: usize,
     /// Clients' requests that are served by them.
     pub line_sharers: usize,
+    /// Answers that are kept for those who ask the same.
+    pub kept_answers: usize,
+    /// Their bytes.
+    pub kept_answer_bytes: usize,
     /// Requests under an upstream request id.
     pub requests: usize,
     /// Orders remembered.
@@ -192,6 +196,8 @@ impl Core {
                 .filter(|(_, e)| e.line.is_some())
                 .map(|(_, e)| e.members.len())
                 .sum(),
+            kept_answers: self.answers.len(),
+            kept_answer_bytes: self.answers.size(),
             requests: self.requests.len(),
             orders: self.orders.len(),
             kept: self.away.len(),

@@ -215,6 +215,7 @@ pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling
         duplicate: 0,
         not_found: 0,
         sharing: None,
+        reuse: Reuse::Never,
     }
 }
 
@@ -298,6 +299,11 @@ impl Request {
     pub const fn alone_with(self, field: &'static str) -> Self {
         let Some(sharing) = self.sharing else { panic!("only of a shared request") };
         Self { sharing: Some(Sharing { alone_with: Some(field), ..sharing }), ..self }
+    }
+
+    /// Its answer serves those who ask the same again.
+    pub const fn reused(self, reuse: Reuse) -> Self {
+        Self { reuse, ..self }
     }
 
     /// Error code for a cancel or update of a request that is not active.

@@ -341,6 +341,8 @@ pub struct Request {
     pub not_found: u16,
     /// How equal ones of several clients are one upstream; `None` for those that never are.
     pub sharing: Option<Sharing>,
+    /// How long the answer serves those who ask the same again.
+    pub reuse: Reuse,
 }
 
 /// What tells the rows of an image apart.
@@ -378,6 +380,24 @@ pub struct Sharing {
     pub sets: &'static [&'static str],
     /// A request in which this field says something is never shared.
     pub alone_with: Option<&'static str>,
+}
+
+/// How long an answer serves those who ask the same again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reuse {
+    /// It does not.
+    Never,
+    /// As long as the connection on which it came: what does not change from day to day.
+    Link,
+    /// As long as twsmux hears of no change to any order, within a bound.
+    Unchanged,
+    /// For the time in which the Gateway's pacing rules forbid to ask again.
+    Repeat {
+        /// The field with the time up to which data is wanted, which must be past; `None` where there is none.
+        end: Option<&'static str>,
+        /// Only when this field has one of these values.
+        small: Option<(&'static str, &'static [&'static str])>,
+    },
 }
 
 /// The key of a shared image with a single row: it names a field that no message has, so all rows agree on it.

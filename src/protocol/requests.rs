@@ -13,6 +13,8 @@ use super::{
 
 /// Up to here the end of historical data was the data message itself.
 const BEFORE_HISTORICAL_END: EndWhen = EndWhen::Versions(model::Versions { since: 0, until: 196 });
+/// Bars that the Gateway counts as small: an identical request within 15 s breaks its pacing rules (PROTOCOL.md (c)).
+const SMALL_BARS: &[&str] = &["1 sec", "1 secs", "5 secs", "10 secs", "15 secs", "30 secs"];
 const VERIFY: &str = "Messages of the verification handshake are not accepted by twsmux: it authenticates nobody at the Gateway";
 const CONFIG: &str =
     "Changing the settings of the Gateway is not allowed through twsmux: they hold for all of its clients";
@@ -122,6 +124,8 @@ pub static REQUESTS: [Request; 85] = [
             &[(Role::ReqId, &[1]), (Role::ClientId, &[2, 1]), (Role::Account, &[2, 2])],
         )
         .answers(&[11, 59, 55, 4])
+        .asked_once()
+        .reused(Reuse::Unchanged)
         .ends(&[(55, Always)])
         .duplicate(322),
     request(8, "reqIds", OneShot, Local(Local::NextValidId))
@@ -230,6 +234,7 @@ pub static REQUESTS: [Request; 85] = [
         .proto(&schema::HISTORICAL_DATA_REQUEST, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[9])])
         .answers(&[17, 108, 90, 106, 4])
         .asked_once()
+        .reused(Reuse::Repeat { end: Some("endDateTime"), small: Some(("barSizeSetting", SMALL_BARS)) })
         .ends(&[(17, BEFORE_HISTORICAL_END), (108, Always), (106, Always)])
         .duplicate(386),
     request(21, "exerciseOptions", Fire, Exercise)
@@ -289,6 +294,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[version("1")])
         .proto(&schema::SCANNER_PARAMETERS_REQUEST, 210, &[])
         .answers(&[19, 4])
+        .reused(Reuse::Link)
         .ends(&[(19, Always)]),
     request(25, "cancelHistoricalData", Cancel(20), ById)
         .text(&[version("1"), req_id()])
@@ -419,6 +425,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[version("1"), req_id(), int("groupId")])
         .proto_by_id(&schema::SUBSCRIBE_TO_GROUP_EVENTS_REQUEST, 213)
         .answers(&[68, 4])
+        .shared(&[(68, Row::One)])
         .duplicate(322),
     request(69, "updateDisplayGroup", Update(68), ById)
         .text(&[version("1"), req_id(), text("contractInfo")])
@@ -494,6 +501,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[])
         .proto(&schema::FAMILY_CODES_REQUEST, 212, &[])
         .answers(&[78, 4])
+        .reused(Reuse::Link)
         .ends(&[(78, Always)]),
     request(81, "reqMatchingSymbols", OneShot, ById)
         .since(108)
@@ -508,6 +516,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[])
         .proto(&schema::MARKET_DEPTH_EXCHANGES_REQUEST, 213, &[])
         .answers(&[80, 4])
+        .reused(Reuse::Link)
         .ends(&[(80, Always)]),
     request(83, "reqSmartComponents", OneShot, ById)
         .since(114)
@@ -530,6 +539,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[])
         .proto(&schema::NEWS_PROVIDERS_REQUEST, 209, &[])
         .answers(&[85, 4])
+        .reused(Reuse::Link)
         .ends(&[(85, Always)]),
     request(86, "reqHistoricalNews", OneShot, ById)
         .since(117)
@@ -560,6 +570,7 @@ pub static REQUESTS: [Request; 85] = [
         .proto_by_id(&schema::HEAD_TIMESTAMP_REQUEST, 208)
         .answers(&[88, 4])
         .asked_once()
+        .reused(Reuse::Repeat { end: None, small: None })
         .ends(&[(88, Always)])
         .duplicate(322),
     request(88, "reqHistogramData", OneShot, ById)
@@ -585,6 +596,7 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[int("marketRuleId").role(Role::LaneKey)])
         .proto(&schema::MARKET_RULE_REQUEST, 212, &[(Role::LaneKey, &[1])])
         .answers(&[93, 4])
+        .reused(Reuse::Link)
         .ends(&[(93, Always)]),
     request(92, "reqPnL", Stream, ById)
         .since(127)
@@ -627,6 +639,7 @@ pub static REQUESTS: [Request; 85] = [
         .proto_by_id(&schema::HISTORICAL_TICKS_REQUEST, 208)
         .answers(&[96, 97, 98, 4])
         .asked_once()
+        .reused(Reuse::Repeat { end: Some("endDateTime"), small: None })
         .ends(&[(96, Done), (97, Done), (98, Done)])
         .duplicate(322),
     request(97, "reqTickByTickData", Stream, ById)
@@ -654,12 +667,14 @@ pub static REQUESTS: [Request; 85] = [
         .text(&[boolean("apiOnly")])
         .proto(&schema::COMPLETED_ORDERS_REQUEST, 204, &[])
         .answers(&[3, 101, 102, 4])
+        .reused(Reuse::Unchanged)
         .ends(&[(102, Always)]),
     request(100, "reqWshMetaData", OneShot, ById)
         .since(161)
         .text(&[req_id()])
         .proto_by_id(&schema::WSH_META_DATA_REQUEST, 209)
         .answers(&[104, 4])
+        .asked_once()
         .ends(&[(104, Always)])
         .duplicate(322),
     request(101, "cancelWshMetaData", Cancel(100), ById)

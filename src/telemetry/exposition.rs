@@ -15,7 +15,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use super::names::{self, Kind, Metric};
 use crate::core::client::Phase;
 use crate::core::io::Gone;
-use crate::core::stats::{ConnectResult, Drop, Stats, WAIT_BOUNDS_US, Waits};
+use crate::core::stats::{ConnectResult, Drop, Saved, Stats, WAIT_BOUNDS_US, Waits};
 use crate::core::view::View;
 use crate::protocol;
 use crate::protocol::model::Shared;
@@ -166,7 +166,11 @@ fn work(sheet: &Sheet, view: &View) {
     sheet.set(names::ORDERS, &[], view.orders as f64);
     sheet.set(names::LINES, &[], view.lines_total as f64);
     sheet.set(names::LINE_SHARERS, &[], view.line_sharers as f64);
-    sheet.count(names::REQUESTS_SAVED, &[], view.stats.saved_requests);
+    for (how, label) in Saved::ALL {
+        sheet.count(names::REQUESTS_SAVED, &[label], view.stats.saved[how as usize]);
+    }
+    sheet.set(names::KEPT_ANSWERS, &[], view.kept_answers as f64);
+    sheet.set(names::KEPT_ANSWER_BYTES, &[], view.kept_answer_bytes as f64);
     sheet.set(names::KEPT, &[], view.kept as f64);
     sheet.count(names::ORDERS_UNKNOWN, &[], view.stats.unknown_orders);
     sheet.set(names::JOURNAL_WRITABLE, &[], f64::from(u8::from(view.journal_ok)));

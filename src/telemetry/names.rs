@@ -110,8 +110,12 @@ metrics! {
         "Subscriptions at the Gateway that clients share, or could share";
     LINE_SHARERS = "twsmux_line_sharers" Gauge(Count) []
         "Clients' subscriptions that are served by them";
-    REQUESTS_SAVED = "twsmux_requests_saved_total" Counter(Count) []
-        "Requests that did not go to the Gateway because an equal one was there";
+    REQUESTS_SAVED = "twsmux_requests_saved_total" Counter(Count) ["by"]
+        "Requests that did not go to the Gateway: joined to an equal one, answered from a kept answer, or from what is known of the asker's orders";
+    KEPT_ANSWERS = "twsmux_kept_answers" Gauge(Count) []
+        "Answers of the Gateway that are kept for those who ask the same";
+    KEPT_ANSWER_BYTES = "twsmux_kept_answer_bytes" Gauge(Bytes) []
+        "Bytes of these answers";
     KEPT = "twsmux_kept_messages" Gauge(Count) []
         "Messages about orders kept for clients that are away";
     ORDERS_UNKNOWN = "twsmux_orders_unknown_total" Counter(Count) []

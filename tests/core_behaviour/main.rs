@@ -4,8 +4,10 @@
 #[path = "../support/core/mod.rs"]
 mod support;
 
+mod answers;
 mod handshake;
 mod lines;
+mod linger;
 mod link;
 mod mishaps;
 mod orders;

@@ -125,6 +125,7 @@ fn a_client_other_than_0_gets_its_own_open_orders_out_of_all() {
     for who in [zero, one, two] {
         w.got(who);
     }
+    w.places(one, "6");
     assert_eq!(w.asks(one, 5, &[]).id, 16, "as client 0 at the Gateway, reqOpenOrders binds manual orders");
     w.shows(&mine, "Submitted");
     w.shows(&other, "Submitted");
@@ -165,13 +166,16 @@ fn open_orders_are_asked_for_one_after_the_other_and_each_asker_gets_its_own_end
     let (one, two) = (w.started(1), w.started(2));
     w.went_up();
     w.request(one, 16, &[]);
-    w.request(two, 5, &[]);
-    w.request(one, 5, &[]);
-    for turn in [one, two, one] {
-        assert_eq!(ids(&w.went_up()), [16]);
+    w.say(5, &[("orderId", "9"), ("clientId", "77")]);
+    assert_eq!(ids(&w.got(one)), [5]);
+    w.request(two, 16, &[]);
+    w.request(one, 16, &[]);
+    w.request(one, 16, &[]);
+    for turn in [vec![one], vec![two, one], vec![one]] {
+        assert_eq!(ids(&w.went_up()), [16], "what has not begun serves all who ask, each once");
         w.say(53, &[]);
         for who in [one, two] {
-            assert_eq!(ids(&w.got(who)), if who == turn { vec![53] } else { vec![] });
+            assert_eq!(ids(&w.got(who)), if turn.contains(&who) { vec![53] } else { vec![] });
         }
     }
     assert!(w.went_up().is_empty());
@@ -186,6 +190,7 @@ fn a_live_event_while_another_asks_for_open_orders_still_reaches_its_owner() {
     let up = w.places(one, "5");
     w.shows(&up, "PreSubmitted");
     w.got(one);
+    w.places(two, "5");
     w.asks(two, 5, &[]);
     w.shows(&up, "PreSubmitted");
     assert!(w.got(one).is_empty(), "the answer to somebody else repeats what is known");
@@ -216,8 +221,9 @@ fn what_comes_before_a_request_has_left_is_no_answer_to_it() {
 fn an_error_without_id_goes_to_the_asker_and_ends_its_turn() {
     let mut w = ready();
     let (one, two) = (w.started(1), w.started(2));
-    w.request(one, 5, &[]);
-    w.request(two, 5, &[]);
+    w.request(one, 16, &[]);
+    w.places(two, "7");
+    w.request(two, 16, &[]);
     w.say_error(-1, 321, "The API interface is currently in Read-Only mode.");
     assert_eq!(errors(&w.got(one)), [(-1, 321)]);
     assert!(w.got(two).is_empty());
@@ -261,6 +267,7 @@ fn completed_orders_go_to_their_asker_and_the_statuses_before_them_too() {
     w.say(102, &[]);
     assert!(w.got(one).is_empty());
     assert_eq!(ids(&w.got(two)), [101, 102]);
+    w.pass(31 * SECOND);
     w.asks(one, 99, &[("apiOnly", "0")]);
     w.say(3, &[("orderId", &up), ("clientId", "0"), ("status", "Cancelled")]);
     w.say(102, &[]);
@@ -338,7 +345,7 @@ fn commissions_belong_to_the_query_whose_answer_they_are_part_of() {
     commission(&mut w, "e1");
     w.got(one);
     let first = w.asks_id(two, 7, &[("reqId", "9")]);
-    let second = w.asks_id(three, 7, &[("reqId", "9")]);
+    let second = w.asks_id(three, 7, &[("reqId", "9"), ("acctCode", "DU1")]);
     for (req, asker, other) in [(first, two, three), (second, three, two)] {
         fill(&mut w, &req, &up, "e1");
         commission(&mut w, "e1");

@@ -102,7 +102,7 @@ fn a_master_hears_of_what_happens_while_the_owner_asks_for_its_orders() {
     let (nine, one) = (w.started(9), w.started(1));
     let up = working(&mut w, one, "60");
     w.got(nine);
-    w.asks(one, 5, &[]);
+    w.asks(one, 16, &[]);
     w.shows(&up, "Submitted");
     assert!(w.got(nine).is_empty(), "a repetition");
     w.shows(&up, "PreSubmitted");

@@ -329,18 +329,19 @@ fn completed_orders_are_in_their_owners_terms_and_text_has_no_such_terms() {
     let (owner, text, proto) = (client(&mut w, 1, 226), client(&mut w, 2, 176), client(&mut w, 3, 213));
     let up = w.places(owner, "60");
     for who in [text, proto] {
-        w.asks(who, 99, &[]);
-        w.say(
-            101,
-            &[
-                ("order.orderId", &up),
-                ("orderId", &up),
-                ("clientId", "0"),
-                ("permId", "77"),
-                ("ocaGroup", "g"),
-            ],
-        );
-        w.say(102, &[]);
+        w.request(who, 99, &[]);
+    }
+    assert_eq!(ids(&w.went_up()), [99]);
+    let row = [
+        ("order.orderId", &up[..]),
+        ("orderId", &up),
+        ("clientId", "0"),
+        ("permId", "77"),
+        ("ocaGroup", "g"),
+    ];
+    w.say(101, &row);
+    w.say(102, &[]);
+    for who in [text, proto] {
         let got = w.got(who);
         assert_eq!(ids(&got), [101, 102]);
         let r = got[0].response();

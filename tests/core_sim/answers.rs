@@ -202,7 +202,6 @@ impl Sim {
             return self.advance(31 * SECOND);
         }
         let Some(stage) = stages.pop_front() else { return };
-        let asker = self.m.asker(lane).and_then(|a| a.who);
         let (message, end) = match stage {
             LaneStage::Repeat(at, message) => {
                 let image = match message {
@@ -226,13 +225,11 @@ impl Sim {
         let mut r = Record::new();
         r.set("faDataType", lane.1).set("marketRuleId", lane.1);
         r.set("ocaGroup", self.m.token()).set("xml", self.m.token());
-        if let Some(who) = asker {
-            self.m.tells(who, message, &r);
-        }
+        self.m.lane_row(lane, message, &r);
         if end {
             self.jobs.remove(job);
-            let own = self.m.asker(lane).is_some_and(|ask| ask.own);
-            self.m.lane_done(lane);
+            let own = self.m.asked(lane).is_some_and(|ask| ask.own);
+            self.m.lane_done(lane, true);
             if own {
                 self.m.own_list_done(lane);
             }

@@ -367,6 +367,9 @@ impl Sim {
         };
         r.set("faDataType", key).set("marketRuleId", key);
         let lane = (if message == 16 { 5 } else { message }, key);
+        if self.m.is_unclear(who, lane, message) {
+            return;
+        }
         self.m.ask_lane(who, lane, message, &r);
         self.send(who, message, &r);
     }

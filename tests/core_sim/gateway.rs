@@ -372,13 +372,13 @@ impl Sim {
                 // Only what the Gateway has read can have failed.
                 let at = self.jobs.iter().position(|j| matches!(j, Job::Lane { lane: l, .. } if *l == lane));
                 let Some(at) = at else { return };
-                if let Some(who) = self.m.asker(lane).and_then(|a| a.who) {
+                for (who, _) in self.m.asked(lane).into_iter().flat_map(|ask| ask.askers) {
                     self.m.tells(who, 4, &values);
                 }
                 if code != 2120 {
                     self.jobs.remove(at);
-                    let own = self.m.asker(lane).is_some_and(|ask| ask.own);
-                    self.m.lane_done(lane);
+                    let own = self.m.asked(lane).is_some_and(|ask| ask.own);
+                    self.m.lane_done(lane, false);
                     if own {
                         self.m.list_failed();
                     }

@@ -327,6 +327,8 @@ impl Sim {
         let view = self.w.core.view(self.w.now);
         assert_eq!(view.queued, 0, "nothing waits for ever");
         assert_eq!(view.lane_waiters, 0);
+        let saved = self.w.core.stats.saved.iter().sum::<u64>();
+        assert_eq!(saved, self.m.saved, "what did not go upstream is counted");
         let left: Vec<_> = self
             .m
             .insts

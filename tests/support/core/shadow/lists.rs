@@ -4,10 +4,11 @@ use super::*;
 
 impl Shadow {
     pub(super) fn begin_lists(&mut self) {
+        self.knows_open_orders = false;
         let missing = (0..self.orders.len())
             .filter(|at| self.orders[*at].met && self.orders[*at].up.is_some() && !self.orders[*at].dead);
         self.lists = Lists { step: Step::Open, missing: missing.collect(), ..Lists::default() };
-        self.join_lane((5, 0), Ask { who: None, own: true, line: Some(BESIDE), message: 16 });
+        self.queue_lane((5, 0), Ask::of_twsmux(16));
     }
 
     /// What the Gateway said before its accounts were known is heard now.
@@ -24,6 +25,7 @@ impl Shadow {
 
     /// The end of a list that twsmux asked for in a lane.
     pub fn own_list_done(&mut self, lane: LaneKey) {
+        self.knows_open_orders |= (lane.0, self.lists.step) == (5, Step::Open);
         if matches!((lane.0, self.lists.step), (5, Step::Open) | (99, Step::Completed)) {
             self.next_list();
         }
@@ -55,7 +57,7 @@ impl Shadow {
             }
             Step::Executions if has_completed && (self.learning || !self.lists.missing.is_empty()) => {
                 self.lists.step = Step::Completed;
-                self.join_lane((99, 0), Ask { who: None, own: true, line: Some(BESIDE), message: 99 });
+                self.queue_lane((99, 0), Ask::of_twsmux(99));
             }
             Step::Idle => {}
             _ => self.conclude(),

@@ -8,6 +8,7 @@ pub mod lists;
 mod orders;
 mod shared;
 mod upstream;
+mod without_id;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -286,22 +287,55 @@ pub struct Lists {
     prices: BTreeMap<usize, u64>,
 }
 
-#[derive(Clone, Copy)]
+/// What is asked in a lane.
+#[derive(Clone)]
 pub struct Ask {
-    pub who: Option<Who>,
+    /// Who asks, and by which message.
+    pub askers: Vec<(Who, u16)>,
     /// twsmux itself asks.
     pub own: bool,
     /// The line that it waits in.
     line: Option<i32>,
+    /// The message at the Gateway.
     pub message: u16,
+}
+
+impl Ask {
+    fn of_twsmux(message: u16) -> Ask {
+        Ask { askers: Vec::new(), own: true, line: Some(BESIDE), message }
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.own || !self.askers.is_empty()
+    }
 }
 
 #[derive(Default)]
 pub struct Lane {
     pub head: Option<Ask>,
-    pub left: bool,
+    /// The request at the head has left, when orders had changed so often.
+    pub left: Option<Changes>,
+    /// Something of the answer has come.
+    pub begun: bool,
     pub waiting: VecDeque<Ask>,
     pub deadline: u64,
+    /// The answer as far as it has come.
+    pub answer: Vec<Message>,
+}
+
+/// How often something about an order left or came: for sure, and perhaps (the model does not know what twsmux had heard
+/// before).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Changes {
+    sure: u64,
+    perhaps: u64,
+}
+
+/// An answer without id that serves again.
+struct KeptAnswer {
+    rows: Vec<Message>,
+    at: u64,
+    left: Changes,
 }
 
 #[derive(Default)]
@@ -357,6 +391,8 @@ pub struct Shadow {
     foreign: BTreeSet<(i32, i32)>,
     kept: BTreeMap<i32, Vec<Kept>>,
     pub lists: Lists,
+    /// The Gateway has listed its open orders on this link.
+    knows_open_orders: bool,
     /// Whether new orders can be recorded.
     pub disk_broken: bool,
     /// The accounts that the journal belongs to.
@@ -372,6 +408,11 @@ pub struct Shadow {
     early: BTreeMap<usize, Record>,
     pub now: u64,
     pub lanes: BTreeMap<LaneKey, Lane>,
+    /// Answers that serve again, by lane and message at the Gateway.
+    answers: BTreeMap<(LaneKey, u16), KeptAnswer>,
+    pub changes: Changes,
+    /// Requests without id that did not go upstream.
+    pub saved: u64,
     /// Lanes whose request left, in that order.
     pub lanes_sent: Vec<LaneKey>,
     /// Account updates, positions, bulletins.
@@ -438,6 +479,7 @@ impl Shadow {
             foreign: BTreeSet::new(),
             kept: BTreeMap::new(),
             lists: Lists::default(),
+            knows_open_orders: false,
             disk_broken: false,
             identity: None,
             learning: false,
@@ -447,6 +489,9 @@ impl Shadow {
             early: BTreeMap::new(),
             now: 0,
             lanes: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            changes: Changes::default(),
+            saved: 0,
             lanes_sent: Vec::new(),
             streams: Default::default(),
             own_unsubscribes: 0,
@@ -580,26 +625,8 @@ impl Shadow {
     }
 
     fn first_messages(&mut self, who: Who, now: u64) {
-        let id = self.clients[who].id;
         self.clients[who].stage = Stage::Ready;
-        let mut pushed = false;
-        for at in self.order_of_placing(id) {
-            let order = &self.orders[at];
-            let images = [order.open.clone().map(|r| (5, r)), order.status.clone().map(|r| (3, r))];
-            if order.dead || order.unknown || images[0].is_none() {
-                continue;
-            }
-            let blurred = order.blurred;
-            for ((message, values), blurred) in images.into_iter().flatten().zip(blurred) {
-                let values = self.order_values(at, &values, true);
-                match blurred {
-                    false => self.tells(who, message, &values),
-                    true => self.out.push(Expect { who, what: What::Message(message), must: true }),
-                }
-                pushed = true;
-            }
-        }
-        if pushed {
+        if self.own_orders(who) {
             self.own(who, 53, &Record::new());
         }
         let mut accounts = Record::new();
@@ -613,6 +640,28 @@ impl Shadow {
             self.tells(who, 4, &notice);
         }
         self.deliver_kept(who);
+    }
+
+    /// A client is told its live orders. Says whether there are any.
+    pub(super) fn own_orders(&mut self, who: Who) -> bool {
+        let mut told = false;
+        for at in self.order_of_placing(self.clients[who].id) {
+            let order = &self.orders[at];
+            let images = [order.open.clone().map(|r| (5, r)), order.status.clone().map(|r| (3, r))];
+            if order.dead || order.unknown || images[0].is_none() {
+                continue;
+            }
+            let blurred = order.blurred;
+            for ((message, values), blurred) in images.into_iter().flatten().zip(blurred) {
+                let values = self.order_values(at, &values, true);
+                match blurred {
+                    false => self.tells(who, message, &values),
+                    true => self.out.push(Expect { who, what: What::Message(message), must: true }),
+                }
+                told = true;
+            }
+        }
+        told
     }
 
     /// The orders of a client id that have left, as they were placed.
@@ -652,9 +701,7 @@ impl Shadow {
         }
         for lane in self.lanes.values_mut() {
             for ask in lane.head.iter_mut().chain(&mut lane.waiting) {
-                if ask.who == Some(who) {
-                    ask.who = None;
-                }
+                ask.askers.retain(|asker| asker.0 != who);
             }
         }
         for stream in [ACCOUNTS, POSITIONS, BULLETINS] {
@@ -746,10 +793,11 @@ impl Shadow {
         self.by_up.clear();
         self.latest.clear();
         for lane in std::mem::take(&mut self.lanes).into_values() {
-            for who in lane.head.into_iter().chain(lane.waiting).filter_map(|a| a.who) {
+            for (who, _) in lane.head.into_iter().chain(lane.waiting).flat_map(|a| a.askers) {
                 self.error(who, -1, NOT_CONNECTED);
             }
         }
+        self.answers.clear();
         self.lanes_sent.clear();
         self.refuse_queued();
         self.flights_end();

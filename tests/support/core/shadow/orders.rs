@@ -355,6 +355,7 @@ impl Shadow {
     // ---- what is under way ----
 
     pub(super) fn takes_off(&mut self, at: usize, flight: Flight) {
+        self.orders_changed(Some(true));
         let order = &mut self.orders[at];
         if order.flight.is_none() {
             self.in_flight.retain(|other| *other != at);
@@ -406,6 +407,7 @@ impl Shadow {
 
     /// An error under an upstream order id.
     pub fn hear_order_error(&mut self, at: usize, code: u16, mut values: Record) {
+        self.orders_changed(Some(true));
         let order = &mut self.orders[at];
         order.flight = None;
         // Without an image there was no order yet.
@@ -493,17 +495,21 @@ impl Shadow {
         let keeps = certain && ends.is_empty();
         let values = self.order_values(at, &values, true);
         let must = |otherwise: bool| if holder.is_some() { otherwise } else { keeps };
-        if let Some(ask) = self.asker((5, 0)) {
-            let in_scope = ask.message == 16 || ask.who.is_some() && ask.who == holder;
-            if let Some(who) = ask.who.filter(|_| in_scope) {
-                self.tells(who, message, &values);
+        self.orders_changed(changed);
+        if let Some(ask) = self.asked((5, 0)) {
+            self.lane_begun((5, 0));
+            let mut had = ask.askers;
+            had.retain(|asker| asker.1 == 16 || Some(asker.0) == holder);
+            for (who, _) in &had {
+                self.tells(*who, message, &values);
             }
-            if (holder.is_none() || holder != ask.who) && changed != Some(false) {
+            if !had.iter().any(|asker| Some(asker.0) == holder) && changed != Some(false) {
                 self.tell_owner(at, News::Says(message, values), must(certain), in_time);
             }
             return;
         }
-        let strangers = self.asker((99, 0)).is_some_and(|ask| ask.who.is_none() || ask.who != holder);
+        let of_another = |ask: Ask| !ask.askers.iter().any(|asker| Some(asker.0) == holder);
+        let strangers = self.asked((99, 0)).is_some_and(of_another);
         match (held_back || strangers, changed) {
             (true, Some(false)) => {}
             (true, None) => self.tell_owner(at, News::Says(message, values), must(false), in_time),
@@ -518,9 +524,10 @@ impl Shadow {
             let highest = self.placed.entry(client).or_insert(0);
             *highest = (*highest).max(order);
         }
-        let Some(ask) = self.asker((5, 0)) else { return };
+        let Some(ask) = self.asked((5, 0)) else { return self.orders_changed(Some(true)) };
+        self.lane_begun((5, 0));
         let namesake = self.holder(client);
-        if let Some(who) = ask.who.filter(|w| ask.message == 16 || Some(*w) == namesake) {
+        for (who, _) in ask.askers.into_iter().filter(|a| a.1 == 16 || Some(a.0) == namesake) {
             self.tells(who, 5, values);
         }
     }
@@ -555,6 +562,7 @@ impl Shadow {
         let owner = self.orders[at].owner;
         values.set("orderId", self.orders[at].down).set("clientId", owner);
         let Some(query) = query else {
+            self.orders_changed(Some(true));
             if !self.execs[exec].live {
                 self.fill(exec, values);
             }
@@ -617,6 +625,9 @@ impl Shadow {
             pending.retain(|e| *e != exec);
             *asker
         });
+        if asker.is_none() {
+            self.orders_changed(Some(true));
+        }
         if !self.execs[exec].known {
             self.early.insert(exec, values.clone());
             return;

@@ -40,6 +40,7 @@ impl Shadow {
                 {
                     self.global_cancels.insert(who, now);
                 }
+                self.orders_changed(Some(true));
             }
             5 | 16 | 99 => {
                 let lane = (if f.id == 99 { 99 } else { 5 }, 0);
@@ -145,21 +146,6 @@ impl Shadow {
         }
     }
 
-    pub(super) fn lane_left(&mut self, lane: LaneKey, message: u16) {
-        let state = self.lanes.get_mut(&lane).expect("somebody asked");
-        let head = state.head.expect("somebody asked");
-        assert!(!state.left, "one request of a lane is under way");
-        if lane.0 == 5 {
-            let binds = head.message == 5 && head.line == Some(0);
-            assert!(message == 16 || binds, "only client 0 asks the Gateway for its open orders");
-        }
-        state.left = true;
-        if head.own {
-            state.deadline = self.now + 30 * SECOND;
-        }
-        self.lanes_sent.push(lane);
-    }
-
     /// An answer under an upstream request id.
     pub fn hear_answer(&mut self, at: usize, message: u16, mut values: Record, ends: bool, reroutes: bool) {
         let inst = &mut self.insts[at];
@@ -248,26 +234,7 @@ impl Shadow {
                 Stage::Ready | Stage::Over => {}
             }
         }
-        let late: Vec<LaneKey> = self
-            .lanes
-            .iter()
-            .filter(|(_, l)| l.head.is_some() && l.deadline <= now)
-            .map(|(k, _)| *k)
-            .collect();
-        for key in late {
-            let lane = self.lanes.get_mut(&key).expect("filtered");
-            lane.deadline = now + 30 * SECOND;
-            let head = lane.head.as_mut().expect("filtered");
-            let mut askers = vec![*head];
-            (head.who, head.own) = (None, false);
-            askers.extend(lane.waiting.drain(..));
-            if askers.iter().any(|ask| ask.own) {
-                self.list_failed();
-            }
-            for who in askers.into_iter().filter_map(|ask| ask.who) {
-                self.error(who, -1, &[322]);
-            }
-        }
+        self.lanes_tick(now);
         if self.lists.step == Step::Executions && self.lists.deadline <= now {
             self.list_failed();
         }
