@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     process::{Child, Command, Stdio},
+    time::Instant,
 };
 
 use serde_json::{Value, json};
@@ -87,6 +88,14 @@ impl Control {
         self.ask(what, json!({}))[what].as_array().unwrap_or_else(|| panic!("no {what}")).clone()
     }
 
+    /// Looks at a number of the statistics until it is as wanted.
+    fn until(&mut self, name: &str, wanted: u64) {
+        let end = Instant::now() + PATIENCE;
+        while self.ask("stats", json!({}))["stats"][name] != wanted {
+            assert!(Instant::now() < end, "{name} does not become {wanted}");
+        }
+    }
+
     fn tell(&mut self, command: &str, arguments: Value) {
         assert_eq!(self.ask(command, arguments), json!({ "ok": true }), "{command}");
     }
@@ -152,6 +161,18 @@ fn a_test_in_another_process_sees_and_moves_the_market_and_the_orders() {
     control.tell("mute", json!({ "on": true }));
     control.tell("mute", json!({ "on": false }));
     one.fence().unwrap();
+}
+
+#[test]
+fn a_test_in_another_process_makes_it_slow_and_fast() {
+    let sim = Sim::start(&["--answer-delay", "3600000", "--answers-one-at-a-time"]);
+    let mut control = sim.control();
+    let mut one = ApiClient::open(sim.address, VERSION, 1).unwrap();
+    one.send("reqPositions", &Record::new()).unwrap();
+    control.until("waiting", 1);
+    control.tell("configure", json!({ "answer_delay_ms": 1, "answers_one_at_a_time": false }));
+    one.expect("positionEnd").unwrap();
+    control.until("waiting", 0);
 }
 
 #[test]

@@ -65,6 +65,12 @@ pub struct SimArgs {
     /// Answer each greeting only after so many milliseconds
     #[arg(long, value_name = "MS", default_value_t = 0)]
     handshake_delay: u64,
+    /// Carry out each request only so many milliseconds after it came
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    answer_delay: u64,
+    /// Take the requests of a client one after the other, each `--answer-delay` after the one before
+    #[arg(long)]
+    answers_one_at_a_time: bool,
     /// Market data subscriptions that one client may have
     #[arg(long, value_name = "N", default_value_t = 100)]
     market_data_lines: usize,
@@ -109,6 +115,8 @@ impl SimArgs {
             messages_per_second: self.messages_per_second.0,
             read_only: self.read_only,
             handshake_delay: Duration::from_millis(self.handshake_delay),
+            answer_delay: Duration::from_millis(self.answer_delay),
+            answers_one_at_a_time: self.answers_one_at_a_time,
             next_id_first: self.next_id_first,
             master_client_id: self.master_client_id,
             tick_interval: Duration::from_millis(self.tick_interval.max(1)),

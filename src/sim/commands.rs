@@ -114,6 +114,8 @@ fn one() -> u32 {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
+    answer_delay_ms: Option<u64>,
+    answers_one_at_a_time: Option<bool>,
     fill_size: Option<f64>,
     fill_delay_ms: Option<u64>,
     part_delay_ms: Option<u64>,
@@ -143,6 +145,8 @@ impl Knobs {
             *field = value.unwrap_or(*field);
         }
         let time = |ms: Option<u64>| ms.map(Duration::from_millis);
+        set(&mut config.answer_delay, time(self.answer_delay_ms));
+        set(&mut config.answers_one_at_a_time, self.answers_one_at_a_time);
         set(&mut config.fill_size, self.fill_size.filter(|size| *size > 0.0));
         set(&mut config.fill_delay, time(self.fill_delay_ms));
         config.part_delay = time(self.part_delay_ms).or(config.part_delay);

@@ -88,6 +88,12 @@ pub struct SimConfig {
     pub redirect: Option<String>,
     /// Wait so long before answering a greeting.
     pub handshake_delay: Duration,
+    /// From the arrival of a request to when it is carried out; what it draws later (a snapshot, a fill, ticks) comes so
+    /// much later too. startApi and what came before it do not wait.
+    pub answer_delay: Duration,
+    /// The requests of a connection are taken one after the other, each `answer_delay` after the one before was carried
+    /// out. Otherwise each waits for itself.
+    pub answers_one_at_a_time: bool,
     /// Send nextValidId first and farm notices between it and managedAccounts.
     pub next_id_first: bool,
     /// Client id that receives the orders of all clients.
@@ -173,6 +179,8 @@ impl Default for SimConfig {
             read_only: false,
             redirect: None,
             handshake_delay: Duration::ZERO,
+            answer_delay: Duration::ZERO,
+            answers_one_at_a_time: false,
             next_id_first: false,
             master_client_id: None,
             first_order_id: 1,

@@ -141,6 +141,14 @@ impl SimHandle {
         self.configure(|c| c.handshake_delay = delay);
     }
 
+    /// Requests are carried out so long after they arrive, also those that wait already; see [`SimConfig`].
+    pub fn delay_answers(&self, delay: Duration, one_at_a_time: bool) {
+        self.configure(|c| {
+            c.answer_delay = delay;
+            c.answers_one_at_a_time = one_at_a_time;
+        });
+    }
+
     /// Resets the connection on which the `nth` next placeOrder arrives; see [`Gateway::cut_at_order`].
     pub fn cut_at_order(&self, cut: Cut, nth: u32) {
         self.drive(|g, _| g.cut_at_order(cut, nth));

@@ -74,6 +74,8 @@ pub struct Stats {
     pub cuts: u64,
     /// Messages about orders that were recorded and forgotten again, because there were too many.
     pub arrivals_dropped: u64,
+    /// Requests that wait now because answers are delayed.
+    pub waiting: u64,
     /// Market data, tick-by-tick, bar and depth subscriptions that are active now.
     pub lines: u64,
     /// Every connection, oldest first.

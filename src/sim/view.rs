@@ -111,7 +111,7 @@ pub enum Answered {
     Refused(i32),
     /// It was read, and nothing came of it: a change of a filled order, or a Gateway that is mute.
     Ignored,
-    /// The connection was cut before it was read.
+    /// The connection ended before it was carried out.
     Lost,
 }
 

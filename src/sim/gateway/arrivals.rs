@@ -1,7 +1,7 @@
 //! The record of messages about orders, in the order in which they arrived.
 //!
 //! **Every message that asks something of an order is in it, once**: also those that were refused, ignored, or lost
-//! when their connection was cut.
+//! when their connection ended. One that waits because answers are delayed comes in when it is carried out, or lost.
 
 use std::collections::VecDeque;
 

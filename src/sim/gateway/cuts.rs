@@ -1,12 +1,7 @@
 //! Connections that are cut around an order: the client cannot know whether the Gateway has it.
 
-use super::{Close, ConnId, Gateway, Output, arrivals::is_recorded, session};
-use crate::{
-    limits,
-    protocol::layout::Record,
-    sim::{dialect, view::Answered},
-    wire::text::{self, Form},
-};
+use super::{Close, ConnId, Gateway, Output};
+use crate::limits;
 
 /// On which side of an order its connection is cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
@@ -63,18 +58,10 @@ impl Gateway {
 
     /// Resets a connection at once, with all that was read from it and all that waits to be sent to it.
     pub(super) fn cut(&mut self, conn: ConnId) {
-        let Some(version) = self.session(conn).map(|s| s.version) else { return };
-        for payload in self.sessions.get_mut(&conn).map(session::Session::unread).unwrap_or_default() {
-            let Ok(message) = text::message(&payload, version) else { continue };
-            let Some(request) = dialect(version).request(message.id) else { continue };
-            let name = request.message.name;
-            if is_recorded(name) {
-                let values = request.record(&message, Form::Text).unwrap_or_else(|_| Record::new());
-                self.record_as(conn, name, &values, Answered::Lost);
-            }
+        if !self.forget(conn) {
+            return;
         }
         self.stats.cuts += 1;
-        self.forget(conn);
         self.outputs.retain(|o| !matches!(o, Output::Send(to, _) if *to == conn));
         self.outputs.push_back(Output::Close(conn, Close::Reset));
     }

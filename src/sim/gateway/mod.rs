@@ -35,6 +35,7 @@ mod subscriptions;
 mod tests;
 mod ticks;
 mod view;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -95,6 +96,8 @@ pub enum Output {
 enum Timer {
     /// Answer a greeting.
     Greet(ConnId),
+    /// A request that waits may be due.
+    CarryOut(ConnId),
     /// The next update of a subscription; the last number tells it from later ones with the same id.
     Update(ConnId, subscriptions::Key, u64),
     /// A tick that comes after the cancel of its subscription.
@@ -180,6 +183,7 @@ impl Gateway {
     /// Changes how it behaves from now on. Accounts and instruments stay as they are.
     pub fn reconfigure(&mut self, change: impl FnOnce(&mut SimConfig)) {
         change(&mut self.config);
+        self.look_at_all_waiting();
     }
 
     /// What it has seen.
@@ -207,6 +211,7 @@ impl Gateway {
     fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::Greet(conn) => self.answer_greeting(conn),
+            Timer::CarryOut(conn) => self.carry_out_due(conn),
             Timer::Update(conn, key, generation) => self.update(conn, key, generation),
             Timer::LateTick(conn, req_id, con_id) => self.late_tick(conn, req_id, con_id),
             Timer::Answer(conn, key, generation) => self.answer_late(conn, key, generation),
@@ -244,19 +249,26 @@ impl Gateway {
         match input {
             Input::Bytes(bytes) => self.received(conn, bytes),
             Input::Eof => {
-                self.stats.fins += 1;
-                if self.config.zombie.keeps_closed_clients() {
-                    self.stats.zombies += 1;
-                    self.stats.connections[conn.0 as usize - 1].zombie = true;
-                } else {
-                    self.forget(conn);
-                    self.outputs.push_back(Output::Close(conn, Close::Graceful));
+                if !self.ends_behind_waiting(conn) {
+                    self.ended(conn);
                 }
             }
             Input::Reset => {
                 self.stats.resets += 1;
                 self.forget(conn);
             }
+        }
+    }
+
+    /// Does with a client that closed its side what such clients meet with.
+    fn ended(&mut self, conn: ConnId) {
+        self.stats.fins += 1;
+        if self.config.zombie.keeps_closed_clients() {
+            self.stats.zombies += 1;
+            self.stats.connections[conn.0 as usize - 1].zombie = true;
+        } else {
+            self.forget(conn);
+            self.outputs.push_back(Output::Close(conn, Close::Graceful));
         }
     }
 
@@ -296,6 +308,7 @@ impl Gateway {
     }
 
     fn forget(&mut self, conn: ConnId) -> bool {
+        self.lose_unread(conn);
         let Some(session) = self.sessions.remove(&conn) else { return false };
         self.stats.lines -= session.lines();
         self.stats.open -= 1;

@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     Close, ConnId, Gateway, Timer, arrivals, m,
     subscriptions::{Key, Subscription},
+    waiting::Waiting,
 };
 use crate::{
     limits,
@@ -59,6 +60,8 @@ pub struct Session {
     pub positions: bool,
     pub bulletins: bool,
     pub last_clock: Option<Time>,
+    /// Requests that are carried out later.
+    pub waiting: Waiting,
     /// Historical queries of the last seconds that pacing looks at.
     pub history: Vec<(Time, String)>,
     /// Times of the messages of the last second.
@@ -73,9 +76,11 @@ impl Session {
         self.subscriptions.values().filter(|s| s.feed.is_line()).count() as u64
     }
 
-    /// Whole messages that were read from the socket and not looked at; they are so no more.
+    /// Whole messages that were read from the socket and not carried out; they are so no more.
     pub fn unread(&mut self) -> Vec<Bytes> {
-        std::iter::from_fn(|| self.buffer.next(limits::MAX_FRAME).ok().flatten()).collect()
+        let waiting = self.waiting.take_all();
+        let behind = std::iter::from_fn(|| self.buffer.next(limits::MAX_FRAME).ok().flatten());
+        waiting.into_iter().chain(behind).collect()
     }
 }
 
@@ -208,10 +213,24 @@ impl Gateway {
             }
             return;
         }
-        let within_rate = self.within_rate(conn);
+        if !self.within_rate(conn) {
+            if let Some(request) = dialect(version).request(message.id) {
+                let values = request.record(&message, Form::Text).unwrap_or_else(|_| Record::new());
+                self.record_as(conn, request.message.name, &values, Answered::Refused(100));
+            }
+            return;
+        }
+        if phase != Phase::Started || !self.has_to_wait(conn, payload) {
+            self.carry_out(conn, payload);
+        }
+    }
+
+    /// Carries a message out that was counted before.
+    pub(super) fn carry_out(&mut self, conn: ConnId, payload: &Bytes) {
+        let Some((version, phase)) = self.session(conn).map(|s| (s.version, s.phase)) else { return };
+        let Ok(message) = text::message(payload, version) else { return };
         let request = match dialect(version).request(message.id) {
             Some(request) => request,
-            None if !within_rate => return,
             None => {
                 self.malformed(&format!("there is no request {}", message.id));
                 return self.error(
@@ -222,12 +241,7 @@ impl Gateway {
                 );
             }
         };
-        let values = request.record(&message, Form::Text);
-        if !within_rate {
-            let values = values.unwrap_or_else(|_| Record::new());
-            return self.record_as(conn, request.message.name, &values, Answered::Refused(100));
-        }
-        match values {
+        match request.record(&message, Form::Text) {
             Ok(values) if phase == Phase::Started && arrivals::is_recorded(request.message.name) => {
                 self.order_message(conn, request.decl, values);
             }
