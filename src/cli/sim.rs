@@ -141,18 +141,20 @@ pub fn run(args: &SimArgs) -> ExitCode {
         Ok(address) => address.map(|a| format!(" control={a}")).unwrap_or_default(),
         Err(error) => return super::fail(1, format!("cannot take commands: {error}")),
     };
-    println!("ready sim={} version={}{control}", handle.address(), handle.version());
-    match wait_for_signal() {
+    let ready = || println!("ready sim={} version={}{control}", handle.address(), handle.version());
+    match until_signal(ready) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(1, format!("cannot wait for signals: {error}")),
     }
 }
 
-fn wait_for_signal() -> std::io::Result<()> {
+/// Waits for a signal; `ready` is called when one would be heeded.
+fn until_signal(ready: impl FnOnce()) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        ready();
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
