@@ -21,6 +21,7 @@ import time
 import traceback
 import urllib.request
 
+import connecting
 import trading
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -45,6 +46,12 @@ TRADERS = {
 }
 # Those that speak version 157. The Rust library offers nothing below 213.
 ALL = [library for library in DRIVERS if library != "rust-ibapi"]
+
+# And those that only connect and say what they hold.
+CONNECTORS = {
+    "ib_async": [f"{PLACE}/ib_async/bin/python", f"{HERE}/ib_connect.py", "ib_async"],
+    "ib_insync": [f"{PLACE}/ib_insync/bin/python", f"{HERE}/ib_connect.py", "ib_insync"],
+}
 
 READY_SECONDS = 30
 CLIENT_SECONDS = 150
@@ -748,6 +755,155 @@ def traders_through_restarts(s):
         traders.settle(event.__name__.replace("_", " "))
     s.tally(traders)
     s.ends_well(mux[0])
+
+
+class Party:
+    """Programs that connect with ib_async and ib_insync (ib_connect.py) through twsmux, trade a little, and say what they
+    hold."""
+
+    def __init__(self, s, gateway, port):
+        self.s = s
+        self.gateway = gateway
+        self.port = port
+        self.placed = {}  # reference of an order -> its owner's client id and order id
+
+    def start(self, library, client_id, port=None):
+        command = [*CONNECTORS[library], "--port", str(port or self.port), "--client-id", str(client_id)]
+        process = self.s.start(f"{library}-{client_id}", command, told=True)
+        process.library, process.client_id, process.heard = library, client_id, 0
+        self.hear(process)
+        return process
+
+    def hear(self, process):
+        """Waits for the next thing that it says."""
+
+        def lines():
+            return process.output().split("\n")[:-1]
+
+        wait_until(lambda: len(lines()) > process.heard or not process.running(), f"word of {process.name}", CLIENT_SECONDS)
+        said = lines()[process.heard :]
+        check(said, f"{process.name} ended: {process.complaints()[-600:]}")
+        process.heard += 1
+        answer = json.loads(said[0])
+        check("failure" not in answer or answer.get("did") == "connect", f"{answer.get('failure')}")
+        for ref, order_id in answer.get("placed", {}).items():
+            self.placed[ref] = (process.client_id, order_id)
+        return answer
+
+    def ask(self, process, line):
+        process.tell(line)
+        return self.hear(process)
+
+    def connected(self, library, client_id, port=None):
+        """One that is connected while nothing is slow."""
+        process = self.start(library, client_id, port)
+        process.answer = self.ask(process, "connect")
+        self.check_connect(process)
+        return process
+
+    def leave(self, process):
+        self.ask(process, "leave")
+        wait_until(lambda: not process.running(), f"{process.name} to end", 10)
+
+    @staticmethod
+    def bad_connect(process):
+        """What was wrong with a connect, whatever it brought."""
+        answer = process.answer
+        bad = [answer["failure"]] if answer["failure"] else []
+        bad += answer["complaints"] + [f"error {e}" for e in answer["errors"]]
+        return [f"{what} [{connecting.described(answer)}]" for what in bad[:1]] + bad[1:]
+
+    def check_connect(self, process):
+        bad = self.bad_connect(process)
+        check(not bad, f"{process.name}: {bad}")
+
+    def slow(self, delay_ms, one_at_a_time):
+        self.gateway("configure", answer_delay_ms=delay_ms, answers_one_at_a_time=one_at_a_time)
+
+    def at_rest(self):
+        """Waits until nothing waits at the Gateway."""
+        wait_until(lambda: self.gateway("stats")["stats"]["waiting"] == 0, "the Gateway to have answered all", 60)
+
+
+ANSWER_TIME_MS = 3000
+
+
+def connects_one_after_another(party):
+    """New clients come, and one whose order lies there from before."""
+    came = []
+    for who in [("ib_async", 3), ("ib_async", 2), ("ib_insync", 4)]:
+        came.append(party.start(*who))
+        came[-1].answer = party.ask(came[-1], "connect")
+    return came
+
+
+def connects_at_once(party):
+    """New clients and one whose order lies there from before come at the same moment."""
+    came = [party.start(*who) for who in [("ib_async", 3), ("ib_async", 2), ("ib_async", 4), ("ib_insync", 5)]]
+    for process in came:
+        process.tell("connect")
+    for process in came:
+        process.answer = party.hear(process)
+    return came
+
+
+def connects_after_fills(party):
+    """Meanwhile orders fill, that of a client which is away among them: what was so before is not true any more."""
+    party.ask(party.first, "fill")
+    party.gateway("set_price", symbol="AAPL", price=0.9)
+    wait_until(lambda: all(o["over"] for o in party.gateway("orders")["orders"]), "all orders to fill", 20)
+    return connects_one_after_another(party)
+
+
+def slow_gateway(way, one_at_a_time):
+    """Clients connect with the patience that their library has by itself while the Gateway takes 3 s for each answer. Nothing
+    times out, and each holds what it would hold otherwise."""
+
+    def run(s):
+        gateway = s.driven_sim()
+        gateway("configure", fill_size=60, part_delay_ms=20)
+        mux = s.twsmux(None, f"127.0.0.1:{gateway.port}")
+        party = Party(s, gateway, mux.port)
+        party.first = party.connected("ib_async", 1)
+        party.ask(party.first, "trade")
+        gone = party.connected("ib_async", 2)
+        party.ask(gone, "trade")
+        party.leave(gone)
+        party.at_rest()
+
+        party.slow(ANSWER_TIME_MS, one_at_a_time)
+        came = way(party)
+        party.slow(0, False)
+        party.at_rest()
+
+        # What is so, and what the same clients hold when nothing is slow.
+        direct = party.connected("ib_async", 900, gateway.port)
+        orders = gateway("orders")["orders"]
+        problems = []
+        for process in came:
+            wanted = connecting.expected(direct.answer["held"], orders, party.placed, process.client_id)
+            found = party.bad_connect(process) + connecting.differences(wanted, process.answer["held"])
+            party.leave(process)
+            again = party.connected(process.library, process.client_id)
+            found += [f"when nothing is slow, {what}" for what in connecting.differences(wanted, again.answer["held"])]
+            party.leave(again)
+            problems += [f"{process.library} as client {process.client_id}: {what}" for what in found]
+        if problems:
+            # All of it for whoever looks into it; the line of the result has the first ones.
+            with open(s.path("problems"), "w", encoding="utf-8") as file:
+                file.write("\n".join([*problems, ""]))
+        check(not problems, f"{len(problems)} faults: " + "; ".join(problems[:6]))
+        s.one_upstream(mux)
+        s.ends_well(mux)
+
+    run.__doc__ = f"{slow_gateway.__doc__} {way.__doc__}"
+    kind = "one-at-a-time" if one_at_a_time else "each-for-itself"
+    SCENARIOS.append((f"slow-answers-{kind}-{way.__name__.replace('_', '-')}", run))
+
+
+for one_at_a_time in (False, True):
+    for way in (connects_one_after_another, connects_at_once, connects_after_fills):
+        slow_gateway(way, one_at_a_time)
 
 
 def run_one(name, function, binary, keep, seed):
