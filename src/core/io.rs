@@ -113,6 +113,11 @@ pub enum Input<'a> {
         /// The number of the last one.
         upto: u64,
     },
+    /// The settings were read anew. What cannot change under way stays as it was.
+    Reconfigure {
+        /// All of them.
+        config: &'a super::Config,
+    },
     /// A deadline may have passed.
     Tick,
     /// Wind down: no new requests, send what is queued, then [`Action::Finish`].

@@ -33,6 +33,7 @@ mod place;
 pub mod policy;
 mod recent;
 mod reconcile;
+mod reconfigure;
 mod requests;
 mod route;
 mod shared;
@@ -104,7 +105,7 @@ pub enum UsStockSizes {
     AsSent,
 }
 
-/// Settings that do not change while twsmux runs.
+/// Settings. What of them may change while twsmux runs is in `reconfigure`.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The Gateway's address, for words.
@@ -345,6 +346,7 @@ impl Core {
                     "the order journal can be written again: new orders are taken".into(),
                 );
             }
+            Input::Reconfigure { config } => self.reconfigure(ctx, config),
             Input::Tick => {}
             Input::Stop => self.stop(ctx),
         }
@@ -446,7 +448,7 @@ impl Core {
                 assert!(client.active.is_empty(), "I8: a lost link ends every request");
             }
         }
-        if let Some(limit) = self.config.messages_per_second {
+        if let Some(limit) = self.pacer.most(now) {
             assert!(self.pacer.in_window(now) <= limit as usize, "I9");
         }
         let held: usize =

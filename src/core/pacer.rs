@@ -105,6 +105,8 @@ type Numbered = (u64, Queued);
 #[derive(Debug)]
 pub struct Pacer {
     limit: Option<u32>,
+    /// The highest limit before the last change, and when that was.
+    before: Option<(Option<u32>, Time)>,
     sent: VecDeque<Time>,
     arrivals: u64,
     /// Lines of orders by owner, and under `None` the line beside them; none is empty.
@@ -126,12 +128,32 @@ impl Pacer {
     pub fn new(limit: Option<u32>) -> Self {
         Pacer {
             limit,
+            before: None,
             sent: VecDeque::new(),
             arrivals: 0,
             orders: Default::default(),
             rest: VecDeque::new(),
             len: 0,
             pause_until: Time::ZERO,
+        }
+    }
+
+    /// Another limit from now on. What left before still counts.
+    pub fn set_limit(&mut self, limit: Option<u32>, now: Time) {
+        self.before = Some((self.most(now), now));
+        if self.limit.is_none() {
+            // Nobody has counted what left: it may have been any number.
+            self.pause(now + WINDOW);
+            self.sent.clear();
+        }
+        self.limit = limit;
+    }
+
+    /// The highest limit that was in force within the last second; `None` for no limit.
+    pub fn most(&self, now: Time) -> Option<u32> {
+        match self.before {
+            Some((before, at)) if now < at + WINDOW => Some(self.limit?.max(before?)),
+            _ => self.limit,
         }
     }
 

@@ -14,6 +14,7 @@ mod orders;
 mod outages;
 mod policies;
 mod protobuf;
+mod reconfigure;
 mod requests;
 mod streams;
 mod survival;

@@ -1,0 +1,26 @@
+//! Settings that change while twsmux runs.
+
+use super::{Config, Core, Ctx};
+
+impl Core {
+    /// The settings in effect.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Takes over what can change under way; the rest stays. `config::settings` says which is which, and a test compares
+    /// the two.
+    pub(super) fn reconfigure(&mut self, ctx: &Ctx<'_>, new: &Config) {
+        if self.config.messages_per_second != new.messages_per_second {
+            self.pacer.set_limit(new.messages_per_second, ctx.now);
+        }
+        let config = &mut self.config;
+        config.messages_per_second = new.messages_per_second;
+        config.duplicate_client = new.duplicate_client;
+        config.backoff_min = new.backoff_min;
+        config.backoff_max = new.backoff_max;
+        config.handshake_time = new.handshake_time;
+        config.max_clients = new.max_clients;
+        config.policies = new.policies.clone();
+    }
+}

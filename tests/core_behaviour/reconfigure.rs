@@ -1,0 +1,126 @@
+//! Settings that change while twsmux runs: from when on they count.
+
+use std::time::Duration;
+
+use crate::support::World;
+use crate::support::ease::{SECOND, errors, ready};
+use twsmux::core::Config;
+use twsmux::core::io::Input;
+use twsmux::core::policy::{GlobalCancel, Policy};
+use twsmux::ids::ClientId;
+
+/// The core hears of other settings.
+fn change(w: &mut World, change: impl FnOnce(&mut Config)) {
+    let mut config = w.core.config().clone();
+    change(&mut config);
+    w.handle(Input::Reconfigure { config: &config });
+    w.flush();
+}
+
+/// Asks for the details of so many different contracts: equal requests would leave once.
+fn asks(w: &mut World, who: usize, ids: std::ops::Range<i32>) {
+    for id in ids {
+        let id = id.to_string();
+        w.request(who, 9, &[("reqId", &id), ("symbol", &format!("S{id}")), ("secType", "STK")]);
+    }
+    w.flush();
+}
+
+/// How many of these left.
+fn left(w: &mut World) -> usize {
+    w.went_up().iter().filter(|f| f.id == 9).count()
+}
+
+#[test]
+fn a_lower_message_rate_counts_what_left_under_the_old_one() {
+    let mut w = ready();
+    w.rate = None;
+    let who = w.started(1);
+    w.pass(2 * SECOND);
+    asks(&mut w, who, 0..60);
+    assert_eq!(left(&mut w), 45);
+    change(&mut w, |c| c.messages_per_second = Some(5));
+    assert_eq!(left(&mut w), 0, "more than five left in the last second");
+    w.pass(SECOND);
+    assert_eq!(left(&mut w), 0, "not within a second of them");
+    w.rate = Some(5);
+    w.pass(SECOND / 5);
+    assert_eq!(left(&mut w), 5);
+    w.pass(Duration::from_millis(1_200));
+    assert_eq!(left(&mut w), 5);
+}
+
+#[test]
+fn a_higher_message_rate_lets_go_at_once() {
+    let mut w = ready();
+    let who = w.started(1);
+    w.pass(2 * SECOND);
+    asks(&mut w, who, 0..60);
+    assert_eq!(left(&mut w), 45);
+    w.rate = None;
+    change(&mut w, |c| c.messages_per_second = Some(49));
+    assert_eq!(left(&mut w), 4);
+    change(&mut w, |c| c.messages_per_second = None);
+    assert_eq!(left(&mut w), 11);
+}
+
+#[test]
+fn after_no_limit_at_all_a_limit_begins_with_a_full_second() {
+    let mut w = ready();
+    w.rate = None;
+    let who = w.started(1);
+    change(&mut w, |c| c.messages_per_second = None);
+    asks(&mut w, who, 0..200);
+    assert_eq!(left(&mut w), 200);
+    change(&mut w, |c| c.messages_per_second = Some(10));
+    asks(&mut w, who, 200..201);
+    w.pass(SECOND);
+    assert_eq!(left(&mut w), 0);
+    w.rate = Some(10);
+    w.pass(SECOND / 5);
+    assert_eq!(left(&mut w), 1);
+}
+
+#[test]
+fn another_policy_holds_for_who_is_connected() {
+    let mut w = ready();
+    let who = w.started(9);
+    let denied = Policy { global_cancel: GlobalCancel::Deny, ..Policy::default() };
+    change(&mut w, |c| {
+        c.policies.by_id.insert(ClientId(9), denied);
+    });
+    w.request(who, 58, &[]);
+    assert_eq!(errors(&w.got(who)), [(-1, 321)]);
+    change(&mut w, |c| c.policies.by_id.clear());
+    w.request(who, 58, &[]);
+    w.flush();
+    assert_eq!(errors(&w.got(who)), []);
+    assert!(w.went_up().iter().any(|f| f.id == 58));
+}
+
+#[test]
+fn fewer_clients_close_nobody_who_is_there() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    change(&mut w, |c| c.max_clients = 1);
+    assert!(w.peers[one].open && w.peers[two].open);
+    let (third, _) = w.connect();
+    w.flush();
+    assert!(!w.peers[third].open, "refused");
+    assert!(w.peers[one].open && w.peers[two].open);
+}
+
+#[test]
+fn what_belongs_to_the_link_or_the_journal_stays() {
+    let mut w = ready();
+    change(&mut w, |c| {
+        c.upstream_client_id = ClientId(5);
+        c.max_server_version = 100;
+        c.gateway = "elsewhere:1".into();
+        c.seed = 99;
+        c.epoch_ms = 99;
+    });
+    let now = w.core.config();
+    assert_eq!((now.upstream_client_id, now.max_server_version, now.epoch_ms), (ClientId(0), 176, 0));
+    assert_eq!((now.seed, now.gateway == "elsewhere:1"), (0, false));
+}
