@@ -132,6 +132,8 @@ pub const MAX_ERROR_CODES: usize = 256;
 pub const DRAIN_TIME: Duration = Duration::from_secs(3);
 /// Highest order id that is given out: order ids are 32-bit and must not wrap.
 pub const LAST_ORDER_ID: i32 = i32::MAX - 1_000_000;
+/// Bytes of the configuration file.
+pub const MAX_CONFIG_FILE: u64 = 1 << 20;
 /// Log lines that wait to be written; beyond it lines are dropped and counted.
 pub const MAX_LOG_LINES: usize = 10_000;
 /// Connections to the admin endpoint at once; one more closes the oldest, so that a full house never locks a health

@@ -44,6 +44,12 @@ pub fn civil(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day_of_year - (153 * march_month + 2) / 5 + 1)
 }
 
+/// A point in time as people and programs write it, UTC (`2026-11-23T22:27:38Z`). `epoch_ms`: milliseconds since 1970.
+pub fn utc_style(epoch_ms: u64) -> String {
+    let text = gateway_style(epoch_ms);
+    format!("{}-{}-{}T{}Z", &text[..4], &text[4..6], &text[6..8], &text[9..17])
+}
+
 /// A point in time as a Gateway writes it in its handshake reply (`20261123 22:27:38 UTC`), for the one case in
 /// which there is no Gateway to quote. `epoch_ms`: milliseconds since 1970, UTC.
 pub fn gateway_style(epoch_ms: u64) -> String {
@@ -91,6 +97,11 @@ pub fn is_past(text: &str, now_ms: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_for_people_are_utc() {
+        assert_eq!(utc_style(1_795_471_658_999), "2026-11-23T22:07:38Z");
+    }
 
     #[test]
     fn dates_are_civil() {

@@ -15,7 +15,7 @@ use super::host;
 use crate::core::view::View;
 use crate::limits;
 use crate::sockets;
-use crate::telemetry::{Published, exposition, log_lines_dropped};
+use crate::telemetry::{Loaded, Published, exposition, log_lines_dropped};
 
 /// Where the answers come from.
 #[derive(Debug)]
@@ -98,8 +98,11 @@ fn text(code: StatusCode, words: &str) -> Response {
 }
 
 async fn metrics(State(source): State<Arc<Source>>) -> Response {
-    let beside =
-        exposition::Beside { close_wait: source.close_wait(), log_lines_dropped: log_lines_dropped() };
+    let beside = exposition::Beside {
+        close_wait: source.close_wait(),
+        log_lines_dropped: log_lines_dropped(),
+        loaded: source.published.loaded(),
+    };
     let body = exposition::render(&source.published.get(), &beside);
     ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], body).into_response()
 }
@@ -131,7 +134,38 @@ struct Status<'a> {
     age_seconds: f64,
     #[serde(flatten)]
     view: &'a View,
+    config: Config,
     totals: Totals,
+}
+
+/// The settings in `/status`.
+#[derive(serde::Serialize)]
+struct Config {
+    /// The file; null without one.
+    file: Option<String>,
+    /// When the settings in effect were read, UTC.
+    loaded_at: String,
+    /// Readings at SIGHUP that counted.
+    reloads_applied: u64,
+    /// Readings at SIGHUP that changed nothing.
+    reloads_rejected: u64,
+    /// What the last reading found wrong.
+    error: Option<String>,
+    /// What the file says and only a restart can apply.
+    restart_needed: Vec<String>,
+}
+
+impl Config {
+    fn of(loaded: Loaded) -> Self {
+        Config {
+            file: loaded.file,
+            loaded_at: crate::time::utc_style(loaded.loaded_ms),
+            reloads_applied: loaded.applied,
+            reloads_rejected: loaded.rejected,
+            error: loaded.error,
+            restart_needed: loaded.restart_needed,
+        }
+    }
 }
 
 /// Counts since the start.
@@ -179,7 +213,9 @@ async fn status(State(source): State<Arc<Source>>) -> Response {
         view.upstream.close_wait = source.close_wait();
     }
     let totals = Totals::of(&view);
-    Json(Status { version: env!("CARGO_PKG_VERSION"), age_seconds, view: &view, totals }).into_response()
+    let config = Config::of(source.published.loaded());
+    Json(Status { version: env!("CARGO_PKG_VERSION"), age_seconds, view: &view, config, totals })
+        .into_response()
 }
 
 async fn index(State(source): State<Arc<Source>>) -> Html<String> {

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, thin.
 
 mod check;
+mod config;
 mod decode;
 mod doctor;
 mod journal;
@@ -26,6 +27,8 @@ enum Command {
     Run(run::RunArgs),
     /// Test the way through a running twsmux: API handshake and accounts. Prints the accounts.
     Check(check::CheckArgs),
+    /// Look at the settings without running anything.
+    Config(config::ConfigArgs),
     /// Print recorded frames readably, of any server version.
     Decode(decode::DecodeArgs),
     /// Look at the Gateway's port without touching it, and say what is wrong and what to do.
@@ -43,6 +46,7 @@ pub fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(args),
         Command::Journal(args) => journal::run(&args),

@@ -3,7 +3,8 @@
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
-use crate::config::Options;
+use crate::config::{Given, Live};
+use crate::shell::reload::{Reload, Reloaded};
 use crate::shell::run::{Addresses, Settings};
 use crate::shell::state_dir;
 
@@ -11,7 +12,7 @@ use crate::shell::state_dir;
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
     #[command(flatten)]
-    options: Options,
+    given: Given,
 }
 
 /// Exit code for settings that are wrong; the same as clap's for arguments.
@@ -21,11 +22,13 @@ const USAGE: u8 = 2;
 pub fn run(args: RunArgs) -> ExitCode {
     crate::telemetry::init_logs();
     end_on_panic();
-    let options = match args.options.complete() {
-        Ok(options) => options,
+    let effective = match args.given.complete() {
+        Ok(effective) => effective,
         Err(error) => return super::fail(USAGE, error),
     };
-    let name = options.upstream.clone().unwrap_or_else(|| "127.0.0.1:4002".into());
+    let live = Live::new(args.given, &effective);
+    let options = effective.options;
+    let name = options.upstream_name().to_owned();
     // Both live until the end: the simulated Gateway, and its state directory, which is a temporary one.
     let (mut _sim, mut _temporary) = (None, None);
     let mut state_dir = options.state_dir.clone().unwrap_or_else(state_dir::default_root);
@@ -62,18 +65,31 @@ pub fn run(args: RunArgs) -> ExitCode {
         core,
         upstream,
         upstream_close: options.upstream_close.unwrap_or_default(),
-        listen: match options.listen.is_empty() {
-            true => vec![SocketAddr::from(([127, 0, 0, 1], 4010))],
-            false => options.listen.clone(),
-        },
-        admin: options.admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9410))),
+        listen: options.listen_addresses(),
+        admin: options.admin_address(),
         state_dir,
+        reload: reload(live),
         die: options.die,
     };
     match crate::shell::run::run(settings, print_ready) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => super::fail(1, error),
     }
+}
+
+/// How the settings are read again.
+fn reload(mut live: Live) -> Reload {
+    let file = live.file();
+    let read = move || {
+        let change = live.reload().map_err(|error| error.to_string())?;
+        Ok(Reloaded {
+            core: change.options.core(),
+            upstream_close: change.options.upstream_close.unwrap_or_default(),
+            applied: change.applied,
+            restart: change.restart,
+        })
+    };
+    Reload { file, read: Box::new(read) }
 }
 
 /// The built-in simulated Gateway: it speaks the version that is asked for, and lives now. It does

@@ -156,10 +156,22 @@ fn page(status: &Value) -> String {
         count("version"),
         decimals(&status["age_seconds"], 1.0, 1)
     );
+    config(&status["config"], &mut out);
     clients(&status["clients"], &mut out);
     streams(&status["streams"], &mut out);
     totals(&status["totals"], &mut out);
     out
+}
+
+fn config(config: &Value, out: &mut String) {
+    let file = config["file"].as_str().map_or("no file".into(), clean);
+    let _ = writeln!(out, "settings  {file}, read {}", shown(&config["loaded_at"]));
+    if let Some(error) = config["error"].as_str() {
+        let _ = writeln!(out, "          NOT READ AGAIN: {}", clean(error));
+    }
+    for setting in config["restart_needed"].as_array().into_iter().flatten() {
+        let _ = writeln!(out, "          needs a restart: {}", shown(setting));
+    }
 }
 
 fn upstream(up: &Value, out: &mut String) {
@@ -276,6 +288,8 @@ mod tests {
                 "frames_sent": 6
             }],
             "streams": [{"stream": "Positions", "subscribers": 1, "rows": 4}],
+            "config": {"file": "/etc/twsmux.toml", "loaded_at": "2026-11-23T22:07:38Z", "error": "line 3 is wrong",
+                       "restart_needed": ["admin = 1 (was 2)"]},
             "totals": {"clients": 9}
         })
     }
@@ -289,6 +303,9 @@ mod tests {
             "unknown sockets in CLOSE_WAIT",
             "clients: 1",
             "Positions",
+            "/etc/twsmux.toml, read 2026-11-23T22:07:38Z",
+            "NOT READ AGAIN: line 3 is wrong",
+            "needs a restart: admin = 1 (was 2)",
         ] {
             assert!(page.contains(words), "{words} in\n{page}");
         }

@@ -1,15 +1,29 @@
 //! Settings of `run`: flags, then `TWSMUX_*` environment, then the TOML file, then defaults. Unknown keys are
 //! errors. One struct declares them all; its field names are the TOML keys.
+//!
+//! Owns: the settings, where each one comes from, and what a second reading of the file changes. May not know: sockets,
+//! the core's state. Driven by: the command line, and by SIGHUP through [`Live`].
+//!
+//! The parts: `settings` (the table of all settings), `file` (the TOML file and the places in it), `given` (what is in
+//! effect and where it comes from), `live` (what SIGHUP changes).
+
+mod file;
+mod given;
+mod live;
+pub mod settings;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::policy::{Policies, Policy};
 use crate::core::{DuplicateClient, UsStockSizes};
 use crate::ids::ClientId;
-use crate::shell::run::{Die, UpstreamClose};
+use crate::shell::run::{Die, NOT_LOOPBACK, UpstreamClose};
+
+pub use given::{Effective, Given, Source};
+pub use live::{Change, Live};
 
 /// Highest server version that `latest` asks for.
 pub const LATEST_SERVER_VERSION: u16 = crate::core::MAX_SERVER_VERSION;
@@ -67,6 +81,9 @@ pub struct Options {
     /// Patience with the Gateway's handshake, in seconds [default: 60]
     #[arg(long, env = "TWSMUX_HANDSHAKE_TIME", value_name = "SECONDS")]
     pub handshake_time: Option<f64>,
+    /// Clients connected at once [default: 4096]
+    #[arg(long, env = "TWSMUX_MAX_CLIENTS", value_name = "N")]
+    pub max_clients: Option<usize>,
     /// What single client ids may do, and what becomes of their orders; in the file alone
     #[arg(skip)]
     pub client: BTreeMap<String, Policy>,
@@ -94,22 +111,19 @@ pub enum ConfigError {
         /// The system's words.
         error: std::io::Error,
     },
-    /// The file is not as it should be.
-    #[error("the configuration file {path} is wrong: {error}")]
+    /// A value is not as it should be.
+    #[error("{place}: {words}")]
     Wrong {
-        /// Which.
-        path: String,
-        /// The parser's words: the place and the key.
-        error: String,
+        /// Where it stands: file, line and key, or the flag or the variable.
+        place: String,
+        /// What is wrong, and what is allowed.
+        words: String,
     },
     /// An environment variable that no setting has.
     #[error(
         "the environment variable {0} is no setting of twsmux; see `twsmux run --help` for those that are"
     )]
     UnknownVariable(String),
-    /// A value that makes no sense.
-    #[error("{0}")]
-    Invalid(String),
 }
 
 fn parse_version(text: &str) -> Result<u16, String> {
@@ -170,38 +184,22 @@ fn rate<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Rate>, D::Error
 const NOT_SETTINGS: [&str; 4] = ["TWSMUX_LOG", "TWSMUX_GATEWAY", "TWSMUX_CAPTURES", "TWSMUX_CLIENTS_DIR"];
 
 impl Options {
-    /// Fills what was not given by flag or environment from the file that was named, if one was.
-    ///
-    /// # Errors
-    /// [`ConfigError`]; also on a `TWSMUX_*` variable that is no setting, and on values that contradict each other.
-    pub fn complete(mut self) -> Result<Self, ConfigError> {
-        check_environment(std::env::vars_os().filter_map(|(k, _)| k.into_string().ok()))?;
-        if let Some(path) = self.config.clone() {
-            self.fill(Self::read(&path)?);
-        }
-        let positive = |name: &str, value: Option<f64>| match value {
-            Some(v) if !(v > 0.0 && v <= LONGEST_TIME) => Err(ConfigError::Invalid(format!(
-                "{name} is {v}; it must be a number of seconds above 0, and a day at most"
-            ))),
-            _ => Ok(()),
-        };
-        self.policies()?;
-        positive("backoff_min", self.backoff_min)?;
-        positive("backoff_max", self.backoff_max)?;
-        positive("handshake_time", self.handshake_time)?;
-        if let (Some(min), Some(max)) = (self.backoff_min, self.backoff_max)
-            && min > max
-        {
-            return Err(ConfigError::Invalid(format!("backoff_min {min} is above backoff_max {max}")));
-        }
-        Ok(self)
+    /// The Gateway's address as it was given, or `sim`.
+    pub fn upstream_name(&self) -> &str {
+        self.upstream.as_deref().unwrap_or("127.0.0.1:4002")
     }
 
-    fn read(path: &Path) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ConfigError::Unreadable { path: name.clone(), error })?;
-        toml::from_str(&text).map_err(|error| ConfigError::Wrong { path: name, error: error.to_string() })
+    /// Where clients connect.
+    pub fn listen_addresses(&self) -> Vec<SocketAddr> {
+        match self.listen.is_empty() {
+            true => vec![SocketAddr::from(([127, 0, 0, 1], 4010))],
+            false => self.listen.clone(),
+        }
+    }
+
+    /// Where the admin endpoint listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9410)))
     }
 
     fn fill(&mut self, file: Self) {
@@ -220,6 +218,7 @@ impl Options {
             backoff_min,
             backoff_max,
             handshake_time,
+            max_clients,
             client,
             die: _,
         } = file;
@@ -243,31 +242,84 @@ impl Options {
         or(&mut self.backoff_min, backoff_min);
         or(&mut self.backoff_max, backoff_max);
         or(&mut self.handshake_time, handshake_time);
+        or(&mut self.max_clients, max_clients);
         self.client = client;
     }
 
-    /// The policies, by client id and for the rest.
-    fn policies(&self) -> Result<Policies, ConfigError> {
+    /// The policies, by client id and for the rest. Sections of other names are left out; [`Options::fault`] finds them.
+    fn policies(&self) -> Policies {
         let mut policies = Policies::default();
         for (name, policy) in &self.client {
             match (&name[..], name.parse()) {
                 ("default", _) => policies.default = *policy,
                 (_, Ok(id)) => drop(policies.by_id.insert(ClientId(id), *policy)),
-                _ => {
-                    return Err(ConfigError::Invalid(format!(
-                        "[client.{name}]: {name} is neither a client id nor `default`"
-                    )));
-                }
+                _ => {}
             }
         }
-        Ok(policies)
+        policies
+    }
+
+    /// The first value that makes no sense: its key, and what is wrong with it.
+    fn fault(&self) -> Option<(String, String)> {
+        let fault = |key: &str, words: String| Some((key.to_owned(), words));
+        if let Some(name) = &self.upstream
+            && name != "sim"
+            && !is_host_and_port(name)
+        {
+            return fault(
+                "upstream",
+                format!("{name:?} is neither `sim` nor HOST:PORT, for example 127.0.0.1:4002"),
+            );
+        }
+        let addresses =
+            self.listen.iter().map(|a| ("listen", a)).chain(self.admin.iter().map(|a| ("admin", a)));
+        if let Some((key, addr)) = addresses.into_iter().find(|(_, addr)| !addr.ip().is_loopback()) {
+            return fault(key, format!("{addr} is not allowed: {NOT_LOOPBACK}"));
+        }
+        if let Some(id) = self.upstream_client_id.filter(|id| *id < 0) {
+            return fault("upstream_client_id", format!("{id} is no client id; they begin at 0"));
+        }
+        if self.max_clients == Some(0) {
+            return fault("max_clients", "0 would let nobody in; it must be at least 1".into());
+        }
+        for (key, value) in [
+            ("backoff_min", self.backoff_min),
+            ("backoff_max", self.backoff_max),
+            ("handshake_time", self.handshake_time),
+        ] {
+            if let Some(v) = value.filter(|v| !(*v > 0.0 && *v <= LONGEST_TIME)) {
+                return fault(
+                    key,
+                    format!("{v} is not allowed; it must be a number of seconds above 0, and a day at most"),
+                );
+            }
+        }
+        if let (Some(min), Some(max)) = (self.backoff_min, self.backoff_max)
+            && min > max
+        {
+            return fault("backoff_min", format!("{min} is above backoff_max, which is {max}"));
+        }
+        for name in self.client.keys().filter(|name| *name != "default") {
+            if name.parse::<i32>().map(|id| id.to_string()).as_ref() != Ok(name) {
+                return fault(
+                    &format!("client.{name}"),
+                    format!(
+                        "{name} is neither a client id nor `default`; a section is [client.7] or [client.default]"
+                    ),
+                );
+            }
+        }
+        None
     }
 
     /// The core's part of the settings, defaults filled in.
     pub fn core(&self) -> crate::core::Config {
         let d = crate::core::Config::default();
         let seconds = |value: Option<f64>, default: Duration| value.map_or(default, Duration::from_secs_f64);
-        let backoff_min = seconds(self.backoff_min, d.backoff_min);
+        // A pause that was given bends the default of the other one, never the other way round.
+        let given = |value: Option<f64>| value.map(Duration::from_secs_f64);
+        let backoff_min = given(self.backoff_min)
+            .unwrap_or_else(|| given(self.backoff_max).map_or(d.backoff_min, |max| d.backoff_min.min(max)));
         crate::core::Config {
             upstream_client_id: self.upstream_client_id.map_or(d.upstream_client_id, crate::ids::ClientId),
             max_server_version: self.max_server_version.unwrap_or(d.max_server_version),
@@ -277,10 +329,17 @@ impl Options {
             backoff_min,
             backoff_max: seconds(self.backoff_max, d.backoff_max).max(backoff_min),
             handshake_time: seconds(self.handshake_time, d.handshake_time),
-            policies: self.policies().unwrap_or_default(),
+            max_clients: self.max_clients.unwrap_or(d.max_clients),
+            policies: self.policies(),
             ..d
         }
     }
+}
+
+/// Whether a name has the form HOST:PORT. Whether it is somebody's name is found out later.
+fn is_host_and_port(name: &str) -> bool {
+    let parts = name.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+    parts.is_some_and(|(_, port)| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
 /// Variables named like settings that are none are mistakes: a typing error must not be silent.
@@ -298,69 +357,4 @@ fn check_environment(names: impl Iterator<Item = String>) -> Result<(), ConfigEr
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::core::policy::GlobalCancel;
-
-    fn from_file(text: &str) -> Result<Options, ConfigError> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("twsmux.toml");
-        std::fs::write(&path, text).unwrap();
-        Options { config: Some(path), ..Options::default() }.complete()
-    }
-
-    #[test]
-    fn a_file_fills_what_flags_leave_open() {
-        let options = from_file(
-            "upstream = \"127.0.0.1:4001\"\nlisten = [\"127.0.0.1:1\"]\nmax_server_version = \"latest\"\n\
-             messages_per_second = 40\nduplicate_client = \"replace\"\n",
-        )
-        .unwrap();
-        assert_eq!(options.upstream.as_deref(), Some("127.0.0.1:4001"));
-        assert_eq!(options.max_server_version, Some(LATEST_SERVER_VERSION));
-        assert_eq!(options.core().messages_per_second, Some(40));
-        assert_eq!(options.core().duplicate_client, DuplicateClient::Replace);
-        let mut flags = Options { upstream: Some("sim".into()), ..Options::default() };
-        flags.fill(options);
-        assert_eq!(flags.upstream.as_deref(), Some("sim"), "a flag wins");
-        assert_eq!(flags.listen.len(), 1);
-    }
-
-    #[test]
-    fn a_client_id_has_its_own_policy_or_the_default_one() {
-        let text = "[client.default]\nglobal_cancel = \"own\"\n[client.7]\nmaster = true\ncancel_on_disconnect = true\n";
-        let policies = from_file(text).unwrap().core().policies;
-        let (seven, other) = (policies.of(ClientId(7)), policies.of(ClientId(8)));
-        assert_eq!((seven.master, seven.cancel_on_disconnect), (true, true));
-        assert_eq!(seven.global_cancel, GlobalCancel::Forward, "its own policy replaces the default one");
-        assert_eq!((other.master, other.global_cancel), (false, GlobalCancel::Own));
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        for (text, word) in [
-            ("upstraem = \"x\"", "upstraem"),
-            ("max_server_version = 99", "99"),
-            ("messages_per_second = 0", "0"),
-            ("backoff_min = -1.0", "backoff_min"),
-            ("handshake_time = 1e30", "handshake_time"),
-            ("backoff_min = 9.0\nbackoff_max = 3.0", "above backoff_max"),
-            ("listen = [\"nowhere\"]", "listen"),
-            ("[client.seven]\nmaster = true", "seven"),
-            ("[client.7]\nmister = true", "mister"),
-            ("[client.7]\nglobal_cancel = \"perhaps\"", "perhaps"),
-        ] {
-            let error = from_file(text).expect_err(text).to_string();
-            assert!(error.contains(word), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn a_variable_that_is_no_setting_is_an_error() {
-        let names = |n: &str| vec![n.to_owned()].into_iter();
-        assert!(check_environment(names("TWSMUX_UPSTREAM")).is_ok());
-        assert!(check_environment(names("HOME")).is_ok());
-        let error = check_environment(names("TWSMUX_UPSTRAEM")).unwrap_err().to_string();
-        assert!(error.contains("TWSMUX_UPSTRAEM"), "{error}");
-    }
-}
+mod tests;

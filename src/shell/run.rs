@@ -9,12 +9,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::downstream::Clients;
+use super::reload::{Reload, wall_ms};
 use super::state_dir::StateDir;
 use super::upstream::Upstream;
 use super::{downstream, journal, sys, upstream};
@@ -22,7 +23,7 @@ use crate::core::Core;
 use crate::core::io::{Action, Actions, Input, Level, Note};
 use crate::journal::{FileDisk, IdentityError, Journal, OpenError, State, check_upstream_client};
 use crate::limits;
-use crate::telemetry::Published;
+use crate::telemetry::{Loaded, Published};
 use crate::time::Time;
 
 /// How the upstream socket is closed when twsmux stops.
@@ -53,6 +54,8 @@ pub struct Settings {
     pub admin: SocketAddr,
     /// Root of the state directories.
     pub state_dir: PathBuf,
+    /// How they are read again at SIGHUP.
+    pub reload: Reload,
     /// Where the process is to die, for tests of its deaths.
     pub die: Option<Die>,
 }
@@ -67,6 +70,10 @@ pub enum Die {
     /// Exit without any clean-up between the greeting and the Gateway's answer.
     ExitInHandshake,
 }
+
+/// Why only loopback addresses may be listened on, and what to do instead.
+pub const NOT_LOOPBACK: &str = "only loopback addresses are. Whoever reaches this port can trade; to use twsmux from another \
+                                machine, tunnel to it (for example with ssh -L)";
 
 /// Why `run` could not start.
 #[derive(Debug, thiserror::Error)]
@@ -85,8 +92,8 @@ pub enum RunError {
     },
     /// A listener beyond loopback.
     #[error(
-        "refusing to listen on {0}: only loopback addresses are allowed. Whoever reaches this port can trade; to \
-         use twsmux from another machine, tunnel to it (for example with ssh -L)"
+        "refusing to listen on {0}: it is not allowed, {words}",
+        words = NOT_LOOPBACK
     )]
     NotLoopback(SocketAddr),
     /// The state directory cannot be used.
@@ -122,6 +129,9 @@ pub(super) struct Shell {
     pub(super) clients: Clients,
     pub(super) upstream: Upstream,
     journal: RefCell<Option<journal::Handle>>,
+    /// As many clients as the limit of open files allows.
+    pub(super) most_clients: usize,
+    pub(super) upstream_close: Cell<UpstreamClose>,
     /// Until when the timer task sleeps.
     sleeping_until: Cell<Option<Time>>,
     rearm: Notify,
@@ -315,7 +325,13 @@ fn most_clients(files: u64) -> usize {
 /// [`RunError`] before it is ready; afterwards it ends only in order.
 pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(), RunError> {
     let files = sys::raise_open_files();
-    settings.core.max_clients = settings.core.max_clients.min(most_clients(files));
+    let most_clients = most_clients(files);
+    if settings.core.max_clients > most_clients {
+        tracing::info!(
+            "{most_clients} clients at most, because {files} files may be open; raise that limit for more"
+        );
+        settings.core.max_clients = most_clients;
+    }
     // Ports first, because a port that is taken is the clearer message. Nobody is accepted before the lock is held.
     let listeners =
         settings.listen.iter().map(|addr| bind(*addr, "clients")).collect::<Result<Vec<_>, _>>()?;
@@ -338,11 +354,13 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
-    local.block_on(&runtime, serve(settings, (journal, recovered.state), listeners, admin, addresses, ready))
+    let journal = (journal, recovered.state);
+    local.block_on(&runtime, serve(settings, most_clients, journal, listeners, admin, addresses, ready))
 }
 
 async fn serve(
     settings: Settings,
+    most_clients: usize,
     (journal, recovered): (Journal<FileDisk>, State),
     listeners: Vec<std::net::TcpListener>,
     admin: std::net::TcpListener,
@@ -350,9 +368,10 @@ async fn serve(
     ready: impl FnOnce(&Addresses),
 ) -> Result<(), RunError> {
     let mut config = settings.core;
-    config.epoch_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64);
+    config.epoch_ms = wall_ms();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     let (reports, heard) = mpsc::unbounded_channel();
     let handle = journal::start(journal, reports)?;
     let shell = Rc::new(Shell {
@@ -362,6 +381,8 @@ async fn serve(
         clients: Clients::default(),
         upstream: Upstream::new(settings.upstream),
         journal: RefCell::new(Some(handle)),
+        most_clients,
+        upstream_close: Cell::new(settings.upstream_close),
         sleeping_until: Cell::new(None),
         rearm: Notify::new(),
         finish: Notify::new(),
@@ -369,6 +390,12 @@ async fn serve(
     });
     drop(recovered);
     let published = Published::new(shell.core.borrow().view(Time::ZERO)).for_gateway(settings.upstream);
+    // Before anybody can ask.
+    published.set_loaded(Loaded {
+        file: settings.reload.file.clone(),
+        loaded_ms: wall_ms(),
+        ..Loaded::default()
+    });
     let published = Arc::new(published);
     crate::admin::start(admin, published.clone())?;
     let mut accepting = Vec::new();
@@ -379,6 +406,7 @@ async fn serve(
     spawn_local(shell.clone().keep_time());
     spawn_local(shell.clone().hear_journal(heard));
     spawn_local(shell.clone().publish(published.clone()));
+    spawn_local(shell.clone().hear_hangup(hangup, settings.reload, published.clone()));
     shell.tell_and_perform(Input::Tick);
     ready(&addresses);
     tokio::select! {
@@ -394,7 +422,7 @@ async fn serve(
         _ = terminate.recv() => tracing::warn!("second SIGTERM: not waiting"),
         _ = interrupt.recv() => tracing::warn!("second SIGINT: not waiting"),
     }
-    shell.upstream.close(settings.upstream_close).await;
+    shell.upstream.close(shell.upstream_close.get()).await;
     shell.clients.wait_until_sent(limits::CLOSE_TIME).await;
     let journal = shell.journal.take();
     if let Some(Err(words)) = journal.map(journal::Handle::close) {

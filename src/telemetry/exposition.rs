@@ -12,6 +12,7 @@ use std::fmt::Write;
 use metrics::{Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
+use super::Loaded;
 use super::names::{self, Kind, Metric};
 use crate::core::client::Phase;
 use crate::core::io::Gone;
@@ -21,12 +22,14 @@ use crate::protocol;
 use crate::protocol::model::Shared;
 
 /// What is counted outside the core.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Beside {
     /// Sockets in CLOSE_WAIT on the Gateway's port; absent when the kernel's table does not tell.
     pub close_wait: Option<usize>,
     /// Log lines dropped since the start.
     pub log_lines_dropped: u64,
+    /// When the settings were read.
+    pub loaded: Loaded,
 }
 
 /// The media type of [`render`]'s text.
@@ -40,6 +43,9 @@ pub fn render(view: &View, beside: &Beside) -> String {
     frames(&sheet, &view.stats);
     work(&sheet, view);
     sheet.set(names::BUILD_INFO, &[env!("CARGO_PKG_VERSION")], 1.0);
+    sheet.set(names::CONFIG_LOADED, &[], beside.loaded.loaded_ms as f64 / 1e3);
+    sheet.count(names::CONFIG_RELOADS, &["applied"], beside.loaded.applied);
+    sheet.count(names::CONFIG_RELOADS, &["rejected"], beside.loaded.rejected);
     sheet.count(names::LOG_DROPPED, &[], beside.log_lines_dropped);
     let mut text = sheet.0.handle().render();
     histogram(&mut text, names::QUEUE_WAIT, &view.stats.queue_waits);
@@ -251,6 +257,11 @@ mod tests {
         view
     }
 
+    fn beside() -> Beside {
+        let loaded = Loaded { loaded_ms: 1_500_250, applied: 9, rejected: 10, ..Loaded::default() };
+        Beside { close_wait: Some(7), log_lines_dropped: 8, loaded }
+    }
+
     fn series(text: &str) -> BTreeMap<&str, &str> {
         text.lines()
             .filter(|l| !l.is_empty() && !l.starts_with('#'))
@@ -260,7 +271,7 @@ mod tests {
 
     #[test]
     fn every_declared_metric_is_exported_and_described() {
-        let text = render(&full(), &Beside { close_wait: Some(7), log_lines_dropped: 8 });
+        let text = render(&full(), &beside());
         let exported: BTreeSet<_> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).collect();
         let declared: Vec<_> = names::ALL.iter().map(|m| format!("{} {}", m.name, m.kind.word())).collect();
         assert_eq!(exported, declared.iter().map(String::as_str).collect());
@@ -271,7 +282,7 @@ mod tests {
 
     #[test]
     fn numbers_stand_where_they_belong() {
-        let text = render(&full(), &Beside { close_wait: Some(7), log_lines_dropped: 8 });
+        let text = render(&full(), &beside());
         let series = series(&text);
         for (name, value) in [
             ("twsmux_upstream_up", "1"),
@@ -300,6 +311,9 @@ mod tests {
             ("twsmux_queue_wait_seconds_sum", "25.0001"),
             ("twsmux_queue_wait_seconds_count", "3"),
             ("twsmux_log_lines_dropped_total", "8"),
+            ("twsmux_config_loaded_timestamp_seconds", "1500.25"),
+            ("twsmux_config_reloads_total{result=\"applied\"}", "9"),
+            ("twsmux_config_reloads_total{result=\"rejected\"}", "10"),
         ] {
             assert_eq!(series.get(name), Some(&value), "{name} in\n{text}");
         }

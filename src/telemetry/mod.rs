@@ -15,11 +15,29 @@ use crate::core::view::View;
 
 pub use logs::{flush_logs, init_logs, log_lines_dropped};
 
-/// The latest picture of the core, shared with the admin thread. It is the only thing the two share: **the event loop
-/// hands over a whole new picture and never waits for a reader**, for the lock is held only while a pointer is copied.
+/// When the settings were read, and what came of it.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The file; absent without one.
+    pub file: Option<String>,
+    /// When the settings in effect were read, milliseconds since the epoch.
+    pub loaded_ms: u64,
+    /// Readings at SIGHUP that counted.
+    pub applied: u64,
+    /// Readings at SIGHUP that changed nothing, because something was wrong.
+    pub rejected: u64,
+    /// What the last reading found wrong.
+    pub error: Option<String>,
+    /// What the file says and only a restart can apply.
+    pub restart_needed: Vec<String>,
+}
+
+/// The latest picture of the core, shared with the admin thread. Beside it lies when the settings were read; they share nothing else. **The
+/// event loop hands over a whole new picture and never waits for a reader**, for the lock is held only while a pointer is copied.
 #[derive(Debug)]
 pub struct Published {
     latest: Mutex<Latest>,
+    loaded: Mutex<Loaded>,
     gateway: Option<SocketAddr>,
 }
 
@@ -38,7 +56,7 @@ impl Latest {
 impl Published {
     /// Starts with a first picture.
     pub fn new(view: View) -> Self {
-        Published { latest: Mutex::new(Latest::new(view)), gateway: None }
+        Published { latest: Mutex::new(Latest::new(view)), loaded: Mutex::default(), gateway: None }
     }
 
     /// Names the Gateway's address, so that its port can be looked up in the kernel's table.
@@ -62,6 +80,16 @@ impl Published {
     /// How old the latest picture is. Old means that the event loop does not turn.
     pub fn age(&self) -> Duration {
         self.lock().at.elapsed()
+    }
+
+    /// Replaces what is known of the settings.
+    pub fn set_loaded(&self, loaded: Loaded) {
+        *self.loaded.lock().unwrap_or_else(|e| e.into_inner()) = loaded;
+    }
+
+    /// What is known of the settings.
+    pub fn loaded(&self) -> Loaded {
+        self.loaded.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
     /// The Gateway's address, where it is known.

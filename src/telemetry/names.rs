@@ -62,6 +62,10 @@ macro_rules! metrics {
 metrics! {
     BUILD_INFO = "twsmux_build_info" Gauge(Count) ["version"]
         "Always 1; the label names the running version";
+    CONFIG_LOADED = "twsmux_config_loaded_timestamp_seconds" Gauge(Seconds) []
+        "When the settings in effect were read, seconds since 1970";
+    CONFIG_RELOADS = "twsmux_config_reloads_total" Counter(Count) ["result"]
+        "Readings of the configuration file at SIGHUP, by what came of them";
     UPSTREAM_UP = "twsmux_upstream_up" Gauge(Count) []
         "1 while clients can work: connected to the Gateway, accounts and next order id known";
     UPSTREAM_CONNECTS = "twsmux_upstream_connects_total" Counter(Count) ["result"]

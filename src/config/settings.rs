@@ -1,0 +1,231 @@
+//! The table of all settings: what each allows, its default, and whether SIGHUP applies it.
+//!
+//! A new setting is one field of [`Options`], one row here, and one line in `docs/configuration.md`; tests compare them.
+
+use super::Options;
+use crate::shell::state_dir;
+
+/// What SIGHUP does with a value that changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reload {
+    /// It is applied; to what, in words.
+    Applied(&'static str),
+    /// It counts from the next start; why, in words.
+    Restart(&'static str),
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its key in the file.
+    pub key: &'static str,
+    /// The values that it may have, in words.
+    pub allowed: &'static str,
+    /// The default, as TOML writes it, or in words.
+    pub default: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// What SIGHUP does with it.
+    pub reload: Reload,
+    /// The value in effect, as TOML writes it.
+    value: fn(&Options) -> String,
+}
+
+/// The key under which the policies stand; they are in the file alone.
+pub const CLIENT: &str = "client";
+
+use Reload::{Applied, Restart};
+
+/// All of them.
+pub const ALL: &[Setting] = &[
+    Setting {
+        key: "upstream",
+        allowed: "HOST:PORT, or `sim` for a built-in simulated Gateway",
+        default: "\"127.0.0.1:4002\"",
+        about: "Address of IB Gateway or TWS",
+        reload: Restart("the state directory and the order journal belong to the address"),
+        value: |o| quoted(o.upstream_name()),
+    },
+    Setting {
+        key: "listen",
+        allowed: "a list of loopback addresses with port, as [\"127.0.0.1:4010\"]",
+        default: "[\"127.0.0.1:4010\"]",
+        about: "Where clients connect",
+        reload: Restart("the ports are opened once"),
+        value: |o| {
+            let quoted: Vec<_> = o.listen_addresses().iter().map(|a| quoted(&a.to_string())).collect();
+            format!("[{}]", quoted.join(", "))
+        },
+    },
+    Setting {
+        key: "admin",
+        allowed: "a loopback address with port",
+        default: "\"127.0.0.1:9410\"",
+        about: "Where the admin endpoint listens",
+        reload: Restart("the port is opened once"),
+        value: |o| quoted(&o.admin_address().to_string()),
+    },
+    Setting {
+        key: "state_dir",
+        allowed: "a folder",
+        default: "the user's state directory; a temporary one with `sim`",
+        about: "Where twsmux keeps what must survive it",
+        reload: Restart("the order journal is open"),
+        value: |o| match &o.state_dir {
+            Some(dir) => quoted(&dir.display().to_string()),
+            None if o.upstream_name() == "sim" => quoted("(a temporary folder)"),
+            None => quoted(&state_dir::default_root().display().to_string()),
+        },
+    },
+    Setting {
+        key: "upstream_client_id",
+        allowed: "a whole number from 0",
+        default: "0",
+        about: "twsmux's own client id at the Gateway; all orders belong to it",
+        reload: Restart("the order journal belongs to the client id"),
+        value: |o| o.core().upstream_client_id.0.to_string(),
+    },
+    Setting {
+        key: "max_server_version",
+        allowed: "a whole number from 100 to 226, or \"latest\"",
+        default: "176",
+        about: "Highest server version asked of the Gateway",
+        reload: Restart("clients have been told the version"),
+        value: |o| o.core().max_server_version.to_string(),
+    },
+    Setting {
+        key: "messages_per_second",
+        allowed: "a whole number from 1, or \"unlimited\"",
+        default: "45",
+        about: "Messages sent to the Gateway in any second",
+        reload: Applied("what leaves from now on; what left in the last second counts"),
+        value: |o| o.core().messages_per_second.map_or_else(|| quoted("unlimited"), |n| n.to_string()),
+    },
+    Setting {
+        key: "duplicate_client",
+        allowed: "\"reject\" or \"replace\"",
+        default: "\"reject\"",
+        about: "What becomes of a second client with an id that is in use: it is refused with 326, or takes over",
+        reload: Applied("clients that start from now on"),
+        value: |o| worded(o.core().duplicate_client),
+    },
+    Setting {
+        key: "us_stock_sizes",
+        allowed: "\"convert\" or \"as-sent\"",
+        default: "\"convert\"",
+        about: "Sizes of US stocks where versions count differently, see versions.md",
+        reload: Restart("what is subscribed is counted in one way"),
+        value: |o| worded(o.core().us_stock_sizes),
+    },
+    Setting {
+        key: "upstream_close",
+        allowed: "\"reset\" or \"graceful\"",
+        default: "\"reset\"",
+        about: "How the upstream socket is closed on SIGTERM",
+        reload: Applied("the next stop"),
+        value: |o| worded(o.upstream_close.unwrap_or_default()),
+    },
+    Setting {
+        key: "backoff_min",
+        allowed: "seconds, above 0 and a day at most, not above backoff_max",
+        default: "15.0",
+        about: "First pause after a connect that the Gateway accepted and that then failed",
+        reload: Applied("the next failure"),
+        value: |o| seconds(o.core().backoff_min),
+    },
+    Setting {
+        key: "backoff_max",
+        allowed: "seconds, above 0 and a day at most",
+        default: "300.0",
+        about: "Longest such pause",
+        reload: Applied("the next failure"),
+        value: |o| seconds(o.core().backoff_max),
+    },
+    Setting {
+        key: "handshake_time",
+        allowed: "seconds, above 0 and a day at most",
+        default: "60.0",
+        about: "Patience with the Gateway's handshake",
+        reload: Applied("the next handshake"),
+        value: |o| seconds(o.core().handshake_time),
+    },
+    Setting {
+        key: "max_clients",
+        allowed: "a whole number from 1",
+        default: "4096",
+        about: "Clients connected at once; fewer where the limit of open files is low",
+        reload: Applied("clients that connect from now on"),
+        value: |o| o.core().max_clients.to_string(),
+    },
+    Setting {
+        key: CLIENT,
+        allowed: "sections [client.ID] and [client.default] with the policies below",
+        default: "no section",
+        about: "What single client ids may do; in the file alone",
+        reload: Applied("what clients do from now on, also those that are connected"),
+        value: |o| format!("{} sections", o.client.len()),
+    },
+];
+
+impl Setting {
+    /// The flag of the command line.
+    pub fn flag(&self) -> String {
+        format!("--{}", self.key.replace('_', "-"))
+    }
+
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("TWSMUX_{}", self.key.to_uppercase())
+    }
+}
+
+/// Every value in effect, with its setting and key; the policies one by one.
+pub(super) fn rows(options: &Options) -> Vec<(&'static Setting, String, String)> {
+    let mut rows = Vec::new();
+    for setting in ALL {
+        if setting.key != CLIENT {
+            rows.push((setting, setting.key.to_owned(), (setting.value)(options)));
+            continue;
+        }
+        for (name, policy) in &options.client {
+            // Every kind of policy, also those that this file has never heard of.
+            if let Ok(toml::Value::Table(fields)) = toml::Value::try_from(policy) {
+                let of = |(field, value): (String, toml::Value)| {
+                    (setting, format!("{CLIENT}.{name}.{field}"), value.to_string())
+                };
+                rows.extend(fields.into_iter().map(of));
+            }
+        }
+    }
+    rows
+}
+
+/// The table of `docs/configuration.md`.
+pub fn page() -> String {
+    let mut page = String::from("| key | allowed | default | what it is | SIGHUP |\n|---|---|---|---|---|\n");
+    for s in ALL {
+        let reload = match s.reload {
+            Applied(to) => format!("applied to {to}"),
+            Restart(why) => format!("needs a restart: {why}"),
+        };
+        let default = match s.default.contains(' ') && !s.default.starts_with('[') {
+            true => s.default.to_owned(),
+            false => format!("`{}`", s.default),
+        };
+        page += &format!("| `{}` | {} | {default} | {} | {reload} |\n", s.key, s.allowed, s.about);
+    }
+    page
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn seconds(time: std::time::Duration) -> String {
+    toml::Value::from(time.as_secs_f64()).to_string()
+}
+
+/// A value that is one word.
+fn worded(value: impl serde::Serialize) -> String {
+    toml::Value::try_from(value).map_or_else(|_| String::new(), |v| v.to_string())
+}

@@ -1,0 +1,293 @@
+use std::collections::BTreeSet;
+
+use clap::{Args, Command, FromArgMatches};
+
+use super::settings::Reload;
+use super::*;
+use crate::core::policy::GlobalCancel;
+
+/// A file, and what flags give.
+struct Case {
+    dir: tempfile::TempDir,
+    args: Vec<String>,
+}
+
+impl Case {
+    fn new(text: &str, args: &[&str]) -> Case {
+        let case =
+            Case { dir: tempfile::tempdir().unwrap(), args: args.iter().map(|a| (*a).into()).collect() };
+        case.write(text);
+        case
+    }
+
+    fn write(&self, text: &str) {
+        std::fs::write(self.dir.path().join("twsmux.toml"), text).unwrap();
+    }
+
+    fn given(&self) -> Given {
+        let path = self.dir.path().join("twsmux.toml").display().to_string();
+        let args = ["run".to_owned(), "--config".into(), path].into_iter().chain(self.args.clone());
+        Given::from_arg_matches(&Given::augment_args(Command::new("run")).get_matches_from(args)).unwrap()
+    }
+
+    fn live(&self) -> Live {
+        let given = self.given();
+        let effective = given.complete().unwrap();
+        Live::new(given, &effective)
+    }
+}
+
+fn from_file(text: &str) -> Result<Effective, ConfigError> {
+    Case::new(text, &[]).given().complete()
+}
+
+#[test]
+fn a_file_fills_what_flags_leave_open() {
+    let text = "upstream = \"127.0.0.1:4001\"\nlisten = [\"127.0.0.1:1\"]\nmax_server_version = \"latest\"\n\
+                messages_per_second = 40\nduplicate_client = \"replace\"\nmax_clients = 3\n";
+    let options = from_file(text).unwrap().options;
+    assert_eq!(options.upstream.as_deref(), Some("127.0.0.1:4001"));
+    assert_eq!(options.max_server_version, Some(LATEST_SERVER_VERSION));
+    assert_eq!(options.core().messages_per_second, Some(40));
+    assert_eq!(options.core().duplicate_client, DuplicateClient::Replace);
+    assert_eq!(options.core().max_clients, 3);
+    let flags = Case::new(text, &["--upstream", "sim"]).given().complete().unwrap().options;
+    assert_eq!(flags.upstream.as_deref(), Some("sim"), "a flag wins");
+    assert_eq!(flags.listen.len(), 1);
+}
+
+#[test]
+fn a_client_id_has_its_own_policy_or_the_default_one() {
+    let text =
+        "[client.default]\nglobal_cancel = \"own\"\n[client.7]\nmaster = true\ncancel_on_disconnect = true\n";
+    let policies = from_file(text).unwrap().options.core().policies;
+    let (seven, other) = (policies.of(ClientId(7)), policies.of(ClientId(8)));
+    assert_eq!((seven.master, seven.cancel_on_disconnect), (true, true));
+    assert_eq!(seven.global_cancel, GlobalCancel::Forward, "its own policy replaces the default one");
+    assert_eq!((other.master, other.global_cancel), (false, GlobalCancel::Own));
+}
+
+#[test]
+fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
+    for (text, place, words) in [
+        ("\nupstraem = \"x\"", ", line 2, key upstraem: ", "expected one of `upstream`"),
+        ("max_server_version = 99", ", line 1, key max_server_version: ", "from 100 to 226"),
+        ("admin = \"127.0.0.1:1\"\nmessages_per_second = 0", ", line 2, key messages_per_second: ", "from 1"),
+        (
+            "upstream_client_id = \"seven\"",
+            ", line 1, key upstream_client_id: ",
+            "allowed: a whole number from 0",
+        ),
+        ("upstream_client_id = -1", ", line 1, key upstream_client_id: ", "begin at 0"),
+        ("duplicate_client = \"perhaps\"", ", line 1, key duplicate_client: ", "\"reject\" or \"replace\""),
+        ("upstream_close = \"perhaps\"", ", line 1, key upstream_close: ", "\"reset\" or \"graceful\""),
+        ("backoff_min = -1.0", ", line 1, key backoff_min: ", "above 0"),
+        ("\n\nhandshake_time = 1e30", ", line 3, key handshake_time: ", "a day at most"),
+        ("backoff_max = 3.0\nbackoff_min = 9.0", ", line 2, key backoff_min: ", "above backoff_max"),
+        ("listen = [\"nowhere\"]", ", line 1, key listen: ", "loopback"),
+        ("listen = [\n\"127.0.0.1:1\",\n\"nowhere\"]", "key listen: ", "loopback"),
+        ("listen = [\"0.0.0.0:4010\"]", ", line 1, key listen: ", "ssh -L"),
+        ("admin = \"10.0.0.1:1\"", ", line 1, key admin: ", "loopback"),
+        ("upstream = \"4002\"", ", line 1, key upstream: ", "HOST:PORT"),
+        ("max_clients = 0", ", line 1, key max_clients: ", "at least 1"),
+        ("[client.seven]\nmaster = true", ", line 1, key client.seven: ", "neither a client id nor"),
+        ("[client.007]\nmaster = true", ", line 1, key client.007: ", "neither a client id nor"),
+        ("[client.7]\nmister = true", ", line 2, key client.7.mister: ", "`master`"),
+        ("[client.7]\nmaster = 1", ", line 2, key client.7.master: ", "boolean"),
+        ("[client.7]\nglobal_cancel = \"perhaps\"", ", line 2, key client.7.global_cancel: ", "`deny`"),
+        ("backoff_min = 1.0\nbackoff_min = 2.0", ", line 2, key backoff_min: ", "duplicate key"),
+        ("backoff_min = \n", ", line 1", "TOML"),
+        ("upstream = \"127.0.0.1:1", ", line 1", ""),
+    ] {
+        let error = from_file(text).expect_err(text).to_string();
+        assert!(error.contains("twsmux.toml"), "{text}: {error}");
+        assert!(error.contains(place) && (words == "TOML" || error.contains(words)), "{text}: {error}");
+        assert_eq!(error.lines().count(), 1, "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_value_that_a_flag_replaces_is_checked_too() {
+    let error = Case::new("backoff_min = -1.0", &["--backoff-min", "2"]).given().complete().unwrap_err();
+    assert!(error.to_string().contains("line 1, key backoff_min"), "{error}");
+    let error = Case::new("backoff_max = 9.0", &["--backoff-min", "20"]).given().complete().unwrap_err();
+    assert!(error.to_string().starts_with("the flag --backoff-min: 20 is above backoff_max"), "{error}");
+}
+
+#[test]
+fn a_pause_that_was_given_bends_the_default_of_the_other() {
+    let pauses = |text: &str| {
+        let core = from_file(text).unwrap().options.core();
+        (core.backoff_min.as_secs(), core.backoff_max.as_secs())
+    };
+    assert_eq!(pauses(""), (15, 300));
+    assert_eq!(pauses("backoff_min = 400.0"), (400, 400));
+    assert_eq!(pauses("backoff_max = 5.0"), (5, 5));
+}
+
+#[test]
+fn a_file_without_end_is_not_read() {
+    let mut given = Given::default();
+    given.options.config = Some("/dev/zero".into());
+    assert!(given.complete().unwrap_err().to_string().contains("more than"));
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_an_error() {
+    let names = |n: &str| vec![n.to_owned()].into_iter();
+    assert!(check_environment(names("TWSMUX_UPSTREAM")).is_ok());
+    assert!(check_environment(names("HOME")).is_ok());
+    let error = check_environment(names("TWSMUX_UPSTRAEM")).unwrap_err().to_string();
+    assert!(error.contains("TWSMUX_UPSTRAEM"), "{error}");
+}
+
+#[test]
+fn the_table_has_every_setting_with_its_flag_and_variable_and_no_other() {
+    let command = Options::augment_args(Command::new("run"));
+    let declared: BTreeSet<_> = command
+        .get_arguments()
+        .filter(|a| !matches!(a.get_id().as_str(), "config" | "die"))
+        .map(|a| {
+            let variable = a.get_env().and_then(|v| v.to_str()).unwrap_or_default().to_owned();
+            (a.get_id().to_string(), format!("--{}", a.get_long().unwrap_or_default()), variable)
+        })
+        .collect();
+    let listed: BTreeSet<_> = settings::ALL
+        .iter()
+        .filter(|s| s.key != settings::CLIENT)
+        .map(|s| (s.key.to_owned(), s.flag(), s.variable()))
+        .collect();
+    assert_eq!(declared, listed);
+}
+
+#[test]
+fn the_defaults_are_those_of_the_table_and_of_the_help() {
+    let command = Options::augment_args(Command::new("run"));
+    let rows = settings::rows(&Options::default());
+    for (setting, key, value) in rows {
+        if key != "state_dir" {
+            assert_eq!(setting.default, value, "{key}");
+        }
+        let help = command.get_arguments().find(|a| a.get_id() == setting.key).unwrap();
+        let help = help.get_help().unwrap().to_string();
+        if key != "state_dir" {
+            let plain = value.trim_matches(['[', ']', '"']).trim_end_matches(".0");
+            assert!(help.contains(&format!("[default: {plain}]")), "{key}: {help}");
+        }
+    }
+}
+
+#[test]
+fn each_value_is_shown_with_its_source_and_reads_as_toml() {
+    let text = "backoff_max = 20.0\nbackoff_min = 2.0\n[client.7]\nmaster = true\n";
+    let effective = Case::new(text, &["--backoff-max", "30"]).given().complete().unwrap();
+    let lines: Vec<String> = effective.lines.iter().map(ToString::to_string).collect();
+    let starts = |words: &str| {
+        lines.iter().find(|line| line.starts_with(words)).unwrap_or_else(|| panic!("{lines:?}"))
+    };
+    assert!(starts("backoff_max").ends_with("= 30.0  # flag --backoff-max"));
+    assert!(
+        starts("backoff_min").contains("= 2.0  # file ") && starts("backoff_min").ends_with("twsmux.toml:2")
+    );
+    assert!(starts("handshake_time").ends_with("= 60.0  # default"));
+    assert!(starts("client.7.master").ends_with("twsmux.toml:4"));
+    assert!(starts("client.7.cancel_foreign").ends_with("= false  # default"));
+    let again = from_file(&lines.join("\n")).unwrap();
+    let values = |e: &Effective| e.lines.iter().map(|l| (l.key.clone(), l.value.clone())).collect::<Vec<_>>();
+    assert_eq!(values(&again), values(&effective), "what is printed can be a file");
+}
+
+#[test]
+fn a_second_reading_tells_what_is_applied_and_what_needs_a_restart() {
+    let case = Case::new(
+        "backoff_min = 1.0\nadmin = \"127.0.0.1:1\"\n[client.7]\nmaster = true\n",
+        &["--max-clients", "9"],
+    );
+    let mut live = case.live();
+    let change = live.reload().unwrap();
+    assert!(change.applied.is_empty() && change.restart.is_empty(), "{change:?}");
+    case.write("backoff_min = 2.0\nadmin = \"127.0.0.1:2\"\nmax_clients = 5\n[client.7]\nmaster = false\n[client.8]\n");
+    for applied in
+        [&["backoff_min = 2.0 (was 1.0)", "client.7.master = false (was true)", "[client.8] is new"][..], &[]]
+    {
+        let change = live.reload().unwrap();
+        assert_eq!(change.applied, applied);
+        assert_eq!(
+            change.restart,
+            ["admin = \"127.0.0.1:2\" (was \"127.0.0.1:1\")"],
+            "as long as it runs with the old one"
+        );
+        assert_eq!(change.options.core().max_clients, 9, "the flag stays on top");
+    }
+    case.write("backoff_min = 2.0\nadmin = \"127.0.0.1:1\"\n[client.7]\n");
+    let change = live.reload().unwrap();
+    assert_eq!(change.applied, ["[client.8] is gone"]);
+    assert!(change.restart.is_empty(), "{change:?}");
+}
+
+#[test]
+fn a_second_reading_with_a_mistake_changes_nothing() {
+    let case = Case::new("backoff_min = 1.0\n", &[]);
+    let mut live = case.live();
+    case.write("backoff_min = 2.0\nbackoff_mux = 2.0\n");
+    let error = live.reload().unwrap_err().to_string();
+    assert!(error.contains("line 2, key backoff_mux"), "{error}");
+    case.write("backoff_min = 1.0\n");
+    assert!(live.reload().unwrap().applied.is_empty(), "1.0 is still what runs");
+}
+
+#[test]
+fn the_page_has_the_table() {
+    let page = include_str!("../../docs/configuration.md");
+    let table = settings::page();
+    assert!(page.contains(&table), "docs/configuration.md must have this table:\n{table}");
+}
+
+/// What the core applies is what the table says that is applied.
+#[test]
+fn the_core_applies_what_the_table_says() {
+    use crate::core::{
+        Core,
+        io::{Actions, Input},
+    };
+    use crate::time::Time;
+    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\"]\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
+                upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\n\
+                us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
+                handshake_time = 5.0\nmax_clients = 5\n[client.7]\nmaster = true\n";
+    let new = from_file(text).unwrap();
+    for line in &new.lines {
+        assert!(
+            line.source != Source::Default || line.key.starts_with("client.7."),
+            "{line}: the test leaves it out"
+        );
+    }
+    let (old, new) = (Options::default().core(), new.options.core());
+    let mut core = Core::new(old.clone());
+    core.handle(Time::ZERO, Input::Reconfigure { config: &new }, &mut Actions::default());
+    let (old, new, now) = (fields(&old), fields(&new), fields(core.config()));
+    for (setting, field) in
+        settings::ALL.iter().map(|s| (s, if s.key == "client" { "policies" } else { s.key }))
+    {
+        let Some(at) = old.iter().position(|(name, _)| name == field) else { continue };
+        assert_ne!(old[at], new[at], "{field}: the test changes it");
+        let expected = if matches!(setting.reload, Reload::Applied(_)) { &new[at] } else { &old[at] };
+        assert_eq!(&now[at], expected, "{field}");
+    }
+}
+
+/// The fields of the core's settings, by name, as they print themselves.
+fn fields(config: &crate::core::Config) -> Vec<(String, String)> {
+    let shown = format!("{config:#?}");
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for line in shown.lines() {
+        match line.strip_prefix("    ").filter(|rest| !rest.starts_with([' ', '}', ')'])) {
+            Some(rest) => {
+                let (name, value) = rest.split_once(": ").unwrap_or((rest, ""));
+                fields.push((name.to_owned(), value.to_owned()));
+            }
+            None => fields.iter_mut().last().map_or((), |(_, value)| value.push_str(line)),
+        }
+    }
+    fields
+}
