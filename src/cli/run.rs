@@ -4,6 +4,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::process::ExitCode;
 
 use crate::config::{Given, Live};
+use crate::shell::notify::Notifier;
 use crate::shell::reload::{Reload, Reloaded};
 use crate::shell::run::{Addresses, Settings};
 use crate::shell::state_dir;
@@ -20,8 +21,13 @@ const USAGE: u8 = 2;
 
 /// Runs the multiplexer until SIGTERM.
 pub fn run(args: RunArgs) -> ExitCode {
+    // First of all: the environment may only be changed while there is one thread.
+    let (notifier, fault) = Notifier::take();
     crate::telemetry::init_logs();
     end_on_panic();
+    if let Some(words) = fault {
+        tracing::warn!("{words}");
+    }
     let effective = match args.given.complete() {
         Ok(effective) => effective,
         Err(error) => return super::fail(USAGE, error),
@@ -69,6 +75,7 @@ pub fn run(args: RunArgs) -> ExitCode {
         admin: options.admin_address(),
         state_dir,
         reload: reload(live),
+        notifier,
         die: options.die,
     };
     match crate::shell::run::run(settings, print_ready) {

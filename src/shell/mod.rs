@@ -6,6 +6,7 @@
 
 mod downstream;
 pub mod journal;
+pub mod notify;
 pub mod reload;
 pub mod run;
 pub mod state_dir;

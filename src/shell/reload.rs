@@ -65,8 +65,11 @@ impl Shell {
                 tracing::warn!(
                     "SIGHUP: there is nothing to read again, because twsmux was started without --config"
                 );
+                self.notifier.reloading();
+                self.notifier.ready();
                 continue;
             };
+            self.notifier.reloading();
             let found;
             (read, found) = read_beside(read).await;
             match found {
@@ -78,6 +81,7 @@ impl Shell {
                 }
             }
             published.set_loaded(loaded.clone());
+            self.notifier.ready();
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::downstream::Clients;
+use super::notify::Notifier;
 use super::reload::{Reload, wall_ms};
 use super::state_dir::StateDir;
 use super::upstream::Upstream;
@@ -56,6 +57,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// How they are read again at SIGHUP.
     pub reload: Reload,
+    /// The way to the service manager.
+    pub notifier: Notifier,
     /// Where the process is to die, for tests of its deaths.
     pub die: Option<Die>,
 }
@@ -69,6 +72,8 @@ pub enum Die {
     PanicInHandshake,
     /// Exit without any clean-up between the greeting and the Gateway's answer.
     ExitInHandshake,
+    /// The event loop stops to turn as soon as the upstream is ready.
+    HangWhenReady,
 }
 
 /// Why only loopback addresses may be listened on, and what to do instead.
@@ -132,6 +137,7 @@ pub(super) struct Shell {
     /// As many clients as the limit of open files allows.
     pub(super) most_clients: usize,
     pub(super) upstream_close: Cell<UpstreamClose>,
+    pub(super) notifier: Notifier,
     /// Until when the timer task sleeps.
     sleeping_until: Cell<Option<Time>>,
     rearm: Notify,
@@ -149,8 +155,15 @@ impl Shell {
         let now = self.now();
         self.core.borrow_mut().handle(now, input, &mut self.actions.borrow_mut());
         // Here, because the link may become ready by what the journal says.
-        if self.die == Some(Die::PanicWhenReady) && self.core.borrow().ready() {
-            panic!("told to panic once ready");
+        match self.die {
+            Some(Die::PanicWhenReady) if self.core.borrow().ready() => panic!("told to panic once ready"),
+            Some(Die::HangWhenReady) if self.core.borrow().ready() => {
+                tracing::error!("told to hang once ready");
+                loop {
+                    std::thread::park();
+                }
+            }
+            _ => {}
         }
     }
 
@@ -273,7 +286,25 @@ impl Shell {
 
     fn publish_now(&self, published: &Published) {
         let view = self.core.borrow().view(self.now());
+        match published.loaded().error {
+            None => self.notifier.status(&view.upstream.diagnosis),
+            Some(error) => {
+                let words = format!("{}; SIGHUP changed nothing: {error}", view.upstream.diagnosis);
+                self.notifier.status(&words);
+            }
+        }
         published.set(view);
+    }
+
+    /// Shows the service manager that the event loop turns.
+    async fn show_life(self: Rc<Self>) {
+        let Some(every) = self.notifier.watchdog() else { return };
+        let mut every = tokio::time::interval(every);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            self.notifier.alive();
+        }
     }
 }
 
@@ -383,6 +414,7 @@ async fn serve(
         journal: RefCell::new(Some(handle)),
         most_clients,
         upstream_close: Cell::new(settings.upstream_close),
+        notifier: settings.notifier,
         sleeping_until: Cell::new(None),
         rearm: Notify::new(),
         finish: Notify::new(),
@@ -407,12 +439,15 @@ async fn serve(
     spawn_local(shell.clone().hear_journal(heard));
     spawn_local(shell.clone().publish(published.clone()));
     spawn_local(shell.clone().hear_hangup(hangup, settings.reload, published.clone()));
+    spawn_local(shell.clone().show_life());
     shell.tell_and_perform(Input::Tick);
+    shell.notifier.ready();
     ready(&addresses);
     tokio::select! {
         _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
         _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
     }
+    shell.notifier.stopping();
     for task in accepting {
         task.abort();
     }

@@ -86,3 +86,9 @@ pub fn raise_open_files() -> u64 {
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
+
+/// Takes a variable out of the environment. **Only before there is another thread**, which might read it meanwhile.
+pub fn forget_variable(name: &str) {
+    // SAFETY: as the caller promises, nobody else reads or writes the environment.
+    unsafe { std::env::remove_var(name) }
+}
