@@ -129,7 +129,16 @@ fn a_limit_with_a_setting_is_the_default_of_that_setting() {
         assert_eq!(setting.default, default, "{name}");
         settable.push(key);
     }
-    for key in ["max_clients", "messages_per_second", "handshake_time", "backoff_min", "backoff_max"] {
+    for key in [
+        "max_clients",
+        "max_requests_per_client",
+        "max_queued_per_client",
+        "max_outbox_bytes",
+        "order_wait",
+        "drain_time",
+        "messages_per_second",
+        "handshake_time",
+    ] {
         assert!(settable.iter().any(|k| k == key), "{key} bounds something");
     }
 }

@@ -18,8 +18,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::policy::{Policies, Policy};
-use crate::core::{DuplicateClient, UsStockSizes};
+use crate::core::{DuplicateClient, Limits, UsStockSizes};
 use crate::ids::ClientId;
+use crate::limits;
 use crate::shell::run::{Die, NOT_LOOPBACK, UpstreamClose};
 
 pub use given::{Effective, Given, Source};
@@ -30,6 +31,14 @@ pub const LATEST_SERVER_VERSION: u16 = crate::core::MAX_SERVER_VERSION;
 
 /// Longest time that can be set, seconds.
 const LONGEST_TIME: f64 = 86_400.0;
+/// Longest wait of an order, seconds: one that leaves later may be worse than none.
+const LONGEST_ORDER_WAIT: f64 = 300.0;
+/// Longest time for the end, seconds.
+const LONGEST_DRAIN_TIME: f64 = 60.0;
+/// Most requests of one client.
+const MOST_REQUESTS: usize = 100_000;
+/// Fewest and most unsent bytes of one client.
+const OUTBOX_BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=1 << 30;
 
 /// Every setting, each perhaps not given.
 #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
@@ -84,6 +93,21 @@ pub struct Options {
     /// Clients connected at once [default: 4096]
     #[arg(long, env = "TWSMUX_MAX_CLIENTS", value_name = "N")]
     pub max_clients: Option<usize>,
+    /// Requests of one client that are active at once, subscriptions among them [default: 5000]
+    #[arg(long, env = "TWSMUX_MAX_REQUESTS_PER_CLIENT", value_name = "N")]
+    pub max_requests_per_client: Option<usize>,
+    /// Messages of one client that wait for the Gateway [default: 2000]
+    #[arg(long, env = "TWSMUX_MAX_QUEUED_PER_CLIENT", value_name = "N")]
+    pub max_queued_per_client: Option<usize>,
+    /// Bytes that one client has not taken yet; beyond it it is closed [default: 41943040]
+    #[arg(long, env = "TWSMUX_MAX_OUTBOX_BYTES", value_name = "BYTES")]
+    pub max_outbox_bytes: Option<usize>,
+    /// Longest that a new order or a modification waits before it is refused, in seconds [default: 10]
+    #[arg(long, env = "TWSMUX_ORDER_WAIT", value_name = "SECONDS")]
+    pub order_wait: Option<f64>,
+    /// Time that a stopping twsmux gives what waits for the Gateway, in seconds [default: 3]
+    #[arg(long, env = "TWSMUX_DRAIN_TIME", value_name = "SECONDS")]
+    pub drain_time: Option<f64>,
     /// What single client ids may do, and what becomes of their orders; in the file alone
     #[arg(skip)]
     pub client: BTreeMap<String, Policy>,
@@ -219,6 +243,11 @@ impl Options {
             backoff_max,
             handshake_time,
             max_clients,
+            max_requests_per_client,
+            max_queued_per_client,
+            max_outbox_bytes,
+            order_wait,
+            drain_time,
             client,
             die: _,
         } = file;
@@ -243,6 +272,11 @@ impl Options {
         or(&mut self.backoff_max, backoff_max);
         or(&mut self.handshake_time, handshake_time);
         or(&mut self.max_clients, max_clients);
+        or(&mut self.max_requests_per_client, max_requests_per_client);
+        or(&mut self.max_queued_per_client, max_queued_per_client);
+        or(&mut self.max_outbox_bytes, max_outbox_bytes);
+        or(&mut self.order_wait, order_wait);
+        or(&mut self.drain_time, drain_time);
         self.client = client;
     }
 
@@ -279,19 +313,31 @@ impl Options {
         if let Some(id) = self.upstream_client_id.filter(|id| *id < 0) {
             return fault("upstream_client_id", format!("{id} is no client id; they begin at 0"));
         }
-        if self.max_clients == Some(0) {
-            return fault("max_clients", "0 would let nobody in; it must be at least 1".into());
-        }
-        for (key, value) in [
-            ("backoff_min", self.backoff_min),
-            ("backoff_max", self.backoff_max),
-            ("handshake_time", self.handshake_time),
+        for (key, value, allowed) in [
+            ("max_clients", self.max_clients, 1..=usize::MAX),
+            ("max_requests_per_client", self.max_requests_per_client, 1..=MOST_REQUESTS),
+            ("max_queued_per_client", self.max_queued_per_client, 1..=limits::MAX_QUEUED_PER_CLIENT),
+            ("max_outbox_bytes", self.max_outbox_bytes, OUTBOX_BYTES),
         ] {
-            if let Some(v) = value.filter(|v| !(*v > 0.0 && *v <= LONGEST_TIME)) {
-                return fault(
-                    key,
-                    format!("{v} is not allowed; it must be a number of seconds above 0, and a day at most"),
-                );
+            if let Some(v) = value.filter(|v| !allowed.contains(v)) {
+                let words = match *allowed.end() {
+                    usize::MAX => format!("{v} is not allowed; it must be at least {}", allowed.start()),
+                    most => format!("{v} is not allowed; it must be from {} to {most}", allowed.start()),
+                };
+                return fault(key, words);
+            }
+        }
+        for (key, value, longest) in [
+            ("backoff_min", self.backoff_min, LONGEST_TIME),
+            ("backoff_max", self.backoff_max, LONGEST_TIME),
+            ("handshake_time", self.handshake_time, LONGEST_TIME),
+            ("order_wait", self.order_wait, LONGEST_ORDER_WAIT),
+            ("drain_time", self.drain_time, LONGEST_DRAIN_TIME),
+        ] {
+            if let Some(v) = value.filter(|v| !(*v > 0.0 && *v <= longest)) {
+                let words =
+                    format!("{v} is not allowed; it must be a number of seconds above 0, {longest} at most");
+                return fault(key, words);
             }
         }
         if let (Some(min), Some(max)) = (self.backoff_min, self.backoff_max)
@@ -330,6 +376,13 @@ impl Options {
             backoff_max: seconds(self.backoff_max, d.backoff_max).max(backoff_min),
             handshake_time: seconds(self.handshake_time, d.handshake_time),
             max_clients: self.max_clients.unwrap_or(d.max_clients),
+            limits: Limits {
+                requests_per_client: self.max_requests_per_client.unwrap_or(d.limits.requests_per_client),
+                queued_per_client: self.max_queued_per_client.unwrap_or(d.limits.queued_per_client),
+                outbox: self.max_outbox_bytes.unwrap_or(d.limits.outbox),
+                order_wait: seconds(self.order_wait, d.limits.order_wait),
+                drain_time: seconds(self.drain_time, d.limits.drain_time),
+            },
             policies: self.policies(),
             ..d
         }

@@ -82,7 +82,7 @@ fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
         ("duplicate_client = \"perhaps\"", ", line 1, key duplicate_client: ", "\"reject\" or \"replace\""),
         ("upstream_close = \"perhaps\"", ", line 1, key upstream_close: ", "\"reset\" or \"graceful\""),
         ("backoff_min = -1.0", ", line 1, key backoff_min: ", "above 0"),
-        ("\n\nhandshake_time = 1e30", ", line 3, key handshake_time: ", "a day at most"),
+        ("\n\nhandshake_time = 1e30", ", line 3, key handshake_time: ", "86400 at most"),
         ("backoff_max = 3.0\nbackoff_min = 9.0", ", line 2, key backoff_min: ", "above backoff_max"),
         ("listen = [\"nowhere\"]", ", line 1, key listen: ", "loopback"),
         ("listen = [\n\"127.0.0.1:1\",\n\"nowhere\"]", "key listen: ", "loopback"),
@@ -90,6 +90,12 @@ fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
         ("admin = \"10.0.0.1:1\"", ", line 1, key admin: ", "loopback"),
         ("upstream = \"4002\"", ", line 1, key upstream: ", "HOST:PORT"),
         ("max_clients = 0", ", line 1, key max_clients: ", "at least 1"),
+        ("max_clients = -1", ", line 1, key max_clients: ", "allowed: a whole number from 1"),
+        ("max_requests_per_client = 0", ", line 1, key max_requests_per_client: ", "from 1 to 100000"),
+        ("max_queued_per_client = 2001", ", line 1, key max_queued_per_client: ", "from 1 to 2000"),
+        ("max_outbox_bytes = 1000", ", line 1, key max_outbox_bytes: ", "from 1048576 to 1073741824"),
+        ("order_wait = 301.0", ", line 1, key order_wait: ", "300 at most"),
+        ("drain_time = 0.0", ", line 1, key drain_time: ", "above 0, 60 at most"),
         ("[client.seven]\nmaster = true", ", line 1, key client.seven: ", "neither a client id nor"),
         ("[client.007]\nmaster = true", ", line 1, key client.007: ", "neither a client id nor"),
         ("[client.7]\nmister = true", ", line 2, key client.7.mister: ", "`master`"),
@@ -254,21 +260,29 @@ fn the_core_applies_what_the_table_says() {
     let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\"]\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
                 upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\n\
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
-                handshake_time = 5.0\nmax_clients = 5\n[client.7]\nmaster = true\n";
+                handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\
+                max_outbox_bytes = 2000000\norder_wait = 7.0\ndrain_time = 8.0\n[client.7]\nmaster = true\n";
     let new = from_file(text).unwrap();
     for line in &new.lines {
-        assert!(
-            line.source != Source::Default || line.key.starts_with("client.7."),
-            "{line}: the test leaves it out"
-        );
+        // Each value has come back as it stands there, so none was mistaken for another.
+        let as_given = text.contains(&format!("{} = {}\n", line.key, line.value));
+        assert!(as_given || line.key.starts_with("client.7."), "{line}: the test leaves it out");
     }
     let (old, new) = (Options::default().core(), new.options.core());
     let mut core = Core::new(old.clone());
     core.handle(Time::ZERO, Input::Reconfigure { config: &new }, &mut Actions::default());
     let (old, new, now) = (fields(&old), fields(&new), fields(core.config()));
-    for (setting, field) in
-        settings::ALL.iter().map(|s| (s, if s.key == "client" { "policies" } else { s.key }))
-    {
+    // What the core keeps under another name; all of the limits are applied.
+    let field = |key| match key {
+        "client" => "policies",
+        "max_requests_per_client"
+        | "max_queued_per_client"
+        | "max_outbox_bytes"
+        | "order_wait"
+        | "drain_time" => "limits",
+        _ => key,
+    };
+    for (setting, field) in settings::ALL.iter().map(|s| (s, field(s.key))) {
         let Some(at) = old.iter().position(|(name, _)| name == field) else { continue };
         assert_ne!(old[at], new[at], "{field}: the test changes it");
         let expected = if matches!(setting.reload, Reload::Applied(_)) { &new[at] } else { &old[at] };

@@ -188,7 +188,7 @@ impl Core {
             Handling::CancelOrder | Handling::GlobalCancel => limits::QUEUED_CANCELS_RESERVE,
             _ => 0,
         };
-        (messages >= limits::MAX_QUEUED_PER_CLIENT + reserve
+        (messages >= self.config.limits.queued_per_client + reserve
             || bytes + asked.message.body.len() > limits::MAX_QUEUED_BYTES_PER_CLIENT)
             .then(|| {
                 format!(
@@ -244,7 +244,7 @@ impl Core {
         self.make_room_for_request(ctx, asked.key);
         let Some(client) = self.clients.get(asked.key) else { return };
         let active = client.active.len().max(client.requests.len());
-        if active >= limits::MAX_REQUESTS_PER_CLIENT {
+        if active >= self.config.limits.requests_per_client {
             let words = format!("this client has {active} active requests, the limit; cancel some");
             return self.unavailable(ctx, asked, &words);
         }
@@ -365,7 +365,7 @@ impl Core {
     /// those: few clients cancel what failed.
     fn make_room_for_request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
         let Some(client) = self.clients.get(key) else { return };
-        if client.active.len().max(client.requests.len()) < limits::MAX_REQUESTS_PER_CLIENT {
+        if client.active.len().max(client.requests.len()) < self.config.limits.requests_per_client {
             return;
         }
         let spent = |up: &UpReqId| self.requests.get(*up).is_some_and(|e| e.spent);

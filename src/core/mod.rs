@@ -13,6 +13,7 @@ mod answers;
 mod ask;
 mod away;
 mod book;
+mod bounds;
 pub mod client;
 pub mod codes;
 pub mod compose;
@@ -60,6 +61,7 @@ use crate::wire::frame;
 
 use answers::{Answers, Source};
 use away::Away;
+pub use bounds::Limits;
 use client::{Clients, Phase};
 use executions::Executions;
 use io::{Action, Actions, Gone, Input, Level, Note};
@@ -132,6 +134,8 @@ pub struct Config {
     pub repeat_time: Duration,
     /// Clients connected at once.
     pub max_clients: usize,
+    /// What clients may take up, and how long things wait.
+    pub limits: Limits,
     /// What single clients may do.
     pub policies: Policies,
     /// Seed of the jitter.
@@ -155,6 +159,7 @@ impl Default for Config {
             line_grace: Duration::ZERO,
             repeat_time: limits::REPEAT_TIME,
             max_clients: limits::MAX_CLIENTS,
+            limits: Limits::default(),
             policies: Policies::default(),
             seed: 0,
             epoch_ms: 0,
@@ -181,6 +186,8 @@ struct Clock {
 #[derive(Debug)]
 pub struct Core {
     config: Config,
+    /// The highest limits since the start, for the invariants.
+    highest: Limits,
     clients: Clients,
     /// The live client of each client id (held or ready).
     by_id: indexmap::IndexMap<ClientId, ClientKey, FxBuildHasher>,
@@ -308,6 +315,7 @@ impl Core {
             finished: false,
             jitter: config.seed,
             stats: Stats::default(),
+            highest: config.limits,
             config,
         }
     }
@@ -437,10 +445,11 @@ impl Core {
                 assert_eq!(entry.message, *message);
                 assert!(entry.members.contains(&(client.key, *down)), "I3: both sides know a share");
             }
-            assert!(client.active.len() <= limits::MAX_REQUESTS_PER_CLIENT, "I10");
-            assert!(client.requests.len() <= limits::MAX_REQUESTS_PER_CLIENT, "I10");
-            assert!(client.queued.0 <= limits::MAX_QUEUED_PER_CLIENT + limits::QUEUED_CANCELS_RESERVE, "I10");
-            assert!(client.outbox.len() <= limits::MAX_OUTBOX + limits::MAX_FRAME + 4096, "I10");
+            let most = self.highest;
+            assert!(client.active.len() <= most.requests_per_client, "I10");
+            assert!(client.requests.len() <= most.requests_per_client, "I10");
+            assert!(client.queued.0 <= most.queued_per_client + limits::QUEUED_CANCELS_RESERVE, "I10");
+            assert!(client.outbox.len() <= most.outbox + limits::MAX_FRAME + 4096, "I10");
             let live = matches!(client.phase, Phase::Held | Phase::Ready);
             let named = client.id.is_some_and(|id| self.by_id.get(&id) == Some(&client.key));
             assert_eq!(live, named, "the live client of an id is found by it");
@@ -587,12 +596,13 @@ impl Core {
             client.outbox.dirty = true;
             ctx.actions.dirty.push(key);
         }
-        if client.outbox.len() > limits::MAX_OUTBOX {
+        let most = self.config.limits.outbox;
+        if client.outbox.len() > most {
             let words = format!(
                 "twsmux closes this connection: {} bytes wait to be read by this client, the limit is {}. \
                  Read faster or subscribe to less, then connect again.",
                 client.outbox.len(),
-                limits::MAX_OUTBOX
+                most
             );
             self.close_client(ctx, key, Gone::Slow, Some((codes::NOT_PROCESSED, words)));
         }
@@ -795,7 +805,7 @@ impl Core {
             format!("stopping: {} messages still go to the Gateway", self.pacer.len()),
         );
         match self.link {
-            Link::Ready { .. } => self.timers.arm(Timer::Drain, ctx.now + limits::DRAIN_TIME),
+            Link::Ready { .. } => self.timers.arm(Timer::Drain, ctx.now + self.config.limits.drain_time),
             _ => self.finish(ctx),
         }
     }

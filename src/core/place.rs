@@ -107,7 +107,7 @@ impl Core {
             .after(if after > before { after } else { 0 });
         self.forward(ctx, asked, post, &edits);
         if !self.timers.is_armed(Timer::OrderWait) {
-            self.timers.arm(Timer::OrderWait, ctx.now + limits::ORDER_WAIT);
+            self.timers.arm(Timer::OrderWait, ctx.now + self.config.limits.order_wait);
         }
     }
 
@@ -460,18 +460,18 @@ impl Core {
 
     /// Orders that have waited too long are refused rather than sent late (I7); a cancel never is.
     pub(super) fn refuse_late_orders(&mut self, ctx: &mut Ctx<'_>) {
-        let now = ctx.now;
-        let late = |q: &Queued| matches!(q.post.what, What::Order(_)) && q.since + limits::ORDER_WAIT <= now;
+        let (now, wait) = (ctx.now, self.config.limits.order_wait);
+        let late = |q: &Queued| matches!(q.post.what, What::Order(_)) && q.since + wait <= now;
         let why = match self.ledger.is_broken() {
             true => self.ledger.refusal().unwrap_or_default(),
             false => format!(
                 "it waited {} s for its turn; too many messages wait for the Gateway, or the disk of the journal is slow",
-                limits::ORDER_WAIT.as_secs()
+                wait.as_secs_f64()
             ),
         };
         self.refuse_waiting(ctx, late, &why);
         if let Some(since) = self.pacer.oldest_order() {
-            self.timers.arm(Timer::OrderWait, since + limits::ORDER_WAIT);
+            self.timers.arm(Timer::OrderWait, since + wait);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Settings that change while twsmux runs.
 
+use super::timers::Timer;
 use super::{Config, Core, Ctx};
 
 impl Core {
@@ -21,6 +22,11 @@ impl Core {
         config.backoff_max = new.backoff_max;
         config.handshake_time = new.handshake_time;
         config.max_clients = new.max_clients;
+        config.limits = new.limits;
         config.policies = new.policies.clone();
+        self.highest = self.highest.highest(new.limits);
+        if let Some(since) = self.pacer.oldest_order() {
+            self.timers.arm(Timer::OrderWait, since + new.limits.order_wait);
+        }
     }
 }

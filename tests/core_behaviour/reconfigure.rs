@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::World;
-use crate::support::ease::{SECOND, errors, ready};
+use crate::support::ease::{SECOND, errors, ready, world};
 use twsmux::core::Config;
 use twsmux::core::io::Input;
 use twsmux::core::policy::{GlobalCancel, Policy};
@@ -123,4 +123,107 @@ fn what_belongs_to_the_link_or_the_journal_stays() {
     let now = w.core.config();
     assert_eq!((now.upstream_client_id, now.max_server_version, now.epoch_ms), (ClientId(0), 176, 0));
     assert_eq!((now.seed, now.gateway == "elsewhere:1"), (0, false));
+}
+
+/// Refusals of a client's requests since the test last looked.
+fn refusals(w: &mut World, who: usize) -> usize {
+    let errors = errors(&w.got(who));
+    assert!(errors.iter().all(|e| e.1 == 322), "{errors:?}");
+    errors.len()
+}
+
+#[test]
+fn fewer_requests_end_none_that_are_active() {
+    let mut w = world(|c| {
+        c.messages_per_second = None;
+        c.limits.requests_per_client = 20;
+    });
+    w.link_up(176);
+    let who = w.started(1);
+    asks(&mut w, who, 0..25);
+    assert_eq!((left(&mut w), refusals(&mut w, who)), (20, 5));
+    change(&mut w, |c| c.limits.requests_per_client = 10);
+    asks(&mut w, who, 100..101);
+    assert_eq!((left(&mut w), refusals(&mut w, who)), (0, 1));
+    assert_eq!(w.core.view(w.now).requests, 20, "those that are active go on");
+    change(&mut w, |c| c.limits.requests_per_client = 30);
+    asks(&mut w, who, 200..210);
+    assert_eq!((left(&mut w), refusals(&mut w, who)), (10, 0));
+}
+
+#[test]
+fn as_many_messages_wait_as_is_set() {
+    let mut w = world(|c| {
+        c.messages_per_second = Some(1);
+        c.limits.queued_per_client = 5;
+    });
+    w.link_up(176);
+    let who = w.started(1);
+    w.pass(2 * SECOND);
+    asks(&mut w, who, 0..10);
+    assert_eq!((left(&mut w), refusals(&mut w, who)), (1, 4));
+    change(&mut w, |c| c.limits.queued_per_client = 8);
+    asks(&mut w, who, 20..30);
+    assert_eq!(refusals(&mut w, who), 7);
+    w.request(who, 58, &[]);
+    assert_eq!(refusals(&mut w, who), 0, "a cancel has room of its own");
+}
+
+#[test]
+fn as_much_is_kept_for_a_slow_reader_as_is_set() {
+    let mut w = world(|c| c.limits.outbox = 1 << 20);
+    w.link_up(176);
+    let slow = w.started(1);
+    let xml = "x".repeat(600 << 10);
+    let answer = |w: &mut World| {
+        w.request(slow, 24, &[]);
+        w.gateway_reads(usize::MAX);
+        w.say(19, &[("xml", &xml)]);
+        w.peers[slow].closing.is_some()
+    };
+    assert!(!answer(&mut w));
+    let mut config = w.core.config().clone();
+    config.limits.outbox = 2 << 20;
+    w.handle(Input::Reconfigure { config: &config });
+    assert!(!answer(&mut w), "there is more room now");
+    config.limits.outbox = 1 << 20;
+    w.handle(Input::Reconfigure { config: &config });
+    w.check();
+    assert!(answer(&mut w), "and now less");
+    assert!(w.peers[slow].got.last().unwrap().words().contains("the limit is 1048576"));
+}
+
+#[test]
+fn a_shorter_wait_counts_for_an_order_that_waits() {
+    let mut w = ready();
+    let who = w.started(1);
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "6")]);
+    w.pass(2 * SECOND);
+    change(&mut w, |c| c.limits.order_wait = 4 * SECOND);
+    w.pass(SECOND);
+    assert_eq!(errors(&w.got(who)), []);
+    w.pass(2 * SECOND);
+    let got = w.got(who);
+    assert_eq!(errors(&got), [(6, 201)]);
+    assert!(got[0].words().contains("it waited 4 s for its turn"), "{}", got[0].words());
+    w.request(who, 3, &[("orderId", "7")]);
+    w.pass(2 * SECOND);
+    change(&mut w, |c| c.limits.order_wait = SECOND);
+    assert_eq!(errors(&w.got(who)), [(7, 201)], "it has waited too long already");
+}
+
+#[test]
+fn the_end_takes_as_long_as_is_set() {
+    let mut w = world(|c| c.messages_per_second = Some(1));
+    w.link_up(176);
+    let who = w.started(1);
+    asks(&mut w, who, 0..100);
+    change(&mut w, |c| c.limits.drain_time = 20 * SECOND);
+    w.handle(Input::Stop);
+    w.pass(19 * SECOND);
+    assert!(!w.finished);
+    w.pass(2 * SECOND);
+    assert!(w.finished);
+    assert!(left(&mut w) > 10);
 }
