@@ -138,6 +138,7 @@ fn a_limit_with_a_setting_is_the_default_of_that_setting() {
         "drain_time",
         "messages_per_second",
         "handshake_time",
+        "repeat_time",
     ] {
         assert!(settable.iter().any(|k| k == key), "{key} bounds something");
     }

@@ -136,7 +136,7 @@ struct Sim {
 
 impl Sim {
     fn new(seed: u64) -> Sim {
-        let grace = if seed % 2 == 0 { 0 } else { 5 };
+        let grace = if seed.is_multiple_of(2) { 0 } else { 5 };
         let mut w = world(|c| {
             c.messages_per_second = None;
             c.line_grace = grace as u32 * SECOND;

@@ -35,6 +35,8 @@ const LONGEST_TIME: f64 = 86_400.0;
 const LONGEST_ORDER_WAIT: f64 = 300.0;
 /// Longest time for the end, seconds.
 const LONGEST_DRAIN_TIME: f64 = 60.0;
+/// Longest time that what nobody wants, or an answer, can be kept, seconds.
+const LONGEST_KEPT: f64 = 3600.0;
 /// Most requests of one client.
 const MOST_REQUESTS: usize = 100_000;
 /// Fewest and most unsent bytes of one client.
@@ -108,6 +110,13 @@ pub struct Options {
     /// Time that a stopping twsmux gives what waits for the Gateway, in seconds [default: 3]
     #[arg(long, env = "TWSMUX_DRAIN_TIME", value_name = "SECONDS")]
     pub drain_time: Option<f64>,
+    /// Time for which a subscription stays after its last client has left, in seconds [default: 0]
+    #[arg(long, env = "TWSMUX_LINE_GRACE", value_name = "SECONDS")]
+    pub line_grace: Option<f64>,
+    /// Time for which small bars, ticks and head timestamps are answered from the last answer, in seconds; 0 for never
+    /// [default: 15]
+    #[arg(long, env = "TWSMUX_REPEAT_TIME", value_name = "SECONDS")]
+    pub repeat_time: Option<f64>,
     /// What single client ids may do, and what becomes of their orders; in the file alone
     #[arg(skip)]
     pub client: BTreeMap<String, Policy>,
@@ -248,6 +257,8 @@ impl Options {
             max_outbox_bytes,
             order_wait,
             drain_time,
+            line_grace,
+            repeat_time,
             client,
             die: _,
         } = file;
@@ -277,6 +288,8 @@ impl Options {
         or(&mut self.max_outbox_bytes, max_outbox_bytes);
         or(&mut self.order_wait, order_wait);
         or(&mut self.drain_time, drain_time);
+        or(&mut self.line_grace, line_grace);
+        or(&mut self.repeat_time, repeat_time);
         self.client = client;
     }
 
@@ -340,6 +353,13 @@ impl Options {
                 return fault(key, words);
             }
         }
+        for (key, value) in [("line_grace", self.line_grace), ("repeat_time", self.repeat_time)] {
+            if let Some(v) = value.filter(|v| !(*v >= 0.0 && *v <= LONGEST_KEPT)) {
+                let words =
+                    format!("{v} is not allowed; it must be a number of seconds from 0 to {LONGEST_KEPT}");
+                return fault(key, words);
+            }
+        }
         if let (Some(min), Some(max)) = (self.backoff_min, self.backoff_max)
             && min > max
         {
@@ -383,6 +403,8 @@ impl Options {
                 order_wait: seconds(self.order_wait, d.limits.order_wait),
                 drain_time: seconds(self.drain_time, d.limits.drain_time),
             },
+            line_grace: seconds(self.line_grace, d.line_grace),
+            repeat_time: seconds(self.repeat_time, d.repeat_time),
             policies: self.policies(),
             ..d
         }

@@ -198,6 +198,22 @@ pub const ALL: &[Setting] = &[
         value: |o| seconds(o.core().limits.drain_time),
     },
     Setting {
+        key: "line_grace",
+        allowed: "seconds, from 0 to 3600",
+        default: "0.0",
+        about: "Time for which a subscription stays at the Gateway after its last client has left",
+        reload: Applied("subscriptions that are left from now on"),
+        value: |o| seconds(o.core().line_grace),
+    },
+    Setting {
+        key: "repeat_time",
+        allowed: "seconds, from 0 to 3600",
+        default: "15.0",
+        about: "Time for which small bars and ticks of the past and head timestamps are answered from the last answer; 0 for never",
+        reload: Applied("requests made from now on"),
+        value: |o| seconds(o.core().repeat_time),
+    },
+    Setting {
         key: CLIENT,
         allowed: "sections [client.ID] and [client.default] with the policies below",
         default: "no section",

@@ -22,6 +22,8 @@ impl Core {
         config.backoff_max = new.backoff_max;
         config.handshake_time = new.handshake_time;
         config.max_clients = new.max_clients;
+        config.line_grace = new.line_grace;
+        config.repeat_time = new.repeat_time;
         config.limits = new.limits;
         config.policies = new.policies.clone();
         self.highest = self.highest.highest(new.limits);

@@ -44,7 +44,7 @@ impl Shadow {
             if let Some(rows) = self.recall(lane, upstream) {
                 return self.tell_rows(who, &rows);
             }
-            if message == 5 && self.from_memory(who) {
+            if message == 5 && self.known_orders(who) {
                 return;
             }
             if self.join_lane(lane, upstream, (who, message)) {
@@ -71,7 +71,7 @@ impl Shadow {
     }
 
     /// Tells a client its own orders, where they are known for sure.
-    fn from_memory(&mut self, who: Who) -> bool {
+    fn known_orders(&mut self, who: Who) -> bool {
         let owner = self.clients[who].id;
         let under_way = self.orders.iter().any(|o| o.owner == owner && o.flight.is_some());
         let recent = |(who, at): (&Who, &u64)| self.is_ready(*who) && *at + 10 * SECOND >= self.now;
