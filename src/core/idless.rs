@@ -121,7 +121,8 @@ impl Core {
     }
 
     /// Tells an asker of its own open orders what twsmux knows of them, if that is all: the Gateway has listed them when
-    /// the link began, nothing is under way that it has not spoken of, and none was placed without twsmux.
+    /// the link began, nothing is under way that it has not spoken of, all that are not over work, and none was placed
+    /// without twsmux.
     fn serve_own_orders(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) -> bool {
         let owner = asked.client_id;
         let binds = owner.0 == 0 && self.config.upstream_client_id.0 == 0;
@@ -132,7 +133,8 @@ impl Core {
             && self.knows_open_orders
             && !self.in_flight.iter().any(under_way)
             && self.global_cancels.values().all(|at| *at < since)
-            && !self.orders.has_direct(owner);
+            && !self.orders.has_direct(owner)
+            && self.all_work(owner);
         if known {
             self.stats.saved(Saved::Known);
             self.tell_own_orders(ctx, asked.key, owner);

@@ -140,6 +140,15 @@ impl Core {
         !images.is_empty()
     }
 
+    /// Whether it is known of every order of an owner that is not over that it works.
+    pub(super) fn all_work(&self, owner: ClientId) -> bool {
+        let dialect = self.speeches.upstream();
+        let works = |payload: &Bytes| Heard::new(dialect, payload).is_some_and(|heard| is_working(&heard));
+        self.orders
+            .live_of(owner)
+            .all(|(_, o)| !o.unknown && o.open.is_some() && o.status.as_ref().is_some_and(works))
+    }
+
     /// For a client that has started: what was kept for it.
     pub(super) fn deliver_kept(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, owner: ClientId) {
         let (kept, fact) = self.away.fetch(owner);
@@ -532,15 +541,28 @@ impl Core {
     }
 }
 
-/// Whether an orderStatus says that the order is over.
-fn is_final(heard: &Heard<'_>) -> bool {
+/// What an orderStatus says.
+fn status<'a>(heard: &Heard<'a>) -> Option<&'a [u8]> {
     if heard.id() != id::ORDER_STATUS {
-        return false;
+        return None;
     }
-    let status = match heard.message.form {
+    match heard.message.form {
         // orderId is the field before it, with or without the message version in front (text-layouts.md, 3).
         Form::Text => text::field(heard.message.body, if heard.version >= 131 { 2 } else { 3 }).ok(),
         Form::Proto => proto::get_str(heard.message.body, &[2]).ok().flatten(),
-    };
-    matches!(status, Some(b"Filled" | b"Cancelled" | b"ApiCancelled"))
+    }
+}
+
+/// Whether an orderStatus says that the order is over.
+fn is_final(heard: &Heard<'_>) -> bool {
+    matches!(status(heard), Some(b"Filled" | b"Cancelled" | b"ApiCancelled"))
+}
+
+/// Whether an orderStatus says that the order works, so that the Gateway lists it among the open ones. Of others, as of
+/// `Inactive` ones, only the Gateway knows.
+fn is_working(heard: &Heard<'_>) -> bool {
+    matches!(
+        status(heard),
+        Some(b"PendingSubmit" | b"ApiPending" | b"PreSubmitted" | b"Submitted" | b"PendingCancel")
+    )
 }

@@ -328,6 +328,12 @@ fn who_asks_for_its_own_orders_is_told_what_is_known_of_them() {
     let got = w.got(one);
     assert_eq!((ids(&got), got[0].response().int("orderId")), (vec![5, 3, 53], Some(5)));
     assert!(w.went_up().is_empty());
+    // Whether it lists what does not work is for the Gateway to say.
+    w.shows(&up, "Inactive");
+    w.got(one);
+    assert_eq!(w.asks(one, 5, &[]).id, 16);
+    w.say(53, &[]);
+    assert_eq!(ids(&w.got(one)), [53]);
     assert_eq!(w.asks(two, 16, &[]).id, 16, "everybody's are known to the Gateway alone");
     // Orders from a direct connection are, too.
     w.say(5, &[("orderId", "3"), ("clientId", "2")]);

@@ -75,7 +75,14 @@ impl Shadow {
         let owner = self.clients[who].id;
         let under_way = self.orders.iter().any(|o| o.owner == owner && o.flight.is_some());
         let recent = |(who, at): (&Who, &u64)| self.is_ready(*who) && *at + 10 * SECOND >= self.now;
+        let works = |o: &Order| {
+            let status = o.status.as_ref().and_then(|r| r.get("status"));
+            let working = ["PendingSubmit", "ApiPending", "PreSubmitted", "Submitted", "PendingCancel"];
+            !o.unknown && o.open.is_some() && status.is_some_and(|status| working.contains(&status))
+        };
+        let mut live = self.orders.iter().filter(|o| o.met && o.owner == owner && o.up.is_some() && !o.dead);
         let known = owner != 0
+            && live.all(works)
             && self.is_quiet(owner)
             && self.knows_open_orders
             && !under_way
