@@ -249,6 +249,14 @@ fn the_page_has_the_table() {
     let page = include_str!("../../docs/configuration.md");
     let table = settings::page();
     assert!(page.contains(&table), "docs/configuration.md must have this table:\n{table}");
+    for line in
+        from_file("[client.7]\n").unwrap().lines.iter().filter(|line| line.key.starts_with("client.7."))
+    {
+        let policy = line.key.trim_start_matches("client.7.");
+        let row = page.lines().find(|row| row.starts_with(&format!("| `{policy}` |")));
+        let row = row.unwrap_or_else(|| panic!("{policy} is not in docs/configuration.md"));
+        assert!(row.contains(&format!("| `{}` |", line.value)), "its default is {}: {row}", line.value);
+    }
 }
 
 /// What the core applies is what the table says that is applied.
