@@ -159,6 +159,7 @@ fn page(status: &Value) -> String {
     config(&status["config"], &mut out);
     clients(&status["clients"], &mut out);
     streams(&status["streams"], &mut out);
+    lines(status, &mut out);
     totals(&status["totals"], &mut out);
     out
 }
@@ -224,9 +225,41 @@ fn clients(clients: &Value, out: &mut String) {
 
 fn streams(streams: &Value, out: &mut String) {
     let streams = streams.as_array().map_or(&[][..], Vec::as_slice);
-    let rows = streams.iter().map(|s| vec![shown(&s["stream"]), shown(&s["subscribers"]), shown(&s["rows"])]);
+    let rows = streams
+        .iter()
+        .map(|s| vec![shown(&s["stream"]), shown(&s["account"]), shown(&s["rows"]), sharers(&s["sharers"])]);
     let _ = writeln!(out, "\nshared streams");
-    table(&["stream", "subscribers", "rows"], rows.collect(), out);
+    table(&["stream", "account", "rows", "clients"], rows.collect(), out);
+}
+
+/// The lines that clients share, and whose they are.
+fn lines(status: &Value, out: &mut String) {
+    let lines = status["lines"].as_array().map_or(&[][..], Vec::as_slice);
+    let rows = lines.iter().map(|line| {
+        vec![
+            shown(&line["message"]),
+            shown(&line["upstream_id"]),
+            shown(&line["rows"]),
+            sharers(&line["sharers"]),
+        ]
+    });
+    let _ = writeln!(out, "\nlines: {}", shown(&status["lines_total"]));
+    table(&["line", "id", "rows", "clients"], rows.collect(), out);
+}
+
+/// The client ids of those who share something.
+fn sharers(ids: &Value) -> String {
+    const SHOWN: usize = 20;
+    let ids = ids.as_array().map_or(&[][..], Vec::as_slice);
+    let mut text = ids.iter().take(SHOWN).map(shown).collect::<Vec<_>>().join(" ");
+    match ids.len() {
+        0 => "nobody".into(),
+        n if n > SHOWN => {
+            text += &format!(" and {} more", n - SHOWN);
+            text
+        }
+        _ => text,
+    }
 }
 
 fn totals(totals: &Value, out: &mut String) {
@@ -287,7 +320,9 @@ mod tests {
                 "connected_seconds": 12.6, "requests": 2, "queued": 0, "outbox_bytes": 0, "frames_received": 5,
                 "frames_sent": 6
             }],
-            "streams": [{"stream": "Positions", "subscribers": 1, "rows": 4}],
+            "streams": [{"stream": "Positions", "account": null, "subscribers": 1, "sharers": [7], "rows": 4}],
+            "lines": [{"message": "reqMktData", "upstream_id": 1073741824, "sharers": [7, 9], "rows": 12}],
+            "lines_total": 1,
             "config": {"file": "/etc/twsmux.toml", "loaded_at": "2026-11-23T22:07:38Z", "error": "line 3 is wrong",
                        "restart_needed": ["admin = 1 (was 2)"]},
             "totals": {"clients": 9}
@@ -303,6 +338,8 @@ mod tests {
             "unknown sockets in CLOSE_WAIT",
             "clients: 1",
             "Positions",
+            "lines: 1",
+            "reqMktData  1073741824  12    7 9",
             "/etc/twsmux.toml, read 2026-11-23T22:07:38Z",
             "NOT READ AGAIN: line 3 is wrong",
             "needs a restart: admin = 1 (was 2)",

@@ -5,8 +5,8 @@ use super::link::Link;
 use super::requests::Entry;
 use super::shared;
 use super::{Core, stats::Stats};
-use crate::ids::UpReqId;
-use crate::protocol::model::Shared;
+use crate::ids::{ClientKey, UpReqId};
+use crate::protocol::model::{Kind, Request, Shared, Which};
 use crate::time::Time;
 
 /// One client in a [`View`].
@@ -41,8 +41,12 @@ pub struct ClientView {
 pub struct StreamView {
     /// Which.
     pub stream: Shared,
+    /// The account that it is about; absent for those that have none.
+    pub account: Option<String>,
     /// Clients that subscribed.
     pub subscribers: usize,
+    /// Their client ids, in the order of joining. Nobody: the subscription stays for a while after its last client left.
+    pub sharers: Vec<i32>,
     /// Rows in its image.
     pub rows: usize,
 }
@@ -54,10 +58,22 @@ pub struct LineView {
     pub message: &'static str,
     /// Its request id at the Gateway.
     pub upstream_id: i32,
-    /// The client ids of those who share it, in the order of joining; once for each of their request ids.
+    /// The client ids of those who share it, in the order of joining; once for each of their request ids. Nobody:
+    /// the line stays for a while after its last client left.
     pub sharers: Vec<i32>,
     /// Rows in its image.
     pub rows: usize,
+}
+
+/// How many lines there are of one request, in a [`View`].
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LineCount {
+    /// The request.
+    pub message: &'static str,
+    /// Lines.
+    pub lines: usize,
+    /// Clients' requests that are served by them.
+    pub sharers: usize,
 }
 
 /// The upstream in a [`View`].
@@ -96,6 +112,8 @@ pub struct View {
     pub streams: Vec<StreamView>,
     /// Lines, by upstream request id, at most [`limits::MAX_SHOWN_LINES`](crate::limits::MAX_SHOWN_LINES).
     pub lines: Vec<LineView>,
+    /// How many there are of each request that can be shared.
+    pub lines_by_message: Vec<LineCount>,
     /// How many lines there are.
     pub lines_total: usize,
     /// Clients' requests that are served by them.
@@ -124,14 +142,47 @@ pub struct View {
 }
 
 impl Core {
+    /// The client id of a client, for people.
+    fn shown_id(&self, key: ClientKey) -> i32 {
+        self.clients.get(key).and_then(|c| c.id).map_or(-1, |id| id.0)
+    }
+
+    /// The subscriptions that clients share, or could share.
+    fn shared_lines(&self) -> impl Iterator<Item = (UpReqId, &Entry)> {
+        self.requests.iter().filter(|(_, entry)| entry.line.is_some() && !entry.one_shot)
+    }
+
     fn line_view(&self, up: UpReqId, entry: &Entry) -> Option<LineView> {
-        let id = |key| self.clients.get(key).and_then(|c| c.id).map_or(-1, |id| id.0);
         Some(LineView {
             message: crate::protocol::request(entry.message.into())?.message.name,
             upstream_id: up.0,
-            sharers: entry.members.iter().map(|(key, _)| id(*key)).collect(),
+            sharers: entry.members.iter().map(|(key, _)| self.shown_id(*key)).collect(),
             rows: entry.line.as_ref()?.rows(),
         })
+    }
+
+    fn lines_by_message(&self) -> Vec<LineCount> {
+        let shared = crate::protocol::requests().iter().filter(|r| {
+            r.kind != Kind::OneShot && r.sharing.is_some_and(|sharing| sharing.which == Which::Streams)
+        });
+        let count = |r: &Request| {
+            let of = self.shared_lines().filter(|(_, e)| e.message == r.message.id);
+            let (lines, sharers) = of.fold((0, 0), |(n, sharers), (_, e)| (n + 1, sharers + e.members.len()));
+            LineCount { message: r.message.name, lines, sharers }
+        };
+        shared.map(count).collect()
+    }
+
+    fn stream_view(&self, stream: Shared) -> StreamView {
+        let state = self.streams.get(stream);
+        let sharers: Vec<i32> = state.subscribers().into_iter().map(|key| self.shown_id(key)).collect();
+        StreamView {
+            stream,
+            account: Some(state.account.clone()).filter(|account| !account.is_empty()),
+            subscribers: sharers.len(),
+            sharers,
+            rows: state.rows(),
+        }
     }
 
     /// A picture of how things stand.
@@ -175,27 +226,15 @@ impl Core {
                     frames_sent: c.frames.1,
                 })
                 .collect(),
-            streams: shared::ALL
-                .iter()
-                .map(|s| StreamView {
-                    stream: *s,
-                    subscribers: self.streams.get(*s).subscribers().len(),
-                    rows: self.streams.get(*s).rows(),
-                })
-                .collect(),
+            streams: shared::ALL.iter().map(|stream| self.stream_view(*stream)).collect(),
             lines: self
-                .requests
-                .iter()
+                .shared_lines()
                 .filter_map(|(up, entry)| self.line_view(up, entry))
                 .take(crate::limits::MAX_SHOWN_LINES)
                 .collect(),
-            lines_total: self.requests.iter().filter(|(_, e)| e.line.is_some()).count(),
-            line_sharers: self
-                .requests
-                .iter()
-                .filter(|(_, e)| e.line.is_some())
-                .map(|(_, e)| e.members.len())
-                .sum(),
+            lines_by_message: self.lines_by_message(),
+            lines_total: self.shared_lines().count(),
+            line_sharers: self.shared_lines().map(|(_, e)| e.members.len()).sum(),
             kept_answers: self.answers.len(),
             kept_answer_bytes: self.answers.size(),
             requests: self.requests.len(),

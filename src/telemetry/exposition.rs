@@ -170,8 +170,10 @@ fn work(sheet: &Sheet, view: &View) {
     sheet.set(names::LANE_WAITERS, &[], view.lane_waiters as f64);
     sheet.set(names::QUEUE_DEPTH, &[], view.queued as f64);
     sheet.set(names::ORDERS, &[], view.orders as f64);
-    sheet.set(names::LINES, &[], view.lines_total as f64);
-    sheet.set(names::LINE_SHARERS, &[], view.line_sharers as f64);
+    for of in &view.lines_by_message {
+        sheet.set(names::LINES, &[of.message], of.lines as f64);
+        sheet.set(names::LINE_SHARERS, &[of.message], of.sharers as f64);
+    }
     for (how, label) in Saved::ALL {
         sheet.count(names::REQUESTS_SAVED, &[label], view.stats.saved[how as usize]);
     }

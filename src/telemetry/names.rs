@@ -110,9 +110,9 @@ metrics! {
         "Bytes that clients have not taken yet, all clients together";
     ORDERS = "twsmux_order_mappings" Gauge(Count) []
         "Orders whose owner and ids are remembered";
-    LINES = "twsmux_upstream_lines" Gauge(Count) []
+    LINES = "twsmux_upstream_lines" Gauge(Count) ["message"]
         "Subscriptions at the Gateway that clients share, or could share";
-    LINE_SHARERS = "twsmux_line_sharers" Gauge(Count) []
+    LINE_SHARERS = "twsmux_line_sharers" Gauge(Count) ["message"]
         "Clients' subscriptions that are served by them";
     REQUESTS_SAVED = "twsmux_requests_saved_total" Counter(Count) ["by"]
         "Requests that did not go to the Gateway: joined to an equal one, answered from a kept answer, or from what is known of the asker's orders";

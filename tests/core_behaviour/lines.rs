@@ -300,3 +300,75 @@ fn whoever_joins_a_book_gets_it_rebuilt_from_the_top_down() {
     w.request(three, 10, &ask("9"));
     assert_eq!(book(&mut w, three), ["9 1 0 0 8"], "after a reset the book begins anew");
 }
+
+#[test]
+fn a_line_that_the_gateway_halted_begins_anew_for_the_first_who_asks_again_and_is_joined_by_the_others() {
+    // 316: the book is halted, subscribe again. 10225: real-time bars are deactivated, subscribe again. Clients ask under
+    // the same id, some after a cancel.
+    for (request, cancel, row, code) in [(10, 11, 12, 316), (50, 51, 50, 10225)] {
+        let mut w = ready();
+        let (one, two, three) = (w.started(1), w.started(2), w.started(3));
+        let ask = |id: &'static str| [AAPL, &[("reqId", id), ("numRows", "5")]].concat();
+        let old = w.asks_id(one, request, &ask("1"));
+        w.request(two, request, &ask("2"));
+        let place = [("position", "0"), ("operation", "0"), ("side", "1"), ("price", "9"), ("size", "1")];
+        w.say(row, &[&[("reqId", &old[..])][..], &place].concat());
+        for who in [one, two] {
+            assert_eq!(ids(&w.got(who)), [row]);
+        }
+        w.say_error(old.parse().unwrap(), code, "subscribe again");
+        assert_eq!(errors(&w.got(one)), [(1, code)]);
+        assert_eq!(errors(&w.got(two)), [(2, code)]);
+        w.request(one, cancel, &[("reqId", "1")]);
+        assert!(w.went_up().is_empty(), "another has the old one still");
+        let new = w.asks_id(one, request, &ask("1"));
+        assert_ne!(new, old);
+        assert!(w.got(one).is_empty(), "nothing of the old book");
+        w.request(two, request, &ask("2"));
+        let went = w.went_up();
+        assert_eq!((ids(&went), went[0].request().get("reqId")), (vec![cancel], Some(&old[..])));
+        w.request(three, request, &ask("3"));
+        assert!(w.went_up().is_empty());
+        w.say(row, &[&[("reqId", &new[..])][..], &place].concat());
+        for (who, id) in [(one, "1"), (two, "2"), (three, "3")] {
+            let got = w.got(who);
+            assert_eq!((ids(&got), got[0].response().get("reqId")), (vec![row], Some(id)), "{code}");
+        }
+    }
+}
+
+#[test]
+fn a_book_that_is_reset_is_empty_for_whoever_joins_then() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let ask = |id: &'static str| [AAPL, &[("reqId", id), ("numRows", "5")]].concat();
+    let up = w.asks_id(one, 10, &ask("1"));
+    w.say(12, &[("reqId", &up), ("position", "0"), ("operation", "0"), ("side", "1"), ("price", "9")]);
+    w.say_error(up.parse().unwrap(), 317, "Market depth data has been RESET.");
+    assert_eq!(ids(&w.got(one)), [12, 4]);
+    w.request(two, 10, &ask("2"));
+    assert!(w.went_up().is_empty() && w.got(two).is_empty());
+    w.say(12, &[("reqId", &up), ("position", "0"), ("operation", "0"), ("side", "1"), ("price", "8")]);
+    assert_eq!((ids(&w.got(one)), ids(&w.got(two))), (vec![12], vec![12]));
+}
+
+#[test]
+fn a_display_group_is_subscribed_once_and_anybody_who_has_it_may_change_it() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let up = w.asks_id(one, 68, &[("reqId", "1"), ("groupId", "1")]);
+    w.say(68, &[("reqId", &up), ("contractInfo", "none")]);
+    w.request(two, 68, &[("reqId", "9"), ("groupId", "1")]);
+    let got = w.got(two);
+    assert_eq!((ids(&got), got[0].response().get("contractInfo")), (vec![68], Some("none")));
+    let update = w.asks(two, 69, &[("reqId", "9"), ("contractInfo", "265598@SMART")]);
+    assert_eq!(update.request().get("reqId"), Some(&up[..]));
+    w.got(one);
+    w.say(68, &[("reqId", &up), ("contractInfo", "265598@SMART")]);
+    assert_eq!((ids(&w.got(one)), ids(&w.got(two))), (vec![68], vec![68]));
+    w.request(one, 70, &[("reqId", "1")]);
+    assert!(w.went_up().is_empty());
+    w.request(one, 69, &[("reqId", "1"), ("contractInfo", "none")]);
+    assert_eq!(errors(&w.got(one)), [(1, 321)], "it has no subscription any more");
+    assert_eq!(w.asks(two, 70, &[("reqId", "9")]).id, 70);
+}
