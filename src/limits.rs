@@ -85,6 +85,10 @@ pub const MAX_IMAGE_ROWS: usize = 50_000;
 pub const MAX_SUMMARIES_PER_CLIENT: usize = 2;
 /// Lines that stay for a while after their last client left; beyond it the oldest end at once.
 pub const MAX_LINGERING: usize = 1000;
+/// Bytes of a request that is kept to be asked again after an outage; a larger one ends with an error.
+pub const MAX_ASKED_AGAIN: usize = 64 << 10;
+/// Time that a question waits for a link before it ends with an error; subscriptions wait as long as their clients.
+pub const OUTAGE_WAIT: Duration = Duration::from_secs(30);
 /// Bytes of one answer that is kept for those who ask the same again; scanner parameters are 2 MB.
 pub const MAX_KEPT_ANSWER: usize = 8 << 20;
 /// Bytes of all such answers; beyond it the oldest are forgotten.

@@ -1,5 +1,5 @@
-//! Seeded simulation of shared lines: clients subscribe, cancel, join, leave; the Gateway tells, refuses and goes away;
-//! with and without a grace after the last client of a line left. After every step each client has exactly what the
+//! Seeded simulation of shared lines: clients subscribe, cancel, join, leave; the Gateway tells, refuses, goes away and
+//! comes back; with and without a grace after the last client of a line left. After every step each client has exactly what the
 //! model says, and the Gateway one line for each thing that anybody wants or lately wanted.
 //!
 //! `SIM_SEEDS` widens the run, `SIM_SEED` runs one seed alone.
@@ -130,6 +130,8 @@ struct Sim {
     /// Seconds that a line stays after its last client left.
     grace: u64,
     now: u64,
+    /// There is no link.
+    down: bool,
     shared: u64,
     found_lingering: u64,
 }
@@ -150,6 +152,7 @@ impl Sim {
             token: 0,
             grace,
             now: 0,
+            down: false,
             shared: 0,
             found_lingering: 0,
         }
@@ -195,7 +198,7 @@ impl Sim {
     /// A client leaves a line, or all of them. Returns the cancels that must go upstream for it.
     fn leave(&mut self, who: Who, which: Option<(u16, i32)>) -> Vec<(u16, String)> {
         let mut cancels = Vec::new();
-        let (grace, now) = (self.grace, self.now);
+        let (grace, now, down) = (self.grace, self.now, self.down);
         self.lines.retain_mut(|line| {
             let kind = line.kind();
             let mine = |m: &(Who, i32)| m.0 == who && which.is_none_or(|w| w == (kind.request, m.1));
@@ -206,11 +209,13 @@ impl Sim {
             if !line.members.is_empty() {
                 return true;
             }
-            if grace > 0 && line.open {
+            if grace > 0 && line.open && !down {
                 line.left = Some(now);
                 return true;
             }
-            cancels.push((kind.cancel, line.up.clone()));
+            if !down {
+                cancels.push((kind.cancel, line.up.clone()));
+            }
             false
         });
         cancels
@@ -275,21 +280,51 @@ impl Sim {
         assert_eq!(went, cancels, "what nobody came back for ends");
     }
 
+    /// The link is lost and comes back; meanwhile clients go on.
     fn outage(&mut self) {
         self.w.lose();
+        self.down = true;
         for (_, who) in self.clients.clone() {
-            let members = self.lines.iter().flat_map(|l| &l.members).filter(|m| m.0 == who);
-            let mut wanted: Vec<String> = members.map(|m| format!("{} error 504", m.1)).collect();
+            let refused = self.lines.iter().filter(|l| !l.open).flat_map(|l| &l.members);
+            let ended = refused.filter(|m| m.0 == who).map(|m| format!("{} error 504", m.1));
+            let mut wanted: Vec<String> = ended.collect();
             let mut got = self.got(who);
             got.sort();
             wanted.sort();
-            assert_eq!(got, wanted, "client {who}: every share ends");
+            assert_eq!(got, wanted, "client {who}: what had been refused ends");
         }
-        self.lines.clear();
+        self.lines.retain(|line| line.open && line.left.is_none());
+        for line in &mut self.lines {
+            line.latest.clear();
+            line.ended = false;
+            line.up.clear();
+        }
+        for _ in 0..self.rng.below(6) {
+            match self.rng.one_in(3) {
+                _ if self.clients.is_empty() => {}
+                true => self.cancel(),
+                false => self.subscribe(),
+            }
+            self.w.check();
+        }
         self.w.link_up(176);
-        self.w.went_up();
+        self.down = false;
+        for f in self.w.went_up() {
+            let r = f.request();
+            let kind = KINDS.iter().find(|k| k.request == f.id).expect("nothing else is asked");
+            let about = parts(r.get(kind.about).unwrap_or_default());
+            let mut equal = self
+                .lines
+                .iter_mut()
+                .filter(|l| l.kind().request == f.id && parts(WANTED[l.about].1[0]) == about);
+            let line = equal.next().expect("somebody wants it");
+            assert!(line.up.is_empty(), "it is asked for once");
+            line.up = r.get("reqId").expect("an id").to_owned();
+        }
+        assert!(self.lines.iter().all(|l| !l.up.is_empty()), "everything is asked for again");
         for (_, who) in self.clients.clone() {
-            self.w.got(who);
+            let told: Vec<(i32, u16)> = self.w.got(who).iter().filter_map(Frame::error).collect();
+            assert_eq!(told, [(-1, 1102)], "client {who}");
         }
     }
 
@@ -335,8 +370,14 @@ impl Sim {
             let image = if kind.image { rows.chain(end).collect() } else { Vec::new() };
             return self.expect(BTreeMap::from([(who, image)]));
         }
-        let (message, up) = went.pop().expect("a request");
-        assert_eq!(message, kind.request);
+        let up = match self.down {
+            true => String::new(),
+            false => {
+                let (message, up) = went.pop().expect("a request");
+                assert_eq!(message, kind.request);
+                up
+            }
+        };
         // What has lingered longest of its kind makes room.
         let lingering = |l: &&Line| l.left.is_some() && l.kind().request == kind.request;
         if let Some(oldest) = self.lines.iter().filter(lingering).filter_map(|l| l.left).min() {
@@ -410,6 +451,14 @@ impl Sim {
         let open: Vec<usize> = (0..self.lines.len()).filter(|at| self.lines[*at].open).collect();
         (!open.is_empty()).then(|| *self.rng.pick(&open))
     }
+}
+
+/// The parts of a list, whatever their order.
+fn parts(list: &str) -> Vec<&str> {
+    let mut parts: Vec<&str> = list.split(',').map(str::trim).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    parts
 }
 
 #[test]

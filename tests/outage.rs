@@ -32,7 +32,7 @@ fn subscribe(c: &mut ApiClient, id: i32) {
 }
 
 #[test]
-fn an_outage_ends_what_is_open_and_keeps_the_clients() {
+fn an_outage_keeps_the_clients_and_what_they_have_subscribed() {
     for how in [Close::Graceful, Close::Reset] {
         let gateway = sim(|_| {});
         let mux = eager(&gateway);
@@ -43,7 +43,6 @@ fn an_outage_ends_what_is_open_and_keeps_the_clients() {
         gateway.refuse_connections().unwrap();
         gateway.close_all(how);
         a.expect_error(-1, 1100).expect("told once");
-        a.expect_error(7, 504).expect("the subscription ended");
         b.expect_error(-1, 1100).unwrap();
         // What is asked meanwhile is refused in the shape that libraries understand.
         a.send("placeOrder", &order(2, "AAPL", "BUY", 5, "LMT", "1.0")).unwrap();
@@ -52,23 +51,28 @@ fn an_outage_ends_what_is_open_and_keeps_the_clients() {
         a.expect_error(1, 399).expect("a modification leaves the order alive");
         a.send("cancelOrder", &record! { orderId: 1 }).unwrap();
         a.expect_error(1, 399).expect("so does a cancel");
-        a.send("reqContractDetails", &{
-            let mut r = stock("AAPL");
-            r.set("reqId", 8);
-            r
-        })
-        .unwrap();
-        a.expect_error(8, 504).unwrap();
+        let mut details = stock("AAPL");
+        details.set("reqId", 8);
+        a.send("reqContractDetails", &details).unwrap();
+        let mut snapshot = stock("AAPL");
+        snapshot.set("reqId", 9).set("snapshot", 1);
+        a.send("reqMktData", &snapshot).unwrap();
+        a.expect_error(9, 504).expect("a snapshot does not wait");
         a.ask("reqManagedAccts", &Record::new(), "managedAccounts").expect("from memory");
 
         gateway.accept_connections().unwrap();
-        a.expect_error(-1, 1101).expect("back, data lost");
-        b.expect_error(-1, 1101).unwrap();
+        a.expect_error(-1, 1102).expect("back, and nothing is lost");
+        b.expect_error(-1, 1102).unwrap();
+        a.transcript.clear();
+        a.find("ticks", |m| m.name == "tickPrice" && m.int("reqId") == 7).expect("the subscription goes on");
+        let answered = |m: &Received| m.name == "contractDetailsEnd" && m.int("reqId") == 8;
+        if !a.transcript.iter().any(answered) {
+            a.find("the answer", answered).expect("the question has waited");
+        }
         let count = |c: &ApiClient, code: i64| {
             c.transcript.iter().filter(|m| m.name == "error" && m.int("errorCode") == code).count()
         };
-        assert_eq!((count(&a, 1100), count(&a, 1101)), (1, 1));
-        subscribe(&mut a, 7);
+        assert_eq!((count(&a, 1100), count(&a, 1101), count(&b, 1102)), (0, 0, 1));
         a.send("cancelOrder", &record! { orderId: 1 }).unwrap();
         a.find("the cancel", |m: &Received| m.name == "orderStatus" && m.text("status") == "Cancelled")
             .unwrap();
@@ -91,7 +95,7 @@ fn a_client_stays_at_its_version_when_the_gateway_restarts_with_another_one() {
     for version in [170, 226, 157] {
         gateway.configure(|config| config.max_version = version);
         gateway.restart().unwrap();
-        c.expect_error(-1, 1101).expect("back");
+        c.expect_error(-1, 1102).expect("back");
         let mut details = stock("AAPL");
         details.set("reqId", i64::from(version));
         let answer = c.ask("reqContractDetails", &details, "contractDetailsEnd").unwrap();

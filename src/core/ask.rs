@@ -5,6 +5,7 @@ use super::compose::id;
 use super::io::Level;
 use super::lines::Line;
 use super::pacer::{Post, What};
+use super::replay::{Again, Bars};
 use super::requests::{Entry, Member};
 use super::speech::Speech;
 use super::stats::Saved;
@@ -15,7 +16,7 @@ use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
 use crate::protocol::dialect::Shape;
 use crate::protocol::meaning;
-use crate::protocol::model::{Handling, Kind, Local, Request, Reuse, Role};
+use crate::protocol::model::{Handling, Kind, Local, Replay, Request, Reuse, Role};
 use crate::protocol::requests;
 use crate::wire::{
     frame,
@@ -71,7 +72,7 @@ impl Core {
         if self.stopping {
             return self.unavailable(ctx, &asked, "twsmux stops");
         }
-        if !self.is_ready() && !matches!(shape.decl.handling, Handling::Local(_) | Handling::Refused(_)) {
+        if !self.is_ready() && !self.may_wait(&asked) {
             let why = self.diagnosis();
             return self.unavailable(ctx, &asked, &why);
         }
@@ -224,23 +225,25 @@ impl Core {
         post: Post,
         edits: &[(Role, i64)],
     ) {
-        let market_data_type = match asked.shape.decl.message.id {
-            id::REQ_MKT_DATA => self.clients.get(asked.key).map(|c| c.market_data_type),
-            _ => None,
-        };
+        let market_data_type = self.market_data_type_for(asked);
         self.enqueue(ctx, Post { market_data_type, ..post }, |_, out| asked.put(edits, out));
+    }
+
+    /// Whether a request ends with its answer.
+    pub(super) fn is_one_shot(&self, asked: &Asked<'_>) -> bool {
+        let flag = || asked.shape.flag(&asked.message).unwrap_or(false);
+        match asked.shape.decl.kind {
+            Kind::OneShotIfFlag => flag(),
+            Kind::StreamIfFlag => !flag(),
+            Kind::Stream => false,
+            _ => true,
+        }
     }
 
     fn new_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {
         let decl = asked.shape.decl;
         let down = DownReqId(asked.error_id());
-        let flag = asked.shape.flag(&asked.message).unwrap_or(false);
-        let one_shot = match decl.kind {
-            Kind::OneShotIfFlag => flag,
-            Kind::StreamIfFlag => !flag,
-            Kind::Stream => false,
-            _ => true,
-        };
+        let one_shot = self.is_one_shot(asked);
         self.make_room_for_request(ctx, asked.key);
         let Some(client) = self.clients.get(asked.key) else { return };
         let active = client.active.len().max(client.requests.len());
@@ -299,6 +302,10 @@ impl Core {
             filter,
             changes_at: None,
             reuse,
+            again: None,
+            asleep: None,
+            begun: false,
+            bars: Bars::default(),
             line: line.map(|(subject, sharing, _)| Box::new(Line::new(subject, sharing))),
         });
         if let Some(client) = self.clients.get_mut(asked.key) {
@@ -315,11 +322,39 @@ impl Core {
         // The filter on the client id is applied here: at the Gateway all orders are ours.
         let edits = [(Role::ReqId, i64::from(up.0)), (Role::ClientId, 0)];
         let edits = if decl.handling == Handling::Executions { &edits[..] } else { &edits[..1] };
+        let mut payload = BytesMut::new();
+        let put = asked.speech.up.request(&asked.message, edits, &mut payload);
+        debug_assert!(put.is_ok(), "a request is tried before it is taken in");
         let mut post = Post::of(asked.key, What::Request(up));
+        post.market_data_type = self.market_data_type_for(asked);
         if decl.handling == Handling::Executions {
             post = post.in_line_of(asked.client_id);
         }
-        self.forward(ctx, asked, post, edits);
+        let version = self.speeches.upstream().version();
+        let again = Again::new(version, payload.freeze()).with(post.market_data_type, post.line);
+        if self.is_ready() {
+            self.enqueue(ctx, post, |_, out| again.put(out));
+        }
+        let keeps = decl.replay != Replay::Never && again.len() <= limits::MAX_ASKED_AGAIN;
+        let is_ready = self.is_ready();
+        let Some(entry) = self.requests.get_mut(up) else { return };
+        entry.again = keeps.then_some(again);
+        match keeps {
+            _ if is_ready => return,
+            true => entry.sleep(ctx.now),
+            false => {
+                let why = self.diagnosis();
+                self.end_request(up);
+                return self.unavailable(ctx, asked, &why);
+            }
+        }
+        self.watch_sleepers(ctx);
+    }
+
+    /// The market data type that must be in force upstream for a request; `None` where it does not matter.
+    fn market_data_type_for(&self, asked: &Asked<'_>) -> Option<i32> {
+        let client = self.clients.get(asked.key)?;
+        (asked.shape.decl.message.id == id::REQ_MKT_DATA).then_some(client.market_data_type)
     }
 
     /// Whether a client has as many account summaries as the Gateway allows it.
@@ -394,6 +429,9 @@ impl Core {
         };
         if self.requests.get(up).is_some_and(|e| e.members.len() > 1 || self.may_linger(up, e)) {
             return self.leave_line(ctx, up, (asked.key, down), true);
+        }
+        if !self.is_ready() {
+            return self.end_request(up);
         }
         // Whether the request has left or not, its cancel follows it: the queue keeps the order.
         self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())]);

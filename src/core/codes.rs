@@ -120,7 +120,9 @@ pub const NOT_CONNECTED: u16 = 504;
 pub const BAD_LENGTH: u16 = 507;
 /// The link to IB (here: to the Gateway) is lost.
 pub const LINK_LOST: u16 = 1100;
-/// The link is back, subscriptions are not.
+/// The link is back, and so are the subscriptions.
+pub const LINK_BACK: u16 = 1102;
+/// The link is back, not all subscriptions are.
 pub const LINK_BACK_DATA_LOST: u16 = 1101;
 /// Account data was unsubscribed.
 pub const ACCOUNT_UNSUBSCRIBED: u16 = 2100;

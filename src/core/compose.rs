@@ -46,6 +46,14 @@ pub mod id {
     pub const REQ_HISTORICAL_DATA: u16 = 20;
     /// cancelMktDepth.
     pub const CANCEL_MKT_DEPTH: u16 = 11;
+    /// historicalData.
+    pub const HISTORICAL_DATA: u16 = 17;
+    /// historicalDataUpdate.
+    pub const HISTORICAL_UPDATE: u16 = 90;
+    /// historicalDataEnd.
+    pub const HISTORICAL_END: u16 = 108;
+    /// First server version with [`HISTORICAL_END`].
+    pub const HISTORICAL_END_SINCE: u16 = 196;
     /// cancelNewsBulletins.
     pub const CANCEL_NEWS_BULLETINS: u16 = 13;
     /// managedAccounts.
@@ -118,6 +126,13 @@ fn as_gateway(id: u16, version: u16, values: Record) -> Bytes {
 /// error (4), as the Gateway would say it at its version.
 pub fn error_payload(version: u16, id: i32, code: u16, words: &str, time_ms: u64) -> Bytes {
     as_gateway(id::ERROR, version, record! { id: id, errorCode: code, errorMsg: words, errorTime: time_ms })
+}
+
+/// historicalDataUpdate (90), as the Gateway writes it.
+pub fn historical_update(version: u16, req_id: i32, bar: &Record) -> Bytes {
+    let mut values = bar.clone();
+    values.set("reqId", req_id);
+    as_gateway(id::HISTORICAL_UPDATE, version, values)
 }
 
 /// What an orderStatus says; numbers in their text spelling.

@@ -285,6 +285,9 @@ impl Core {
 
     /// Cancels a request at the Gateway, where that is worth a message: streams, and history, which is limited.
     pub(super) fn end_upstream(&mut self, ctx: &mut Ctx<'_>, up: UpReqId) {
+        if !self.is_ready() {
+            return;
+        }
         let Some(entry) = self.requests.get(up) else { return };
         let (message, one_shot, smart) = (entry.message, entry.one_shot, entry.smart_depth);
         let version = self.server_version();

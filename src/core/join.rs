@@ -1,7 +1,10 @@
 //! Joining and leaving what exists once upstream: account updates, positions, bulletins.
 
+use bytes::BytesMut;
+
 use super::ask::Asked;
 use super::pacer::{Post, What};
+use super::replay::Again;
 use super::timers::Timer;
 use super::{Core, Ctx, codes};
 use crate::ids::ClientKey;
@@ -21,8 +24,16 @@ impl Core {
         }
         self.timers.disarm(Timer::Stream(stream));
         if self.streams.get_mut(stream).join(key) {
-            self.suspect(ctx, key);
-            return self.forward(ctx, asked, Post::of(asked.key, What::Other), &[]);
+            let mut payload = BytesMut::new();
+            let put = asked.speech.up.request(&asked.message, &[], &mut payload);
+            debug_assert!(put.is_ok(), "a request is tried before it is taken in");
+            let again = Again::new(self.speeches.upstream().version(), payload.freeze());
+            if self.is_ready() {
+                self.suspect(ctx, key);
+                self.enqueue(ctx, Post::of(key, What::Other), |_, out| again.put(out));
+            }
+            self.streams.get_mut(stream).again = Some(again);
+            return;
         }
         let wants_image = stream != Shared::Bulletins
             || asked.shape.field(&asked.message, "allMsgs").is_ok_and(|f| f.as_deref() == Some("1"));

@@ -33,6 +33,27 @@ enum RowId {
     Text(u16, Vec<u8>),
 }
 
+impl RowId {
+    /// The fields that are zero when what the row is about is there no more.
+    fn gone(&self) -> &'static [&'static str] {
+        let (RowId::Number(id, _) | RowId::Text(id, _)) = self;
+        crate::protocol::response((*id).into()).map_or(&[], |response| response.gone)
+    }
+}
+
+/// A row as the one that says that what it is about is there no more.
+pub(super) fn as_gone(dialect: &Dialect, payload: &[u8], fields: &[&'static str]) -> Option<Vec<u8>> {
+    let message = text::message(payload, dialect.version()).ok()?;
+    let shape = dialect.response(message.id)?;
+    let mut record = shape.record(&message, Form::Text).ok()?;
+    for field in fields {
+        record.set(field, 0);
+    }
+    let mut out = BytesMut::new();
+    shape.compose(&record, &mut out);
+    Some(out.to_vec())
+}
+
 /// What those who ask for the same share.
 #[derive(Debug)]
 pub struct Line {
@@ -41,13 +62,36 @@ pub struct Line {
     sharing: &'static Sharing,
     /// The latest message of each row, as the Gateway wrote it, by when the row first came.
     rows: indexmap::IndexMap<RowId, Vec<u8>, FxBuildHasher>,
+    /// The rows before an outage, until the next image is complete.
+    before: indexmap::IndexMap<RowId, Vec<u8>, FxBuildHasher>,
     book: Book,
 }
 
 impl Line {
     /// One about which nothing is known yet.
     pub fn new(subject: Subject, sharing: &'static Sharing) -> Self {
-        Line { subject, sharing, rows: Default::default(), book: Book::default() }
+        Line { subject, sharing, rows: Default::default(), before: Default::default(), book: Book::default() }
+    }
+
+    /// There is no link: nothing of the image holds any more. What was there is remembered, to be told if it is gone.
+    pub fn sleep(&mut self) {
+        self.book = Book::default();
+        for (row, payload) in std::mem::take(&mut self.rows) {
+            self.before.insert(row, payload);
+        }
+        self.before.retain(|row, _| !row.gone().is_empty());
+    }
+
+    /// The Gateway came back with another version: nothing of the past can be told.
+    pub fn forget_before(&mut self) {
+        self.before.clear();
+    }
+
+    /// The image is complete: what was there before an outage and is not now, as rows that say so.
+    pub fn gone(&mut self, dialect: &Dialect) -> Vec<Vec<u8>> {
+        let before = std::mem::take(&mut self.before);
+        let gone = before.into_iter().filter(|(row, _)| !self.rows.contains_key(row));
+        gone.filter_map(|(row, payload)| as_gone(dialect, &payload, row.gone())).collect()
     }
 
     /// The Gateway begins the book anew (317).
@@ -86,8 +130,9 @@ impl Line {
 
     /// The image, end markers last.
     pub fn image(&self, dialect: &Dialect, is_end: impl Fn(u16) -> bool) -> Vec<Vec<u8>> {
-        let message = |row: &RowId| match row {
-            RowId::Number(id, _) | RowId::Text(id, _) => *id,
+        let message = |row: &RowId| {
+            let (RowId::Number(id, _) | RowId::Text(id, _)) = row;
+            *id
         };
         let (ends, rows): (Vec<_>, Vec<_>) = self.rows.iter().partition(|(row, _)| is_end(message(row)));
         let rows = rows.into_iter().map(|(_, payload)| payload.clone());

@@ -12,12 +12,11 @@ use super::client::Phase;
 use super::compose::{self, id};
 use super::io::{Action, Gone, Level};
 use super::pacer::{Post, Queued, What};
-use super::requests::Requests;
 use super::speech::converter;
 use super::stats::ConnectResult;
 use super::timers::Timer;
 use super::{Clock, Core, Ctx, codes};
-use crate::ids::{LinkId, UpOrderId};
+use crate::ids::{LinkId, UpOrderId, UpReqId};
 use crate::journal::Record;
 use crate::limits;
 use crate::time::Time;
@@ -290,6 +289,7 @@ impl Core {
             let known = self.speeches.upstream().version();
             self.speeches.set_upstream(hello.version);
             self.orders.convert_images(converter(known, self.speeches.upstream()));
+            self.forget_what_was_before();
         }
         self.speeches.set_upstream(hello.version);
         for key in self.clients.iter().map(|c| c.key).collect::<Vec<_>>() {
@@ -353,7 +353,7 @@ impl Core {
         }
         self.known.accounts = Some(accounts);
         self.orders.gateway_next(next);
-        self.requests = Requests::new(self.orders.next_upstream());
+        self.renumber_requests();
         if self.ledger.accounts().is_some() {
             return self.become_ready(ctx, since);
         }
@@ -381,8 +381,8 @@ impl Core {
     pub(super) fn learnt(&mut self, ctx: &mut Ctx<'_>) {
         let Link::Learning { since, done: false } = self.link else { return };
         if self.requests.covers(self.orders.next_upstream()) {
-            // The lists know of higher order ids than nextValidId told, and no client has any request yet.
-            self.requests = Requests::new(self.orders.next_upstream());
+            // The lists know of higher order ids than nextValidId told, and nothing has been asked for a client yet.
+            self.renumber_requests();
         }
         let accounts = account_set(self.known.accounts.as_deref().unwrap_or_default());
         let upstream_client = self.config.upstream_client_id;
@@ -443,19 +443,10 @@ impl Core {
         for owner in std::mem::take(&mut self.cancels_due) {
             self.cancel_all_of(ctx, owner, None);
         }
-        for key in self.clients.keys_in(Phase::Ready) {
-            self.welcome_back(ctx, key);
-        }
+        self.wake(ctx);
         for key in self.clients.keys_in(Phase::Held) {
             self.start_client(ctx, key);
         }
-    }
-
-    /// Tells a client that stayed through an outage how it stands.
-    fn welcome_back(&mut self, ctx: &mut Ctx<'_>, key: crate::ids::ClientKey) {
-        let words = "Connectivity between IB and Trader Workstation has been restored - data lost. twsmux is \
-                     connected to the Gateway again: subscribe again to what you need.";
-        self.send_error(ctx, key, -1, codes::LINK_BACK_DATA_LOST, words);
     }
 
     pub(super) fn upstream_broken(&mut self, ctx: &mut Ctx<'_>, link: LinkId, fault: &WireError) {
@@ -522,11 +513,10 @@ impl Core {
             self.send_error(ctx, key, -1, codes::LINK_LOST, &words);
         }
         let words = format!("Not connected: {why}.");
-        for up in self.requests.iter().map(|(up, _)| up).collect::<Vec<_>>() {
-            for (key, down) in self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default() {
-                self.send_error(ctx, key, down.0, codes::NOT_CONNECTED, &words);
-            }
-            self.end_request(up);
+        let mut all: Vec<UpReqId> = self.requests.iter().map(|(up, _)| up).collect();
+        all.sort_unstable();
+        for up in all {
+            self.sleep_or_end(ctx, up, &words);
         }
         for asker in self.lanes.clear() {
             self.send_error(ctx, asker.client, -1, codes::NOT_CONNECTED, &words);
@@ -538,8 +528,13 @@ impl Core {
         self.reconcile = Default::default();
         for stream in super::shared::ALL {
             self.timers.disarm(Timer::Stream(stream));
+            match self.streams.get(stream).subscribers().is_empty() {
+                true => *self.streams.get_mut(stream) = Default::default(),
+                false => self.streams.get_mut(stream).sleep(),
+            }
         }
-        self.streams = Default::default();
+        self.replaying.clear();
+        self.restoring.clear();
         self.queries.clear();
         self.early_commissions.clear();
         self.suspects.clear();

@@ -35,6 +35,7 @@ pub mod policy;
 mod recent;
 mod reconcile;
 mod reconfigure;
+mod replay;
 mod requests;
 mod route;
 mod shared;
@@ -225,6 +226,12 @@ pub struct Core {
     /// How often something about an order has left or come.
     order_changes: u64,
     streams: Streams,
+    /// Subscriptions that are asked again and have not left yet.
+    replaying: indexmap::IndexSet<UpReqId, FxBuildHasher>,
+    /// Clients that wait to be told that the link is back, and whether something of theirs is lost.
+    restoring: indexmap::IndexMap<ClientKey, bool, FxBuildHasher>,
+    /// Whether one of `replaying` has left.
+    news_of_replay: bool,
     /// Lines without clients, as long as they have been.
     lingering: indexmap::IndexSet<UpReqId, FxBuildHasher>,
     pacer: Pacer,
@@ -297,6 +304,9 @@ impl Core {
             answers: Answers::default(),
             order_changes: 0,
             streams: Streams::default(),
+            replaying: Default::default(),
+            restoring: Default::default(),
+            news_of_replay: false,
             lingering: Default::default(),
             pacer: Pacer::new(config.messages_per_second),
             timers,
@@ -362,6 +372,9 @@ impl Core {
             self.timeout(ctx, timer);
         }
         self.pump(ctx);
+        if self.news_of_replay {
+            self.welcome_back(ctx);
+        }
         self.commit(ctx);
     }
 
@@ -413,7 +426,11 @@ impl Core {
         self.upstream_out.consume(n, now);
         self.stats.bytes_up += n as u64;
         if n > 0 {
-            self.pump(&mut Ctx { now, actions });
+            let ctx = &mut Ctx { now, actions };
+            self.pump(ctx);
+            if self.news_of_replay {
+                self.welcome_back(ctx);
+            }
         }
     }
 
@@ -423,6 +440,12 @@ impl Core {
     /// When an invariant is broken.
     pub fn check_invariants(&self, now: Time) {
         for (up, entry) in self.requests.iter() {
+            let is_ready = matches!(self.link, Link::Ready { .. });
+            assert_eq!(
+                entry.asleep.is_some(),
+                !is_ready,
+                "without a link every request sleeps, and with one none"
+            );
             let lingers = self.lingering.contains(&up);
             assert_eq!(entry.members.is_empty(), lingers, "I3: an active request has a client");
             assert_eq!(lingers, self.timers.is_armed(Timer::Line(up)), "what lingers ends");
@@ -453,9 +476,6 @@ impl Core {
             let live = matches!(client.phase, Phase::Held | Phase::Ready);
             let named = client.id.is_some_and(|id| self.by_id.get(&id) == Some(&client.key));
             assert_eq!(live, named, "the live client of an id is found by it");
-            if !matches!(self.link, Link::Ready { .. }) {
-                assert!(client.active.is_empty(), "I8: a lost link ends every request");
-            }
         }
         if let Some(limit) = self.pacer.most(now) {
             assert!(self.pacer.in_window(now) <= limit as usize, "I9");
@@ -728,6 +748,8 @@ impl Core {
         let changes = self.order_changes;
         let Some(entry) = self.requests.get_mut(up) else { return };
         entry.changes_at = Some(changes);
+        self.replayed(up);
+        let Some(entry) = self.requests.get(up) else { return };
         if let Some(line) = entry.line.as_ref().filter(|_| entry.reuse != Reuse::Never) {
             self.answers.expect(Source::Request(up), line.subject.clone(), changes);
         }
@@ -767,6 +789,7 @@ impl Core {
         self.queries.shift_remove(&up);
         self.answers.give_up(Source::Request(up));
         self.wanted_again(up);
+        self.replayed(up);
         for member in entry.members {
             self.forget_member(up, entry.message, member);
         }
@@ -786,6 +809,7 @@ impl Core {
                 self.reconcile_failed(ctx, &words);
             }
             Timer::Lane(lane, key) => self.lane_timeout(ctx, lane, key),
+            Timer::Outage => self.outage_lasts(ctx),
             Timer::Line(up) => self.end_lingering(ctx, up),
             Timer::Stream(stream) => self.end_stream(ctx, stream),
             Timer::Client(key) => self.client_timeout(ctx, key),

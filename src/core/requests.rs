@@ -7,9 +7,11 @@ use rustc_hash::FxBuildHasher;
 
 use super::lines::{Line, Subject};
 use super::recent::Recent;
+use super::replay::{Again, Bars};
 use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
 use crate::protocol::model::Reuse;
+use crate::time::Time;
 
 /// Who asked, and under which id of its own.
 pub type Member = (ClientKey, DownReqId);
@@ -38,6 +40,14 @@ pub struct Entry {
     pub changes_at: Option<u64>,
     /// How long its answer serves others.
     pub reuse: Reuse,
+    /// What was asked, where it can be asked again.
+    pub again: Option<Again>,
+    /// Since when it has waited for a link; `None` while it is asked of the Gateway.
+    pub asleep: Option<Time>,
+    /// Whether anything of its answer has come.
+    pub begun: bool,
+    /// What its clients have of its bars.
+    pub bars: Bars,
     /// What equal requests share; `None` for one that is never shared.
     pub line: Option<Box<Line>>,
 }
@@ -159,6 +169,12 @@ impl Requests {
     /// What is remembered of a cancelled request.
     pub fn retired(&self, id: UpReqId) -> Option<Retired> {
         self.retired.get(&id).copied()
+    }
+
+    /// All active requests, by rising id.
+    pub fn into_active(mut self) -> impl Iterator<Item = (UpReqId, Entry)> {
+        self.active.sort_unstable_keys();
+        self.active.into_iter()
     }
 
     /// All active requests.

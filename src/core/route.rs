@@ -149,6 +149,11 @@ impl Core {
 
     /// An answer or a tick: to the holder of its request id.
     pub(super) fn hear_by_id(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>, payload: &[u8], up: UpReqId) {
+        if matches!(heard.id(), id::HISTORICAL_DATA | id::HISTORICAL_END)
+            && self.hear_bars_again(ctx, heard, up)
+        {
+            return;
+        }
         if !self.hear_split(ctx, heard, payload, up) {
             self.hear_answer(ctx, heard, payload, up);
         }
@@ -160,13 +165,8 @@ impl Core {
         }
         let Some(entry) = self.requests.get(up) else { return self.drop_unrouted(up) };
         let (message, one_shot, us_stock) = (entry.message, entry.one_shot, entry.us_stock);
-        // By number, because telling may close a client that is too slow, which then is no member any more.
-        let mut at = 0;
-        while let Some((key, down)) = self.requests.get(up).and_then(|e| e.members.get(at)).copied() {
-            self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock);
-            let stays = self.requests.get(up).is_some_and(|e| e.members.get(at) == Some(&(key, down)));
-            at += usize::from(stays);
-        }
+        self.tell_what_is_gone(ctx, up, heard);
+        self.tell_members(ctx, up, heard, us_stock);
         self.keep_answer(up, heard, payload);
         if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
             // Clients ask again under the same id (LIVE.md section 4).
@@ -174,6 +174,31 @@ impl Core {
         }
         if one_shot && self.ends(heard, message) {
             self.complete_request(ctx, up);
+        }
+    }
+
+    /// Passes a message on to all who share a request.
+    pub(super) fn tell_members(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool) {
+        // By number, because telling may close a client that is too slow, which then is no member any more.
+        let mut at = 0;
+        while let Some((key, down)) = self.requests.get(up).and_then(|e| e.members.get(at)).copied() {
+            self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock);
+            let stays = self.requests.get(up).is_some_and(|e| e.members.get(at) == Some(&(key, down)));
+            at += usize::from(stays);
+        }
+    }
+
+    /// The end of an image after an outage: what is not in it any more is told as such.
+    fn tell_what_is_gone(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>) {
+        let Some(entry) = self.requests.get_mut(up) else { return };
+        let request = crate::protocol::request(entry.message.into());
+        let ends_image = request.is_some_and(|r| r.ends.contains(&(heard.id(), EndWhen::Image)));
+        let (Some(line), true) = (&mut entry.line, ends_image) else { return };
+        let (dialect, us_stock) = (self.speeches.upstream().clone(), entry.us_stock);
+        for payload in line.gone(&dialect) {
+            if let Some(gone) = Heard::new(&dialect, &payload) {
+                self.tell_members(ctx, up, &gone, us_stock);
+            }
         }
     }
 
@@ -187,6 +212,12 @@ impl Core {
     /// those who ask again.
     pub(super) fn keep_answer(&mut self, up: UpReqId, heard: &Heard<'_>, payload: &[u8]) {
         self.answers.add(Source::Request(up), payload);
+        if matches!(heard.id(), id::HISTORICAL_DATA | id::HISTORICAL_UPDATE) {
+            self.keep_bar(up, heard);
+        }
+        if let Some(entry) = self.requests.get_mut(up) {
+            entry.begun = true;
+        }
         match self.requests.get_mut(up) {
             Some(entry) if entry.one_shot => self.requests.close(up),
             Some(entry) => {
@@ -301,11 +332,26 @@ impl Core {
             }
         }
         let state = self.streams.get_mut(stream);
+        let mut gone = Vec::new();
         match end {
-            true => state.end(payload),
+            true => {
+                gone = state.gone(self.speeches.upstream());
+                state.end(payload);
+            }
+            // A bulletin of the day that was told before an outage.
+            false if row_key.is_empty() && state.was_told(payload) => {
+                return state.row(row_key, payload);
+            }
             false => state.row(row_key, payload),
         }
-        for key in state.subscribers() {
+        let subscribers = state.subscribers();
+        let dialect = self.speeches.upstream().clone();
+        for gone in gone.iter().filter_map(|payload| Heard::new(&dialect, payload)) {
+            for key in &subscribers {
+                self.tell(ctx, *key, &gone, &[], false);
+            }
+        }
+        for key in subscribers {
             self.tell(ctx, key, heard, &[], false);
         }
     }

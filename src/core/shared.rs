@@ -4,8 +4,11 @@
 use bytes::Bytes;
 use rustc_hash::FxBuildHasher;
 
+use super::lines::as_gone;
+use super::replay::Again;
 use crate::ids::ClientKey;
 use crate::limits;
+use crate::protocol::dialect::Dialect;
 use crate::protocol::model::Shared;
 
 /// One stream.
@@ -13,8 +16,12 @@ use crate::protocol::model::Shared;
 pub struct Stream {
     /// The account it is about; empty for those that have none.
     pub account: String,
-    /// Whether there is an upstream subscription.
+    /// Whether there is an upstream subscription, or will be when the link is back.
     live: bool,
+    /// What was asked, so that it can be asked again.
+    pub again: Option<Again>,
+    /// The rows before an outage, until the next image is complete.
+    before: indexmap::IndexMap<Vec<u8>, Bytes, FxBuildHasher>,
     subscribers: indexmap::IndexSet<ClientKey, FxBuildHasher>,
     rows: indexmap::IndexMap<Vec<u8>, Bytes, FxBuildHasher>,
     end: Option<Bytes>,
@@ -64,6 +71,37 @@ impl Stream {
     /// Keeps the end marker.
     pub fn end(&mut self, payload: &[u8]) {
         self.end = Some(Bytes::copy_from_slice(payload));
+    }
+
+    /// There is no link: nothing of the image holds any more. What was there is remembered, to be told if it is gone.
+    pub fn sleep(&mut self) {
+        for (key, payload) in std::mem::take(&mut self.rows) {
+            self.before.insert(key, payload);
+        }
+        self.end = None;
+    }
+
+    /// The Gateway came back with another version: nothing of the past can be told.
+    pub fn forget_before(&mut self) {
+        self.before.clear();
+    }
+
+    /// The image is complete: what was there before an outage and is not now, as rows that say so.
+    pub fn gone(&mut self, dialect: &Dialect) -> Vec<Vec<u8>> {
+        let before = std::mem::take(&mut self.before);
+        let gone = before.into_iter().filter(|(key, _)| !self.rows.contains_key(key));
+        // The key of a row begins with its message.
+        let fields = |key: &[u8]| Some(crate::protocol::response((*key.first()?).into())?.gone);
+        gone.filter_map(|(key, payload)| {
+            let fields = fields(&key).filter(|fields| !fields.is_empty())?;
+            as_gone(dialect, &payload, fields)
+        })
+        .collect()
+    }
+
+    /// Whether subscribers were told a row before an outage.
+    pub fn was_told(&self, payload: &[u8]) -> bool {
+        self.before.values().any(|told| told == payload)
     }
 
     /// The image as far as it is known: the rows, then the end marker if it has come.

@@ -21,6 +21,8 @@ pub enum Timer {
     Stable,
     /// The drain has taken too long.
     Drain,
+    /// A question has waited too long for a link.
+    Outage,
     /// An order has waited too long for its turn.
     OrderWait,
     /// The Gateway has not listed the executions in time.

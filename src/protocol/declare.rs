@@ -216,12 +216,21 @@ pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling
         not_found: 0,
         sharing: None,
         reuse: Reuse::Never,
+        replay: match (handling, kind) {
+            (Handling::ById, Kind::OneShotIfFlag) => Replay::Streams,
+            (Handling::ById | Handling::Executions, Kind::OneShot | Kind::Stream | Kind::StreamIfFlag) => {
+                Replay::Always
+            }
+            (Handling::Join(_), _) => Replay::Streams,
+            _ => Replay::Never,
+        },
+        resumes_without: None,
     }
 }
 
 /// Begins the declaration of a response: message id, name, to whom it goes.
 pub const fn response(id: u16, name: &'static str, route: Route) -> Response {
-    Response { message: message(id, name), route }
+    Response { message: message(id, name), route, gone: &[] }
 }
 
 macro_rules! message_parts {
@@ -306,8 +315,25 @@ impl Request {
         Self { reuse, ..self }
     }
 
+    /// It ends with an error when the connection is lost: what it does must not be done twice.
+    pub const fn not_replayed(self) -> Self {
+        Self { replay: Replay::Never, ..self }
+    }
+
+    /// A field is set to zero when it is asked for again.
+    pub const fn resumes_without(self, field: &'static str) -> Self {
+        Self { resumes_without: Some(field), ..self }
+    }
+
     /// Error code for a cancel or update of a request that is not active.
     pub const fn not_found(self, code: u16) -> Self {
         Self { not_found: code, ..self }
+    }
+}
+
+impl Response {
+    /// When the thing of a row is there no more, a row with zeros in these fields says so.
+    pub const fn gone(self, gone: &'static [&'static str]) -> Self {
+        Self { gone, ..self }
     }
 }

@@ -343,6 +343,21 @@ pub struct Request {
     pub sharing: Option<Sharing>,
     /// How long the answer serves those who ask the same again.
     pub reuse: Reuse,
+    /// What becomes of it when the connection is lost.
+    pub replay: Replay,
+    /// A field that is set to zero when a subscription is asked for again: it would bring the past once more.
+    pub resumes_without: Option<&'static str>,
+}
+
+/// What becomes of a request when the connection is lost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replay {
+    /// It ends with an error.
+    Never,
+    /// It is asked again where it goes on until it is cancelled; otherwise it ends with an error.
+    Streams,
+    /// It is asked again; a question only if nothing of its answer has come.
+    Always,
 }
 
 /// What tells the rows of an image apart.
@@ -454,4 +469,6 @@ pub struct Response {
     pub message: Message,
     /// To whom it goes.
     pub route: Route,
+    /// The fields that are zero in a row about something that is there no more; empty where no such row is told.
+    pub gone: &'static [&'static str],
 }

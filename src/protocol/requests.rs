@@ -214,6 +214,7 @@ pub static REQUESTS: [Request; 85] = [
         .proto_by_id(&schema::FA_REPLACE, 211)
         .answers(&[103, 4])
         .ends(&[(103, Always)])
+        .not_replayed()
         .duplicate(322),
     request(20, "reqHistoricalData", StreamIfFlag, ById)
         .text(&[
@@ -655,6 +656,7 @@ pub static REQUESTS: [Request; 85] = [
         .answers(&[99, 96, 97, 98, 4])
         .shared(&[])
         .alone_with("numberOfTicks")
+        .resumes_without("numberOfTicks")
         .duplicate(322),
     request(98, "cancelTickByTickData", Cancel(97), ById)
         .since(137)

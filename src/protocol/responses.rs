@@ -116,7 +116,8 @@ pub static RESPONSES: [Response; 86] = [
             double("realizedPNL"),
             account("accountName"),
         ])
-        .proto(&schema::PORTFOLIO_VALUE, 207, &[(Role::Account, &[8])]),
+        .proto(&schema::PORTFOLIO_VALUE, 207, &[(Role::Account, &[8])])
+        .gone(&["position", "marketValue", "unrealizedPNL"]),
     response(8, "updateAccountTime", shared(AccountUpdates, ONE_ROW))
         .text(&[version("1"), text("timeStamp")])
         .proto(&schema::ACCOUNT_UPDATE_TIME, 207, &[]),
@@ -368,7 +369,8 @@ pub static RESPONSES: [Response; 86] = [
             decimal("position"),
             double("avgCost"),
         ])
-        .proto(&schema::POSITION, 207, &[(Role::Account, &[1])]),
+        .proto(&schema::POSITION, 207, &[(Role::Account, &[1])])
+        .gone(&["position", "avgCost"]),
     response(62, "positionEnd", image_end(Positions)).text(&[version("1")]).proto(
         &schema::POSITION_END,
         207,
@@ -415,7 +417,8 @@ pub static RESPONSES: [Response; 86] = [
             double("avgCost"),
             text("modelCode"),
         ])
-        .proto(&schema::POSITION_MULTI, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])]),
+        .proto(&schema::POSITION_MULTI, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])])
+        .gone(&["position", "avgCost"]),
     response(72, "positionMultiEnd", Route::ReqId)
         .since(103)
         .text(&[version("1"), req_id()])

@@ -176,21 +176,6 @@ fn profit_bars_and_ticks_are_shared_and_history_of_ticks_is_not() {
 }
 
 #[test]
-fn a_lost_link_ends_the_shares_of_everybody() {
-    let mut w = ready();
-    let (one, two) = (w.started(1), w.started(2));
-    w.asks(one, 1, &quote("1", ""));
-    w.request(two, 1, &quote("2", ""));
-    w.lose();
-    assert_eq!(errors(&w.got(one)), [(-1, 1100), (1, 504)]);
-    assert_eq!(errors(&w.got(two)), [(-1, 1100), (2, 504)]);
-    w.link_up(176);
-    w.got(one);
-    w.got(two);
-    w.asks(one, 1, &quote("1", ""));
-}
-
-#[test]
 fn equal_requests_under_way_are_asked_once_until_an_answer_begins() {
     let mut w = ready();
     let (one, two, three) = (w.started(1), w.started(2), w.started(3));

@@ -49,7 +49,7 @@ fn orders_of_the_start_push_are_learnt_and_shown_to_their_owner() {
     w.say(53, &[]);
     assert_eq!(errors(&w.got(who)).first(), Some(&(-1, 1100)));
     w.say_start(51);
-    assert_eq!(errors(&w.got(who)), [(-1, 1101)]);
+    assert_eq!(errors(&w.got(who)), [(-1, 1102)]);
     w.gone(who, twsmux::core::io::Gone::Eof);
     let again = w.client(3);
     assert_eq!(ids(&w.got(again)), [5, 3, 53, 15, 9]);
@@ -168,7 +168,7 @@ fn a_slow_handshake_is_waited_for_and_then_reported() {
 }
 
 #[test]
-fn at_a_loss_every_client_is_told_once_and_what_was_open_ends() {
+fn at_a_loss_every_client_is_told_once_and_what_cannot_wait_ends() {
     let mut w = ready();
     let (one, two) = (w.started(1), w.started(2));
     let up = w.places(one, "60");
@@ -176,26 +176,27 @@ fn at_a_loss_every_client_is_told_once_and_what_was_open_ends() {
     w.places(one, "61");
     w.request(one, 1, &[("reqId", "5")]);
     w.request(one, 16, &[]);
-    w.request(one, 62, &[("reqId", "6"), ("tags", "NetLiquidation")]);
+    w.request(one, 1, &[("reqId", "6"), ("snapshot", "1")]);
+    w.went_up();
     w.got(one);
     w.lose();
     let mut got = errors(&w.got(one));
     assert_eq!(got.remove(0), (-1, 1100));
     got.sort();
-    assert_eq!(got, [(-1, 504), (5, 504), (6, 504), (61, 399)], "61 is of unknown fate, 60 was confirmed");
+    assert_eq!(got, [(-1, 504), (6, 504), (61, 399)], "61 is of unknown fate, 60 was confirmed");
     assert_eq!(errors(&w.got(two)), [(-1, 1100)]);
 
     w.request(one, 3, &[("orderId", "62")]);
     w.request(one, 3, &[("orderId", "60")]);
     w.request(one, 4, &[("orderId", "60")]);
     w.request(one, 58, &[]);
-    w.request(one, 9, &[("reqId", "7")]);
+    w.request(one, 1, &[("reqId", "7"), ("snapshot", "1")]);
     assert_eq!(errors(&w.got(one)), [(62, 201), (60, 399), (60, 399), (-1, 399), (7, 504)]);
 
     w.link_up(176);
-    assert_eq!(errors(&w.got(one)), [(-1, 1101)]);
-    assert_eq!(errors(&w.got(two)), [(-1, 1101)]);
-    assert!(w.went_up().is_empty(), "nothing of the link before is sent");
+    assert_eq!(errors(&w.got(one)), [(-1, 1102)]);
+    assert_eq!(errors(&w.got(two)), [(-1, 1102)]);
+    assert_eq!(ids(&w.went_up()), [1], "only what is subscribed is asked again");
     w.places(one, "62");
 }
 
@@ -234,10 +235,10 @@ fn clients_stay_at_their_version_when_the_gateway_comes_back_with_another_one() 
     w.dial();
     w.gateway_hello(165);
     w.got(who);
-    w.request(who, 9, &[("reqId", "7")]);
+    w.request(who, 1, &[("reqId", "7"), ("snapshot", "1")]);
     assert_eq!(errors(&w.got(who)), [(7, 504)], "no request without an answer");
     w.say_start(50);
-    assert_eq!(errors(&w.got(who)), [(-1, 1101)]);
+    assert_eq!(errors(&w.got(who)), [(-1, 1102)]);
     w.say_error(-1, 2104, "Market data farm connection is OK:usfarm");
     assert_eq!(errors(&w.got(who)), [(-1, 2104)], "an error of 165 in the form of 176");
     w.request(who, 9, &[("reqId", "7"), ("secType", "STK")]);

@@ -15,6 +15,7 @@ mod outages;
 mod policies;
 mod protobuf;
 mod reconfigure;
+mod replay;
 mod requests;
 mod streams;
 mod survival;

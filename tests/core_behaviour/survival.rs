@@ -303,7 +303,7 @@ fn an_order_that_died_with_twsmux_before_the_gateway_spoke_is_unknown_and_told_s
     assert!(got[2].words().contains("unknown"), "{}", got[2].words());
     w.lose();
     w.link_up(176);
-    assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1101)]);
+    assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1102)]);
     restart(&mut w);
     w.link_up(176);
     let one = w.client(1);
@@ -417,7 +417,7 @@ fn an_order_that_ended_while_there_was_no_link_is_told_how() {
         assert_eq!(ids(&w.got(two)), [4], "its owner alone");
         w.lose();
         link_lists(&mut w, version, &[], &[(&up, "e1")], &[(&up, status)]);
-        assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1101)], "once");
+        assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1102)], "once");
     }
 }
 
@@ -433,12 +433,12 @@ fn an_order_with_fills_that_is_not_open_any_more_is_over_and_its_owner_is_told_s
     link_lists(&mut w, 145, &[], &[(&up, "e1")], &[]);
     let got = w.got(one);
     assert_eq!(ids(&got), [4, 11, 59, 4]);
-    assert_eq!(errors(&got), [(-1, 1101), (60, 399)]);
+    assert_eq!(errors(&got), [(-1, 1102), (60, 399)]);
     assert!(!got[3].words().contains("nor in the executions"), "{}", got[3].words());
     for _ in 0..2 {
         w.lose();
         link_lists(&mut w, 145, &[], &[(&up, "e1")], &[]);
-        assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1101)]);
+        assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1102)]);
     }
     restart(&mut w);
     link_lists(&mut w, 145, &[], &[(&up, "e1")], &[]);
@@ -455,11 +455,11 @@ fn an_order_that_was_told_unknown_and_has_fills_after_all_is_told_once_more_and_
     w.lose();
     assert_eq!(errors(&w.got(one)), [(-1, 1100), (60, 399)]);
     link_lists(&mut w, 145, &[], &[(&up, "e1")], &[]);
-    assert_eq!(errors(&w.got(one)), [(-1, 1101), (60, 399)]);
+    assert_eq!(errors(&w.got(one)), [(-1, 1102), (60, 399)]);
     for _ in 0..2 {
         w.lose();
         link_lists(&mut w, 145, &[], &[(&up, "e1")], &[]);
-        assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1101)]);
+        assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1102)]);
     }
 }
 
@@ -510,7 +510,7 @@ fn what_the_gateway_says_before_its_accounts_is_heard_afterwards_and_only_news_a
     let got = w.got(one);
     assert_eq!(ids(&got), [5, 3, 11, 4, 4]);
     assert_eq!(got[0].response().get("orderId"), Some("61"), "the other one is as it was");
-    assert_eq!(errors(&got), [(60, 399), (-1, 1101)]);
+    assert_eq!(errors(&got), [(60, 399), (-1, 1102)]);
 }
 
 // ---- the first start ----
@@ -600,7 +600,7 @@ fn an_order_that_the_gateway_confirmed_is_not_unknown_because_a_list_was_refused
                 }
             }
         }
-        assert_eq!(errors(&w.got(one)), [(-1, 1101)], "without {refused} nothing can be concluded");
+        assert_eq!(errors(&w.got(one)), [(-1, 1102)], "without {refused} nothing can be concluded");
         w.gone(one, Gone::Eof);
         let one = w.client(1);
         assert_eq!(ids(&w.got(one)), [5, 3, 53, 15, 9], "it is shown as it last was");

@@ -109,19 +109,19 @@ fn an_outage_is_told_in_the_clients_own_version() {
     for (own, theirs) in PAIRS {
         let mut w = gateway(theirs);
         let who = client(&mut w, 1, own);
-        w.asks(who, 9, &[("reqId", "7")]);
+        w.asks(who, 1, &[&about_stock("7")[..], &[("snapshot", "1")]].concat());
         w.places(who, "60");
         w.lose();
         let told = errors(&w.got(who));
         assert_eq!(told, [(-1, 1100), (7, 504), (60, 399)], "{own} on {theirs}");
-        w.request(who, 9, &[("reqId", "8")]);
+        w.request(who, 1, &[&about_stock("8")[..], &[("snapshot", "1")]].concat());
         let second = w.starting(own, own);
         w.start(second, 1);
         assert_eq!(errors(&w.got(second)), [(-1, 326)]);
         w.dial();
         w.gateway_hello(theirs);
         w.say_start(51);
-        assert_eq!(errors(&w.got(who)), [(8, 504), (-1, 1101)]);
+        assert_eq!(errors(&w.got(who)), [(8, 504), (-1, 1102)]);
     }
 }
 
@@ -475,7 +475,7 @@ fn clients_keep_their_version_when_the_gateway_comes_back_at_another() {
         // Told before the link is ready, in the form of the new version.
         w.shows(&up, "Submitted");
         w.say_start(51);
-        assert_eq!(errors(&w.got(who)), [(-1, 1101)]);
+        assert_eq!(errors(&w.got(who)), [(-1, 1102)]);
         let again = w.asks(who, 3, &[("orderId", "60"), ("orderRef", "x")]);
         assert_eq!((again.version, again.request().get("orderRef")), (version, Some("x")));
         assert_eq!(again.request().get("orderId"), Some(&up[..]));

@@ -241,8 +241,9 @@ impl Sim {
         self.pass(Time(later));
         self.advance(0);
         match self.rng.below(20) {
-            // Nothing much happens without a link: most of its absence is skipped.
-            0..12 if self.up != Up::Ready => {
+            0..4 if self.up != Up::Ready => self.client_step(),
+            // Not much happens without a link: most of its absence is skipped.
+            4..12 if self.up != Up::Ready => {
                 if self.up == Up::None && self.w.looking.is_none() && self.w.dialing.is_none() {
                     let due = self.w.core.next_deadline().map_or(0, |d| d.0);
                     self.advance(due.saturating_sub(self.now()) + 1);

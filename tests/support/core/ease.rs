@@ -92,7 +92,8 @@ impl World {
         self.gateway_hello(version);
         self.flush();
         self.say_start(50);
-        self.up.clear();
+        // What remains is what clients had asked for before.
+        self.up.retain(|f| !matches!(f.id, 71 | 16 | 99 | 8 | 49 | 105));
     }
 
     /// managedAccounts and nextValidId.
@@ -108,13 +109,13 @@ impl World {
     /// The Gateway answers what twsmux asks of it when a link begins: its open orders (upstream id, status), its
     /// executions (upstream order id, execution id), its completed orders (upstream id, status).
     pub fn lists(&mut self, open: &[(&str, &str)], executions: &[(&str, &str)], completed: &[(&str, &str)]) {
-        let own = |f: &Frame| matches!(f.id, 7 | 16 | 99);
-        for _ in 0..3 {
+        for list in [16, 7, 99] {
             self.flush();
-            while !self.up.iter().any(own) && self.core.view(self.now).queued > 0 {
+            while !self.up.iter().any(|f| f.id == list) && self.core.view(self.now).queued > 0 {
                 self.pass(SECOND / 10);
             }
-            let asked = self.up.iter().rposition(own);
+            // A client's own question of this kind has left before.
+            let asked = self.up.iter().rposition(|f| f.id == list);
             let Some(asked) = asked.map(|at| self.up.remove(at)) else { return };
             match asked.id {
                 16 => {

@@ -27,11 +27,21 @@ impl Shadow {
         values: &Record,
     ) -> Option<usize> {
         let message = if kind == QUERY { 7 } else { KINDS[kind].req };
-        let mut said = self.fits(who, down, message, values)?;
+        if !self.may_ask(message, one_shot) {
+            self.refuse(who, down);
+            return None;
+        }
+        let Some(mut said) = self.carried(who, message, values) else {
+            self.error(who, down, TOO_OLD);
+            return None;
+        };
         said.remove("reqId");
         if let Some(old) = self.latest.get(&(who, message, down)).copied() {
             match self.insts[old].state {
-                State::Spent => self.insts[old].state = State::Ended,
+                State::Spent => {
+                    self.insts[old].state = State::Ended;
+                    self.replayed(old);
+                }
                 State::Active if !self.insts[old].one_shot => {
                     let code = KINDS[kind].duplicate;
                     self.out.push(Expect { who, what: What::Code(code), must: true });
@@ -52,6 +62,11 @@ impl Shadow {
             return None;
         }
         let at = self.insts.len();
+        // What goes upstream of it, to be put into another version.
+        let mut kept = Record::new();
+        for (name, value) in values.iter().filter(|(name, _)| said.contains_key(*name)) {
+            kept.set(name, value);
+        }
         self.insts.push(Inst {
             who,
             down,
@@ -65,11 +80,18 @@ impl Shadow {
             cancelled_up: false,
             filter: 0,
             said,
+            values: kept,
+            version: gateway,
             us_stock: us_stock == Some(true),
+            asleep: (!self.ready).then_some(self.now),
+            begun: false,
+            resumes: false,
+            rows: Vec::new(),
+            before: Vec::new(),
             held: None,
         });
         self.latest.insert((who, message, down), at);
-        if kind == QUERY {
+        if kind == QUERY && self.ready {
             self.queries.push((Asker::Client(at), Vec::new()));
             self.queue(self.clients[who].id, Turn::Query(at), Some(0));
         }
@@ -91,13 +113,18 @@ impl Shadow {
 
     /// A cancel that the Gateway's version does not have ends the request all the same.
     pub fn cancel(&mut self, who: Who, kind: usize, down: i32) {
-        if !self.available() {
+        if self.stopping {
             return self.refuse(who, down);
         }
         match self.latest.get(&(who, KINDS[kind].req, down)).copied() {
+            Some(at) if self.insts[at].live() && !self.ready => {
+                self.insts[at].state = State::Ended;
+                self.insts[at].orphan = true;
+            }
             Some(at) if self.insts[at].live() => {
                 self.insts[at].state = State::Cancelled;
                 self.insts[at].cancels += 1;
+                self.replayed(at);
             }
             _ => {
                 let cancel = request(KINDS[kind].cancel.into()).expect("declared");

@@ -6,6 +6,7 @@
 mod asked;
 pub mod lists;
 mod orders;
+mod replay;
 mod shared;
 mod upstream;
 mod without_id;
@@ -98,8 +99,20 @@ pub struct Inst {
     pub filter: i32,
     /// What it says upstream but for its id.
     said: Said,
+    /// The values of it, and the Gateway's version in which it was asked.
+    values: Record,
+    version: u16,
     /// It is about a US stock.
     us_stock: bool,
+    /// Since when it has waited for a link.
+    asleep: Option<u64>,
+    /// Something of its answer has come.
+    pub begun: bool,
+    /// The image that comes is one more: what is new in it are updates.
+    resumes: bool,
+    /// Rows of its image, and those of before an outage.
+    rows: Vec<Record>,
+    before: Vec<Record>,
     /// Historical data that waits for its end.
     held: Option<Record>,
 }
@@ -346,6 +359,8 @@ pub struct Stream {
     pub waiting_end: BTreeSet<Who>,
     rows: Vec<(String, Message)>,
     end: Option<Message>,
+    /// The rows before an outage.
+    before: Vec<(String, Message)>,
 }
 
 /// What the Gateway said of orders before its accounts were known.
@@ -365,6 +380,10 @@ pub type LaneKey = (u16, i64);
 pub struct Shadow {
     pub clients: Vec<MClient>,
     pub insts: Vec<Inst>,
+    /// Subscriptions that are asked again and have not left yet.
+    replaying: BTreeSet<usize>,
+    /// Clients that wait to be told that the link is back, and whether something of theirs is lost.
+    restoring: BTreeMap<Who, bool>,
     pub by_up: BTreeMap<i32, usize>,
     /// The latest request under (client, message, id).
     latest: BTreeMap<(Who, u16, i32), usize>,
@@ -462,6 +481,8 @@ impl Shadow {
         Shadow {
             clients: Vec::new(),
             insts: Vec::new(),
+            replaying: BTreeSet::new(),
+            restoring: BTreeMap::new(),
             by_up: BTreeMap::new(),
             latest: BTreeMap::new(),
             orders: Vec::new(),
@@ -699,6 +720,9 @@ impl Shadow {
                 inst.state = State::Ended; // nobody is there to hear of the cancel
             }
         }
+        self.restoring.remove(&who);
+        let insts = &self.insts;
+        self.replaying.retain(|at| insts[*at].who != who);
         for lane in self.lanes.values_mut() {
             for ask in lane.head.iter_mut().chain(&mut lane.waiting) {
                 ask.askers.retain(|asker| asker.0 != who);
@@ -747,9 +771,7 @@ impl Shadow {
             self.begin_lists();
             self.hear_held_back();
         }
-        for who in self.ready_clients() {
-            self.error(who, -1, &[1101]);
-        }
+        self.wake();
         for who in 0..self.clients.len() {
             if self.clients[who].stage == Stage::Held {
                 self.first_messages(who, self.now);
@@ -763,6 +785,8 @@ impl Shadow {
             for order in &mut self.orders {
                 order.blurred = [true; 2];
             }
+            self.insts.iter_mut().for_each(|inst| inst.before.clear());
+            self.streams.iter_mut().for_each(|stream| stream.before.clear());
         }
         self.version = Some(version);
         self.starting = true;
@@ -781,17 +805,7 @@ impl Shadow {
         for who in self.ready_clients() {
             self.error(who, -1, &[1100]);
         }
-        for at in 0..self.insts.len() {
-            let inst = &mut self.insts[at];
-            if inst.live() {
-                let (who, down) = (inst.who, inst.down);
-                self.error(who, down, NOT_CONNECTED);
-            }
-            self.insts[at].state = State::Ended;
-            self.insts[at].orphan = true;
-        }
-        self.by_up.clear();
-        self.latest.clear();
+        self.sleep_or_end();
         for lane in std::mem::take(&mut self.lanes).into_values() {
             for (who, _) in lane.head.into_iter().chain(lane.waiting).flat_map(|a| a.askers) {
                 self.error(who, -1, NOT_CONNECTED);
@@ -806,7 +820,19 @@ impl Shadow {
         self.early.clear();
         self.id_questions = 0;
         for stream in &mut self.streams {
-            *stream = Stream::default();
+            match stream.subscribers.is_empty() {
+                true => *stream = Stream::default(),
+                false => {
+                    let rows = std::mem::take(&mut stream.rows);
+                    for row in rows {
+                        match stream.before.iter_mut().find(|b| b.0 == row.0 && !row.0.is_empty()) {
+                            Some(before) => *before = row,
+                            None => stream.before.push(row),
+                        }
+                    }
+                    stream.end = None;
+                }
+            }
         }
         self.clock_waiters.clear();
     }

@@ -598,6 +598,7 @@ impl Shadow {
                 known.known = true;
                 known.told |= self.clients[who].id == owner;
                 values.set("reqId", down);
+                self.insts[inst].begun = true;
                 self.tells(who, 11, &values);
             }
         }

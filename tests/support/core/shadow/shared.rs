@@ -4,7 +4,7 @@ use super::*;
 
 impl Shadow {
     pub fn join(&mut self, who: Who, stream: usize, account: &str, all: bool) {
-        if !self.available() {
+        if self.stopping {
             return self.refuse(who, -1);
         }
         if stream == ACCOUNTS {
@@ -41,7 +41,7 @@ impl Shadow {
 
     /// `asked`: the client asks to leave, as opposed to being gone.
     pub fn leave(&mut self, who: Who, stream: usize, asked: bool) {
-        if asked && !self.available() {
+        if asked && self.stopping {
             return self.refuse(who, -1);
         }
         let s = &mut self.streams[stream];
@@ -72,6 +72,12 @@ impl Shadow {
         if s.subscribers.is_empty() || account.is_some_and(|a| !s.account.is_empty() && a != s.account) {
             return;
         }
+        let mut gone = Vec::new();
+        if key.is_none() {
+            let rows = &s.rows;
+            gone = std::mem::take(&mut s.before);
+            gone.retain(|(key, row)| matches!(row.0, 7 | 61) && !rows.iter().any(|r| r.0 == *key));
+        }
         match key {
             None => {
                 s.end = Some(message.clone());
@@ -82,7 +88,20 @@ impl Shadow {
                 None => s.rows.push((key, message.clone())),
             },
         }
-        for who in s.subscribers.clone() {
+        let subscribers = s.subscribers.clone();
+        for (_, (row, mut values)) in gone {
+            let fields: &[&'static str] = match row {
+                61 => &["position", "avgCost"],
+                _ => &["position", "marketValue", "unrealizedPNL"],
+            };
+            for field in fields {
+                values.set(field, 0);
+            }
+            for who in &subscribers {
+                self.tells(*who, row, &values);
+            }
+        }
+        for who in subscribers {
             self.tells(who, message.0, &message.1);
         }
     }

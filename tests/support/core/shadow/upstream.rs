@@ -113,6 +113,7 @@ impl Shadow {
         inst.up = Some(up);
         let before = self.by_up.insert(up, at);
         assert!(before.is_none(), "an upstream request id is given out once");
+        self.replayed(at);
         at
     }
 
@@ -157,6 +158,27 @@ impl Shadow {
         }
         if ends && inst.one_shot {
             inst.state = State::Ended;
+        }
+        if !inst.one_shot && message == 71 {
+            inst.rows.push(values.clone());
+        }
+        inst.begun = true;
+        if message == 72 {
+            let gone = std::mem::take(&mut inst.before);
+            let (who, down) = (inst.who, inst.down);
+            for mut row in gone {
+                row.set("reqId", down).set("position", 0).set("avgCost", 0);
+                self.tells(who, 71, &row);
+            }
+        }
+        let inst = &mut self.insts[at];
+        if inst.resumes && matches!(message, 17 | 108) {
+            inst.resumes = message == 17 && self.version >= Some(196);
+            // Every bar of the simulation is another one.
+            if message == 17 {
+                self.out.push(Expect { who: inst.who, what: What::Message(90), must: true });
+            }
+            return;
         }
         values.set("reqId", inst.down);
         let (who, us_stock, from) = (inst.who, inst.us_stock, self.version.expect("ready"));
@@ -233,6 +255,9 @@ impl Shadow {
                 }
                 Stage::Ready | Stage::Over => {}
             }
+        }
+        if !self.ready {
+            self.outage_lasts(now);
         }
         self.lanes_tick(now);
         if self.lists.step == Step::Executions && self.lists.deadline <= now {

@@ -1,0 +1,451 @@
+//! Over an outage: subscriptions go on under their clients' ids, questions wait, and everybody is told how it stands.
+
+use crate::support::ease::{SECOND, errors, ids, link_again, ready, world};
+use crate::support::{Frame, Who, World};
+use twsmux::core::io::Gone;
+
+fn stock(id: &'static str) -> Vec<(&'static str, &'static str)> {
+    vec![("reqId", id), ("symbol", "AAPL"), ("secType", "STK"), ("exchange", "SMART"), ("currency", "USD")]
+}
+
+fn with(id: &'static str, more: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+    [&stock(id)[..], more].concat()
+}
+
+/// The one frame of a message that went upstream, and its request id there.
+fn asked(went: &[Frame], message: u16) -> String {
+    let all: Vec<_> = went.iter().filter(|f| f.id == message).collect();
+    assert_eq!(all.len(), 1, "{message} once: {went:?}");
+    all[0].request().get("reqId").unwrap_or_default().to_owned()
+}
+
+fn said(w: &mut World, who: Who) -> Vec<(u16, String)> {
+    let id = |f: &Frame| {
+        let r = f.response();
+        r.get(if f.id == 4 { "errorCode" } else { "reqId" }).unwrap_or_default().to_owned()
+    };
+    w.got(who).iter().map(|f| (f.id, id(f))).collect()
+}
+
+#[test]
+fn streams_go_on_under_their_clients_ids_without_any_doing_of_theirs() {
+    for (message, row, more) in [
+        (1u16, 1u16, &[][..]),
+        (50, 50, &[][..]),
+        (97, 99, &[("tickType", "AllLast")][..]),
+        (92, 94, &[("account", "DU1")][..]),
+        (94, 95, &[("account", "DU1"), ("conId", "5")][..]),
+        (62, 63, &[("groupName", "All"), ("tags", "A")][..]),
+        (68, 68, &[("groupId", "1")][..]),
+        (22, 20, &[("scanCode", "X")][..]),
+    ] {
+        let mut w = ready();
+        let (one, two) = (w.started(1), w.started(2));
+        let row_of = |w: &mut World, up: &str| {
+            w.say(row, &[("reqId", up), ("tickType", if row == 99 { "1" } else { "2" })]);
+        };
+        let up = w.asks_id(one, message, &with("7", more));
+        row_of(&mut w, &up);
+        w.request(two, message, &with("3", more));
+        w.got(one);
+        w.got(two);
+        w.lose();
+        assert_eq!(errors(&w.got(one)), [(-1, 1100)], "{message}");
+        assert_eq!(errors(&w.got(two)), [(-1, 1100)], "{message}");
+        w.link_up(176);
+        let up = asked(&w.went_up(), message);
+        assert_eq!(errors(&w.got(one)), [(-1, 1102)], "{message}");
+        assert_eq!(errors(&w.got(two)), [(-1, 1102)], "{message}");
+        row_of(&mut w, &up);
+        assert_eq!(said(&mut w, one), [(row, "7".to_owned())], "{message}");
+        assert_eq!(said(&mut w, two), [(row, "3".to_owned())], "{message}");
+    }
+}
+
+#[test]
+fn clients_are_told_when_everything_of_theirs_has_been_asked_again() {
+    let mut w = world(|c| c.messages_per_second = Some(2));
+    w.link_up(176);
+    let (one, two) = (w.started(1), w.started(2));
+    for (who, id, symbol) in [(one, "1", "A"), (one, "2", "B"), (one, "3", "C"), (two, "1", "D")] {
+        w.request(who, 1, &with(id, &[("symbol", symbol)]));
+    }
+    w.pass(10 * SECOND);
+    w.lose();
+    w.got(one);
+    w.got(two);
+    link_again(&mut w, 176);
+    let three = w.started(3);
+    w.got(three);
+    assert_eq!((errors(&w.got(one)), errors(&w.got(two))), (vec![], vec![]), "nothing has left yet");
+    // A subscription that is given up meanwhile is not waited for.
+    w.request(two, 2, &[("reqId", "1")]);
+    w.flush();
+    assert_eq!(errors(&w.got(two)), [(-1, 1102)]);
+    w.pass(10 * SECOND);
+    assert_eq!(errors(&w.got(one)), [(-1, 1102)]);
+    assert!(w.got(three).is_empty(), "it came when the link was back");
+}
+
+#[test]
+fn what_is_subscribed_without_a_link_is_asked_for_when_it_is_there() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    w.lose();
+    w.got(one);
+    w.request(one, 1, &stock("1"));
+    w.request(two, 1, &stock("2"));
+    w.request(one, 1, &with("3", &[("symbol", "MSFT")]));
+    w.request(one, 9, &stock("4"));
+    w.request(one, 61, &[]);
+    w.request(one, 2, &[("reqId", "3")]);
+    w.request(one, 1, &stock("1"));
+    assert_eq!(errors(&w.got(one)), [(1, 102)], "the same rules hold");
+    w.link_up(176);
+    let went = w.went_up();
+    assert_eq!(ids(&went), [61, 1, 9]);
+    let (quote, details) = (asked(&went, 1), asked(&went, 9));
+    w.say(1, &[("reqId", &quote), ("tickType", "1"), ("price", "5")]);
+    w.say(10, &[("reqId", &details)]);
+    w.say(52, &[("reqId", &details)]);
+    let told = said(&mut w, one);
+    assert_eq!(told[0], (4, "1102".to_owned()));
+    assert_eq!(told[1..], [(1, "1".to_owned()), (10, "4".to_owned()), (52, "4".to_owned())]);
+    assert_eq!(said(&mut w, two)[1..], [(4, "1102".to_owned()), (1, "2".to_owned())]);
+}
+
+#[test]
+fn questions_wait_half_a_minute_and_those_that_were_half_answered_end() {
+    let mut w = ready();
+    let one = w.started(1);
+    w.asks(one, 9, &stock("1"));
+    let begun = w.asks_id(one, 9, &with("2", &[("symbol", "MSFT")]));
+    w.say(10, &[("reqId", &begun)]);
+    w.asks(one, 1, &with("3", &[("snapshot", "1")]));
+    w.got(one);
+    w.lose();
+    let mut told = errors(&w.got(one));
+    told.sort();
+    assert_eq!(
+        told,
+        [(-1, 1100), (2, 504), (3, 504)],
+        "a half answer cannot be gone on with, a snapshot costs"
+    );
+    w.pass(20 * SECOND);
+    w.request(one, 9, &with("4", &[("symbol", "IBM")]));
+    w.pass(10 * SECOND);
+    assert_eq!(errors(&w.got(one)), [(1, 504)]);
+    w.pass(10 * SECOND);
+    w.link_up(176);
+    let up = asked(&w.went_up(), 9);
+    w.say(52, &[("reqId", &up)]);
+    assert_eq!(said(&mut w, one), [(4, "1102".to_owned()), (52, "4".to_owned())]);
+}
+
+#[test]
+fn executions_that_were_asked_for_come_when_the_link_is_back() {
+    let mut w = ready();
+    let one = w.started(1);
+    let up = w.places(one, "5");
+    w.shows(&up, "Submitted");
+    w.asks(one, 7, &[("reqId", "9"), ("clientId", "1")]);
+    w.lose();
+    w.link_up(176);
+    w.got(one);
+    let query = w.went_up();
+    let query = asked(&query, 7);
+    w.say(11, &[("reqId", &query), ("orderId", &up), ("clientId", "0"), ("execId", "e1")]);
+    w.say(59, &[("execId", "e1")]);
+    w.say(55, &[("reqId", &query)]);
+    assert_eq!(ids(&w.got(one)), [11, 59, 55]);
+}
+
+#[test]
+fn a_book_is_reset_and_then_comes_anew() {
+    let mut w = ready();
+    let one = w.started(1);
+    let place = |w: &mut World, up: &str, price: &str| {
+        w.say(12, &[("reqId", up), ("position", "0"), ("operation", "0"), ("side", "1"), ("price", price)]);
+    };
+    let up = w.asks_id(one, 10, &with("7", &[("numRows", "5")]));
+    w.asks(one, 10, &with("8", &[("numRows", "3")]));
+    place(&mut w, &up, "10");
+    w.got(one);
+    w.lose();
+    w.link_up(176);
+    let told = errors(&w.got(one));
+    assert_eq!(told, [(-1, 1100), (7, 317), (-1, 1102)], "nothing had come under 8");
+    let went: Vec<String> =
+        w.went_up().iter().map(|f| f.request().get("reqId").unwrap_or_default().to_owned()).collect();
+    place(&mut w, &went[0], "11");
+    let two = w.started(2);
+    w.request(two, 10, &with("1", &[("numRows", "5")]));
+    let book: Vec<_> = w.got(two).iter().filter(|f| f.id == 12).map(Frame::response).collect();
+    assert_eq!(book.len(), 1, "nothing of the book before");
+    assert_eq!(book[0].get("price"), Some("11"));
+}
+
+fn bars(dates: &[(&str, &str)]) -> twsmux::protocol::layout::Record {
+    let mut values = twsmux::record! { startDate: "a", endDate: "b" };
+    for (date, close) in dates {
+        values.push("itemCount", twsmux::record! { date: *date, open: 1, high: 3, low: 1, close: *close, volume: 7, wap: 2, barCount: 4 });
+    }
+    values
+}
+
+#[test]
+fn bars_that_are_kept_up_to_date_go_on_with_what_is_new_or_changed() {
+    for version in [176, 226] {
+        let mut w = world(|c| c.max_server_version = 226);
+        w.link_up(version);
+        let one = w.starting(100, version.min(226));
+        w.start(one, 1);
+        let ask = with("7", &[("keepUpToDate", "1"), ("barSizeSetting", "1 min"), ("durationStr", "1 D")]);
+        let image = |w: &mut World, up: &str, dates: &[(&str, &str)]| {
+            let mut values = bars(dates);
+            values.set("reqId", up);
+            let payload = crate::support::response_payload(version, 17, &values);
+            w.gateway_sends(&payload);
+            if version >= 196 {
+                w.say(108, &[("reqId", up), ("startDate", "a"), ("endDate", "b")]);
+            }
+        };
+        let up = w.asks_id(one, 20, &ask);
+        image(&mut w, &up, &[("10:00", "1"), ("10:01", "2")]);
+        w.say(
+            90,
+            &[
+                ("reqId", &up),
+                ("date", "10:02"),
+                ("close", "3"),
+                ("open", "1"),
+                ("high", "3"),
+                ("low", "1"),
+                ("volume", "7"),
+                ("wap", "2"),
+                ("barCount", "4"),
+            ],
+        );
+        w.got(one);
+        for (dates, updates) in [
+            // The last one goes on, then two more.
+            (
+                &[("10:01", "2"), ("10:02", "9"), ("10:03", "4"), ("10:04", "5")][..],
+                &["10:02 9", "10:03 4", "10:04 5"][..],
+            ),
+            // Nothing is new.
+            (&[("10:03", "4"), ("10:04", "5")][..], &[][..]),
+            // The outage was longer than the image.
+            (&[("11:00", "6"), ("11:01", "7")][..], &["11:00 6", "11:01 7"][..]),
+        ] {
+            w.lose();
+            w.link_up(version);
+            assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1102)]);
+            let up = asked(&w.went_up(), 20);
+            image(&mut w, &up, dates);
+            let got = w.got(one);
+            let shown: Vec<String> = got
+                .iter()
+                .map(|f| {
+                    let r = f.response();
+                    assert_eq!((f.id, r.int("reqId")), (90, Some(7)), "at {version}");
+                    let close = r.get("close").unwrap_or_default().trim_end_matches(".0").to_owned();
+                    format!("{} {close}", r.get("date").unwrap_or_default())
+                })
+                .collect();
+            assert_eq!(shown, updates, "at {version}");
+            w.say(
+                90,
+                &[
+                    ("reqId", &up),
+                    ("date", dates[dates.len() - 1].0),
+                    ("close", dates[dates.len() - 1].1),
+                    ("open", "1"),
+                    ("high", "3"),
+                    ("low", "1"),
+                    ("volume", "7"),
+                    ("wap", "2"),
+                    ("barCount", "4"),
+                ],
+            );
+            assert_eq!(ids(&w.got(one)), [90], "and then as before");
+        }
+    }
+}
+
+#[test]
+fn ticks_go_on_without_the_past() {
+    let mut w = ready();
+    let one = w.started(1);
+    let ask = with("7", &[("tickType", "AllLast"), ("numberOfTicks", "100")]);
+    let first = w.asks(one, 97, &ask);
+    assert_eq!(first.request().get("numberOfTicks"), Some("100"));
+    w.lose();
+    w.link_up(176);
+    let went = w.went_up();
+    assert_eq!(went[0].request().get("numberOfTicks"), Some("100"), "nothing had come");
+    let up = asked(&went, 97);
+    w.say(98, &[("reqId", &up), ("done", "1")]);
+    w.lose();
+    w.link_up(176);
+    assert_eq!(w.went_up()[0].request().get("numberOfTicks"), Some("0"));
+}
+
+#[test]
+fn positions_that_were_closed_meanwhile_come_with_size_0() {
+    let mut w = ready();
+    let one = w.started(1);
+    let position = |w: &mut World, account: &str, con: &str, size: &str| {
+        w.say(61, &[("account", account), ("conId", con), ("position", size), ("avgCost", "3")]);
+    };
+    w.asks(one, 61, &[]);
+    position(&mut w, "DU1", "1", "10");
+    position(&mut w, "DU1", "2", "20");
+    w.say(62, &[]);
+    let multi = w.asks_id(one, 74, &[("reqId", "5"), ("account", "DU1")]);
+    w.say(71, &[("reqId", &multi), ("account", "DU1"), ("conId", "2"), ("position", "20")]);
+    w.say(72, &[("reqId", &multi)]);
+    w.asks(one, 6, &[("subscribe", "1"), ("acctCode", "DU1")]);
+    w.say(7, &[("accountName", "DU1"), ("conId", "2"), ("position", "20"), ("marketValue", "60")]);
+    w.say(54, &[("accountName", "DU1")]);
+    w.got(one);
+    w.lose();
+    w.link_up(176);
+    w.got(one);
+    let multi = asked(&w.went_up(), 74);
+    position(&mut w, "DU1", "1", "11");
+    w.say(62, &[]);
+    w.say(72, &[("reqId", &multi)]);
+    w.say(54, &[("accountName", "DU1")]);
+    let got = w.got(one);
+    assert_eq!(ids(&got), [61, 61, 62, 71, 72, 7, 54]);
+    for at in [1, 3, 5] {
+        let r = got[at].response();
+        assert_eq!((r.int("conId"), r.get("position")), (Some(2), Some("0")), "{at}");
+    }
+    assert_eq!(got[3].response().int("reqId"), Some(5));
+    assert_eq!(got[5].response().get("marketValue"), Some("0"));
+    w.say(62, &[]);
+    assert_eq!(ids(&w.got(one)), [62], "once");
+}
+
+#[test]
+fn bulletins_of_the_day_are_not_told_twice() {
+    let mut w = ready();
+    let one = w.started(1);
+    let bulletin = |w: &mut World, id: &str| {
+        w.say(14, &[("msgId", id), ("message", "m")]);
+    };
+    w.asks(one, 12, &[("allMsgs", "1")]);
+    bulletin(&mut w, "1");
+    bulletin(&mut w, "2");
+    assert_eq!(w.got(one).len(), 2);
+    w.lose();
+    w.link_up(176);
+    w.got(one);
+    assert_eq!(w.went_up()[0].request().get("allMsgs"), Some("1"));
+    for id in ["1", "2", "3"] {
+        bulletin(&mut w, id);
+    }
+    let got = w.got(one);
+    assert_eq!((ids(&got), got[0].response().get("msgId")), (vec![14], Some("3")));
+    let two = w.started(2);
+    w.request(two, 12, &[("allMsgs", "1")]);
+    assert_eq!(ids(&w.got(two)), [14, 14, 14]);
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_not_asked_again() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    w.asks(one, 1, &stock("1"));
+    w.asks(two, 1, &with("2", &[("symbol", "MSFT")]));
+    w.asks(two, 61, &[]);
+    w.lose();
+    w.request(one, 2, &[("reqId", "1")]);
+    w.gone(two, Gone::Error);
+    w.got(one);
+    w.link_up(176);
+    assert!(w.went_up().is_empty());
+    assert_eq!(errors(&w.got(one)), [(-1, 1102)]);
+}
+
+#[test]
+fn a_second_loss_before_everything_is_back_loses_nothing() {
+    let mut w = world(|c| c.messages_per_second = Some(2));
+    w.link_up(176);
+    let one = w.started(1);
+    for (id, symbol) in [("1", "A"), ("2", "B"), ("3", "C"), ("4", "D"), ("5", "E")] {
+        w.request(one, 1, &with(id, &[("symbol", symbol)]));
+    }
+    w.pass(10 * SECOND);
+    w.went_up();
+    w.lose();
+    link_again(&mut w, 176);
+    w.lose();
+    assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1100)], "it was not back");
+    w.went_up();
+    w.link_up(176);
+    w.pass(20 * SECOND);
+    assert_eq!(ids(&w.went_up()).iter().filter(|id| **id == 1).count(), 5);
+    assert_eq!(errors(&w.got(one)), [(-1, 1102)]);
+}
+
+#[test]
+fn a_request_that_the_gateway_cannot_carry_any_more_ends_and_its_client_is_told_1101() {
+    let mut w = world(|c| c.max_server_version = 226);
+    w.link_up(176);
+    let (one, two) = (w.started(1), w.started(2));
+    w.asks(one, 97, &with("7", &[("tickType", "AllLast")]));
+    w.asks(two, 1, &stock("8"));
+    w.lose();
+    w.link_up(130);
+    let mut told = errors(&w.got(one));
+    told.sort();
+    assert_eq!(told, [(-1, 1100), (-1, 1101), (7, 504)]);
+    assert_eq!(errors(&w.got(two)), [(-1, 1100), (-1, 1102)]);
+    assert_eq!(w.core.view(w.now).requests, 1);
+    w.request(one, 98, &[("reqId", "7")]);
+}
+
+#[test]
+fn subscriptions_go_on_when_the_gateway_comes_back_at_another_version() {
+    for (before, after) in [(176, 226), (226, 176), (157, 203)] {
+        let mut w = world(|c| c.max_server_version = 226);
+        w.link_up(before);
+        let one = w.started(1);
+        w.asks(one, 1, &stock("7"));
+        w.asks(one, 61, &[]);
+        w.say(61, &[("account", "DU1"), ("conId", "1"), ("position", "10")]);
+        w.say(62, &[]);
+        w.got(one);
+        w.lose();
+        w.link_up(after);
+        let told = errors(&w.got(one));
+        assert_eq!(told, [(-1, 1100), (-1, 1102)], "{before} to {after}");
+        let went = w.went_up();
+        assert_eq!(ids(&went), [61, 1]);
+        let up = asked(&went, 1);
+        w.say(1, &[("reqId", &up), ("tickType", "1"), ("price", "5")]);
+        w.say(62, &[]);
+        assert_eq!(
+            ids(&w.got(one)),
+            [1, 62],
+            "{before} to {after}: a row of another version is not compared"
+        );
+    }
+}
+
+#[test]
+fn the_market_data_type_is_that_of_the_subscription() {
+    let mut w = ready();
+    let one = w.started(1);
+    w.request(one, 59, &[("marketDataType", "3")]);
+    w.request(one, 1, &stock("1"));
+    w.request(one, 59, &[("marketDataType", "1")]);
+    assert_eq!(ids(&w.went_up()), [59, 1]);
+    w.lose();
+    w.link_up(176);
+    let went = w.went_up();
+    assert_eq!((ids(&went), went[0].request().get("marketDataType")), (vec![59, 1], Some("3")));
+}
