@@ -5,34 +5,12 @@ mod support;
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use support::{distinct, mux_for, plain, script_at, sim};
+use support::{as_known_to, distinct, mux_for, plain, script_at, sim};
 use twsmux::protocol::dialect::Dialect;
-use twsmux::protocol::meaning::Subject;
-use twsmux::protocol::transcode::Translation;
 use twsmux::sim::client::Received;
-use twsmux::wire::text;
 
 /// The versions of the libraries that people use, and those at which much changes.
 const VERSIONS: [u16; 9] = [130, 157, 176, 193, 200, 203, 208, 213, 226];
-
-/// A message without what `other` does not have.
-fn as_known_to(own: &Arc<Dialect>, other: &Arc<Dialect>, m: &Received) -> Option<Received> {
-    let subject = Subject::default();
-    let there = Translation::new(own.clone(), other.clone());
-    let back = Translation::new(other.clone(), own.clone());
-    let (mut far, mut near) = (BytesMut::new(), BytesMut::new());
-    let message = text::message(&m.payload, own.version()).expect("readable");
-    if !there.response(&message, &[], &subject, &mut far).expect("converted") {
-        return None;
-    }
-    let message = text::message(&far, other.version()).expect("readable");
-    assert!(back.response(&message, &[], &subject, &mut near).expect("converted back"));
-    let message = text::message(&near, own.version()).expect("readable");
-    let values =
-        own.response(message.id).expect("known").record(&message, text::Form::Text).expect("readable");
-    Some(Received { values, payload: near.freeze(), ..m.clone() })
-}
 
 #[test]
 fn every_client_sees_every_gateway_as_one_of_its_own_version() {

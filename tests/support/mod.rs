@@ -8,11 +8,16 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use bytes::BytesMut;
+use twsmux::protocol::dialect::Dialect;
 use twsmux::protocol::layout::Record;
+use twsmux::protocol::meaning::Subject;
+use twsmux::protocol::transcode::Translation;
 use twsmux::record;
 use twsmux::sim::client::{ApiClient, Received, order, stock};
 use twsmux::sim::{SimConfig, SimHandle};
 use twsmux::sockets::{self, table::State};
+use twsmux::wire::text::{self, Form};
 
 /// The bound of every wait. Generous: it is only ever used up by a test that fails.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -327,6 +332,23 @@ pub fn plain(m: &Received) -> String {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     format!("{} {}", m.name, values.join(" "))
+}
+
+/// A message without what `other` does not have.
+pub fn as_known_to(own: &Arc<Dialect>, other: &Arc<Dialect>, m: &Received) -> Option<Received> {
+    let subject = Subject::default();
+    let there = Translation::new(own.clone(), other.clone());
+    let back = Translation::new(other.clone(), own.clone());
+    let (mut far, mut near) = (BytesMut::new(), BytesMut::new());
+    let message = text::message(&m.payload, own.version()).expect("readable");
+    if !there.response(&message, &[], &subject, &mut far).expect("converted") {
+        return None;
+    }
+    let message = text::message(&far, other.version()).expect("readable");
+    assert!(back.response(&message, &[], &subject, &mut near).expect("converted back"));
+    let message = text::message(&near, own.version()).expect("readable");
+    let values = own.response(message.id).expect("known").record(&message, Form::Text).expect("readable");
+    Some(Received { values, payload: near.freeze(), ..m.clone() })
 }
 
 /// How often each line occurs: repetitions of an order's state are told apart from new states, not counted.
