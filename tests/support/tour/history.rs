@@ -77,6 +77,12 @@ impl Tour<'_> {
         for (title, query) in queries {
             self.say(&format!("bars {title}"), "reqHistoricalData", with(id, query));
         }
+        // An answer to one of these must not be served again: time goes on.
+        let small = record! { endDateTime: "", durationStr: "60 S", barSizeSetting: "5 secs", useRTH: 0 };
+        for title in ["small bars up to now", "the same later"] {
+            self.say(title, "reqHistoricalData", with(id, and(bars(stock("MSFT")), &small)));
+            self.pass("time goes on", BARS);
+        }
         self.say("the cancel of bars that are over", "cancelHistoricalData", record! { reqId: id })
             .differs(OwnWords);
     }

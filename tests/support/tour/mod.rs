@@ -138,6 +138,14 @@ impl Made<'_> {
         self
     }
 
+    /// Streams move in no meaningful order in it.
+    fn mixed(mut self) -> Self {
+        if let Some(step) = &mut self.0 {
+            step.ordered = false;
+        }
+        self
+    }
+
     /// The step must differ.
     pub fn differs(self, tag: Tag) -> Self {
         self.differs_if(true, tag)
@@ -316,6 +324,20 @@ impl<'a> Tour<'a> {
         self.ask_until(title, name, values, |m| m.name == "error" && m.int("errorCode") == code)
     }
 
+    /// A step with several requests at once, and a message of each of these names. Left out where the version lacks one.
+    fn burst(&mut self, title: &str, requests: &[(&'static str, Record)], ends: &[&str]) -> Made<'_> {
+        if !requests.iter().all(|(name, _)| self.has(name)) {
+            return Made(None);
+        }
+        for (name, values) in requests {
+            self.send(name, values);
+        }
+        for end in ends {
+            self.client.expect(end).unwrap_or_else(|e| panic!("{title}: {e}"));
+        }
+        self.close(title)
+    }
+
     /// A step in which the tour sends bytes: the payload of a frame. It draws an error.
     fn say_raw(&mut self, title: &str, payload: &[u8], codes: &[i64]) -> Made<'_> {
         let mut out = BytesMut::new();
@@ -336,11 +358,7 @@ impl<'a> Tour<'a> {
         for _ in 0..times {
             self.stage.pass(time);
         }
-        let mut made = self.close(title);
-        if let Some(step) = &mut made.0 {
-            step.ordered = false;
-        }
-        made
+        self.close(title).mixed()
     }
 
     /// A step in which something happens at the Gateway.

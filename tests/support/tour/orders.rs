@@ -27,6 +27,7 @@ fn placed(id: i32, symbol: &str, action: &str, quantity: u32, kind: &str, limit:
 impl Tour<'_> {
     /// Orders from the first to the global cancel.
     pub(super) fn orders(&mut self) {
+        self.asked_at_once();
         self.life();
         self.refused();
         self.fills();
@@ -73,6 +74,40 @@ impl Tour<'_> {
         let id = self.order_id();
         self.place("what if", and(resting(id), &record! { whatIf: 1 }));
         self.next_id("the next id");
+    }
+
+    /// Questions that come right behind what they are about. **It comes first**: of a client with orders that are neither
+    /// over nor working twsmux asks the Gateway.
+    fn asked_at_once(&mut self) {
+        let (id, none) = (self.order_id(), Record::new);
+        let cancel = record! { orderId: id };
+        let bursts = [
+            ("an order, and the own orders", ("placeOrder", resting(id)), "reqOpenOrders"),
+            (
+                "a change, and all orders",
+                ("placeOrder", placed(id, "AAPL", "BUY", 11, "LMT", "1.2")),
+                "reqAllOpenOrders",
+            ),
+            (
+                "a change, and the own orders",
+                ("placeOrder", placed(id, "AAPL", "BUY", 12, "LMT", "1.3")),
+                "reqOpenOrders",
+            ),
+            ("a cancel, and all orders", ("cancelOrder", cancel.clone()), "reqAllOpenOrders"),
+            ("a cancel, and the own orders", ("cancelOrder", cancel), "reqOpenOrders"),
+        ];
+        for (title, act, question) in bursts {
+            let again = title.starts_with("a cancel, and the own");
+            self.burst(title, &[act, (question, none())], &["openOrderEnd"])
+                .lists()
+                .differs_if(again, IdInWords)
+                .differs(TwoLists)
+                .differs(OthersInList);
+            self.ask("the same question", question, none(), "openOrderEnd")
+                .lists()
+                .differs(TwoLists)
+                .differs(OthersInList);
+        }
     }
 
     fn refused(&mut self) {
@@ -126,6 +161,8 @@ impl Tour<'_> {
             let id = self.order_id();
             self.place(title, market(id, action, quantity));
             self.pass_times("it is filled", FILL, 4);
+            let (query, of) = (self.id(), record! { clientId: self.who.client_id, symbol: "AAPL" });
+            self.say("its executions", "reqExecutions", with(query, of));
             self.place("a change of what is filled", market(id, action, quantity));
             self.cancel("a cancel of what is filled", id).differs(IdInWords);
         }

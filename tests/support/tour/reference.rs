@@ -14,6 +14,52 @@ impl Tour<'_> {
         self.news();
         self.advisors();
         self.computations();
+        self.twice();
+    }
+
+    /// The same at once under two ids, or twice without one.
+    fn twice(&mut self) {
+        let bars = record! {
+            endDateTime: "20261119-21:00:00", barSizeSetting: "1 hour", durationStr: "1 D", useRTH: 1,
+            whatToShow: "TRADES", formatDate: 1, keepUpToDate: 0,
+        };
+        let ticks = record! {
+            startDateTime: "20261119-15:00:00", endDateTime: "", numberOfTicks: 5, whatToShow: "TRADES", useRTH: 1,
+        };
+        let query = record! { useRTH: 1, whatToShow: "BID", formatDate: 1, timePeriod: "1 week" };
+        let underlying = record! {
+            underlyingSymbol: "SPY", futFopExchange: "", underlyingSecType: "STK", underlyingConId: 756_733,
+        };
+        let asked = [
+            ("reqContractDetails", stock("TSLA")),
+            ("reqContractDetails", stock("NOSUCH")),
+            ("reqMatchingSymbols", record! { pattern: "TESLA" }),
+            ("reqSecDefOptParams", underlying),
+            ("reqSmartComponents", record! { bboExchange: "9c0001" }),
+            ("reqHistoricalData", and(stock("TSLA"), &bars)),
+            ("reqHistoricalTicks", and(stock("TSLA"), &ticks)),
+            ("reqHeadTimeStamp", and(stock("TSLA"), &query)),
+            ("reqHistogramData", and(stock("TSLA"), &query)),
+            ("reqHistoricalNews", record! { conId: 756_733, providerCodes: "BRFG", totalResults: 3 }),
+            ("reqNewsArticle", record! { providerCode: "BRFG", articleId: "BRFG$2" }),
+        ];
+        for (name, values) in asked {
+            let twice = [self.id(), self.id()].map(|id| (name, with(id, values.clone())));
+            self.burst(&format!("twice at once: {name}"), &twice, &[]).mixed();
+        }
+        let lists = [
+            ("reqMarketRule", record! { marketRuleId: 67 }, "marketRule"),
+            ("reqMktDepthExchanges", Record::new(), "mktDepthExchanges"),
+            ("reqFamilyCodes", Record::new(), "familyCodes"),
+            ("reqNewsProviders", Record::new(), "newsProviders"),
+            ("reqScannerParameters", Record::new(), "scannerParameters"),
+            ("reqIds", record! { numIds: 1 }, "nextValidId"),
+            ("reqManagedAccts", Record::new(), "managedAccounts"),
+        ];
+        for (name, values, end) in lists {
+            let twice = [(name, values.clone()), (name, values)];
+            self.burst(&format!("twice at once: {name}"), &twice, &[end, end]);
+        }
     }
 
     fn contracts(&mut self) {
