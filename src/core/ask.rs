@@ -256,7 +256,7 @@ impl Core {
             if old.is_some_and(|e| e.spent) {
                 // Whether the Gateway still sends for it is not known: what nobody can cancel any more must not run on.
                 self.quit(ctx, up, (asked.key, down), false);
-            } else if old.is_some_and(|e| !e.one_shot) {
+            } else if old.is_some_and(|e| !e.one_shot) || is_checked(decl.kind) {
                 let words = format!("Duplicate ticker id: request {down} is active; cancel it first.");
                 return self.send_error(ctx, asked.key, down.0, decl.duplicate, &words);
             }
@@ -459,6 +459,12 @@ impl Core {
             self.send_error(ctx, asked.key, id, code, &words);
         }
     }
+}
+
+/// Whether a second request under an id is refused even while the first one is a question that has its answer to come:
+/// those whose kind depends on a flag have one space of ids (102, 386).
+fn is_checked(kind: Kind) -> bool {
+    matches!(kind, Kind::OneShotIfFlag | Kind::StreamIfFlag)
 }
 
 /// Whether the client's own message goes on to the Gateway.

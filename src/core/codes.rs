@@ -102,6 +102,8 @@ pub const ORDER_NOT_FOUND: u16 = 10147;
 pub const HISTORICAL: u16 = 162;
 /// The book of a depth subscription begins anew.
 pub const DEPTH_RESET: u16 = 317;
+/// The log level is none.
+pub const LOG_LEVEL: u16 = 319;
 /// The request could not be read.
 pub const UNREADABLE: u16 = 320;
 /// The request is not valid.

@@ -188,7 +188,12 @@ impl Core {
                 true => self.answer_clock(ctx, key, asked.shape.decl.message.id),
                 false => self.unavailable(ctx, asked, &self.diagnosis()),
             },
-            Local::LogLevel => {}
+            Local::LogLevel => {
+                let level = asked.shape.field(&asked.message, "logLevel").ok().flatten();
+                if !level.and_then(|l| l.parse().ok()).is_some_and(|level: i32| (1..=5).contains(&level)) {
+                    self.send_error(ctx, key, -1, codes::LOG_LEVEL, "Invalid log level");
+                }
+            }
             Local::MarketDataType => {
                 let kind = asked.shape.field(&asked.message, "marketDataType").ok().flatten();
                 let kind = kind.and_then(|k| k.parse().ok()).filter(|k| (1..=4).contains(k));

@@ -23,25 +23,40 @@ impl Core {
             }
         }
         self.timers.disarm(Timer::Stream(stream));
+        let wants_all = stream == Shared::Bulletins
+            && asked.shape.field(&asked.message, "allMsgs").is_ok_and(|f| f.as_deref() == Some("1"));
         if self.streams.get_mut(stream).join(key) {
-            let mut payload = BytesMut::new();
-            let put = asked.speech.up.request(&asked.message, &[], &mut payload);
-            debug_assert!(put.is_ok(), "a request is tried before it is taken in");
-            let again = Again::new(self.speeches.upstream().version(), payload.freeze());
+            let again = self.asked_again(asked);
             if self.is_ready() {
                 self.suspect(ctx, key);
                 self.enqueue(ctx, Post::of(key, What::Other), |_, out| again.put(out));
             }
-            self.streams.get_mut(stream).again = Some(again);
+            let state = self.streams.get_mut(stream);
+            (state.again, state.has_all) = (Some(again), wants_all);
             return;
         }
-        let wants_image = stream != Shared::Bulletins
-            || asked.shape.field(&asked.message, "allMsgs").is_ok_and(|f| f.as_deref() == Some("1"));
-        if wants_image {
+        if stream != Shared::Bulletins || wants_all {
             for row in self.streams.get(stream).image() {
                 self.tell_kept(ctx, key, &row, &[]);
             }
         }
+        if wants_all && !self.streams.get(stream).has_all {
+            // Those of the day were not asked for yet. What is known of them is not told again.
+            let again = self.asked_again(asked);
+            if self.is_ready() {
+                self.enqueue(ctx, Post::of(key, What::Other), |_, out| again.put(out));
+            }
+            let state = self.streams.get_mut(stream);
+            (state.again, state.has_all) = (Some(again), true);
+        }
+    }
+
+    /// A client's subscription of a stream, to be sent now and after an outage.
+    fn asked_again(&self, asked: &Asked<'_>) -> Again {
+        let mut payload = BytesMut::new();
+        let put = asked.speech.up.request(&asked.message, &[], &mut payload);
+        debug_assert!(put.is_ok(), "a request is tried before it is taken in");
+        Again::new(self.speeches.upstream().version(), payload.freeze())
     }
 
     /// Account updates are for one account at a time. Says whether the asker may have its account now.

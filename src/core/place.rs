@@ -66,8 +66,13 @@ impl Core {
         if let Placement::New(up) = placement {
             made.push(up);
         }
-        for (role, attached) in &mut edits[3..] {
-            let Some(wanted) = asked.int(*role).filter(|id| *id > 0) else { continue };
+        // By rising ids, which are what a new order must have.
+        let mut attaches: Vec<_> = edits[3..]
+            .iter_mut()
+            .filter_map(|(role, attached)| Some((asked.int(*role).filter(|id| *id > 0)?, attached)))
+            .collect();
+        attaches.sort_unstable_by_key(|(wanted, _)| *wanted);
+        for (wanted, attached) in attaches {
             match self.orders.place(asked.client_id, DownOrderId(wanted)) {
                 Placement::New(other) => {
                     made.push(other);

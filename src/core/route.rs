@@ -338,10 +338,8 @@ impl Core {
                 gone = state.gone(self.speeches.upstream());
                 state.end(payload);
             }
-            // A bulletin of the day that was told before an outage.
-            false if row_key.is_empty() && state.was_told(payload) => {
-                return state.row(row_key, payload);
-            }
+            // A bulletin that was told before: the Gateway repeats those of the day when it is asked once more.
+            false if row_key.is_empty() && state.was_told(payload) => return state.told_again(payload),
             false => state.row(row_key, payload),
         }
         let subscribers = state.subscribers();
@@ -493,6 +491,16 @@ impl Core {
                 return self.stream_refused(ctx, Shared::AccountUpdates, heard);
             }
             _ => {}
+        }
+        // It names the account that somebody subscribes, of which nothing has come.
+        let slot = self.streams.get(Shared::AccountUpdates);
+        if class.is_none()
+            && slot.is_live()
+            && slot.rows() == 0
+            && !slot.account.is_empty()
+            && words.contains(&slot.account)
+        {
+            return self.stream_refused(ctx, Shared::AccountUpdates, heard);
         }
         if let Some((lane, lane_key)) = self.lanes.oldest() {
             let asked = self.lanes.answered(lane, lane_key).map(|ask| (ask.askers.clone(), ask.own));

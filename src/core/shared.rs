@@ -20,6 +20,8 @@ pub struct Stream {
     live: bool,
     /// What was asked, so that it can be asked again.
     pub again: Option<Again>,
+    /// Whether the bulletins of the day were asked for.
+    pub has_all: bool,
     /// The rows before an outage, until the next image is complete.
     before: indexmap::IndexMap<Vec<u8>, Bytes, FxBuildHasher>,
     subscribers: indexmap::IndexSet<ClientKey, FxBuildHasher>,
@@ -99,9 +101,16 @@ impl Stream {
         .collect()
     }
 
-    /// Whether subscribers were told a row before an outage.
+    /// A row that was told before is part of the image.
+    pub fn told_again(&mut self, payload: &[u8]) {
+        if !self.rows.values().any(|told| told == payload) {
+            self.row(Vec::new(), payload);
+        }
+    }
+
+    /// Whether subscribers were told this very row, now or before an outage.
     pub fn was_told(&self, payload: &[u8]) -> bool {
-        self.before.values().any(|told| told == payload)
+        self.rows.values().chain(self.before.values()).any(|told| told == payload)
     }
 
     /// The image as far as it is known: the rows, then the end marker if it has come.

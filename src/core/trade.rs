@@ -120,17 +120,21 @@ impl Core {
         }
     }
 
-    /// Tells a client its live orders, each with its status. Says whether there are any.
+    /// Tells a client its live orders, each with its status. Says whether there are any. A Gateway does not show those that
+    /// are inactive.
     pub(super) fn tell_own_orders(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, owner: ClientId) -> bool {
+        let dialect = self.speeches.upstream().clone();
+        let is_inactive = |payload: &Bytes| {
+            Heard::new(&dialect, payload).is_some_and(|heard| status(&heard) == Some(b"Inactive"))
+        };
         let images: Vec<Bytes> = self
             .orders
             .live_of(owner)
-            .filter(|(_, o)| !o.unknown)
+            .filter(|(_, o)| !o.unknown && !o.status.as_ref().is_some_and(is_inactive))
             .filter_map(|(_, o)| o.open.clone().map(|open| (open, o.status.clone())))
             .flat_map(|(open, status)| [Some(open), status])
             .flatten()
             .collect();
-        let dialect = self.speeches.upstream().clone();
         for payload in &images {
             if let Some(heard) = Heard::new(&dialect, payload) {
                 let edits = self.order_edits(&heard);
@@ -212,7 +216,10 @@ impl Core {
             _ => Reach::Owner,
         };
         let is_news = changed && up.is_some();
-        if let Some(ask) = self.lanes.answered(Lane::OpenOrders, 0) {
+        // What is over is no part of a list of open orders: it precedes the completed ones.
+        let is_completed =
+            !changed && is_final(heard) && self.lanes.answered(Lane::CompletedOrders, 0).is_some();
+        if let Some(ask) = self.lanes.answered(Lane::OpenOrders, 0).filter(|_| !is_completed) {
             let in_scope = |a: &&Asker| a.message == id::REQ_ALL_OPEN_ORDERS || Some(a.client) == owner_key;
             let mut had: Vec<_> = ask.askers.iter().filter(in_scope).map(|a| Some(a.client)).collect();
             self.lanes.begun(Lane::OpenOrders, 0);

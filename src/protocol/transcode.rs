@@ -499,12 +499,13 @@ pub fn compose(direction: Direction, message: &Message, version: u16, values: &R
 fn without_unset(message: &Message, values: &Record) -> Record {
     let mut kept = Record::new();
     for (name, value) in values.iter() {
-        let value = match value {
-            "true" => "1",
-            "false" => "0",
-            other => other,
-        };
         let field = declared(message.text.iter().chain(message.variants), name);
+        let value = match (value, field.map(|f| f.ty)) {
+            (text, Some(Type::Str)) => text,
+            ("true", _) => "1",
+            ("false", _) => "0",
+            (other, _) => other,
+        };
         if !field.is_some_and(|f| is_unset(f, value)) {
             kept.set(name, value);
         }

@@ -397,3 +397,37 @@ fn a_flood_of_its_own_does_not_keep_a_client_from_cancelling() {
     w.request(who, 4, &[("orderId", "5")]);
     assert_eq!(errors(&w.got(who)), [], "and a cancel is queued all the same");
 }
+
+#[test]
+fn an_order_that_the_gateway_rejected_is_not_shown_to_its_owner_when_it_starts() {
+    let mut w = ready();
+    let one = w.started(1);
+    let (rejected, works) = (w.places(one, "5"), w.places(one, "6"));
+    w.shows(&rejected, "Inactive");
+    w.say_error(rejected.parse().unwrap(), 201, "Order rejected - reason:");
+    w.shows(&rejected, "Inactive");
+    w.shows(&works, "Submitted");
+    w.gone(one, Gone::Error);
+    let one = w.client(1);
+    let got = w.got(one);
+    assert_eq!(ids(&got)[..3], [5, 3, 53]);
+    assert_eq!(got[0].response().int("orderId"), Some(6));
+}
+
+#[test]
+fn the_states_before_completed_orders_are_no_part_of_a_list_of_open_orders() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let up = w.places(one, "5");
+    w.shows(&up, "Cancelled");
+    w.got(one);
+    w.pass(31 * SECOND);
+    w.asks(one, 99, &[("apiOnly", "0")]);
+    w.asks(two, 16, &[]);
+    w.say(3, &[("orderId", &up), ("clientId", "0"), ("status", "Cancelled")]);
+    w.say(101, &[]);
+    w.say(102, &[]);
+    w.say(53, &[]);
+    assert_eq!(ids(&w.got(one)), [3, 101, 102]);
+    assert_eq!(ids(&w.got(two)), [53]);
+}

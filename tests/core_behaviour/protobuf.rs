@@ -128,6 +128,27 @@ fn attached_orders_get_upstream_ids_of_their_own_and_are_known_when_they_come() 
 }
 
 #[test]
+fn attached_orders_may_have_their_ids_in_either_order() {
+    for (stop, target) in [(6, 7), (7, 6)] {
+        let mut w = up225();
+        let who = w.started(7);
+        w.went_up();
+        let payload = proto_payload(3, V, |out| {
+            put_int(1, 5, out);
+            nested(3, out, |o| put_int(2, 5, o));
+            nested(4, out, |a| {
+                put_int(1, stop, a);
+                put_int(3, target, a);
+            });
+        });
+        w.frame(who, &payload);
+        let up = w.went_up();
+        let wanted = if stop < target { (Some(51), Some(52)) } else { (Some(52), Some(51)) };
+        assert_eq!((at(&up[0], &[4, 1]), at(&up[0], &[4, 3])), wanted);
+    }
+}
+
+#[test]
 fn requests_and_answers_in_protobuf_find_their_way() {
     let mut w = up225();
     let who = w.started(7);

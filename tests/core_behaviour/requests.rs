@@ -266,3 +266,26 @@ fn lanes_of_different_keys_do_not_wait_for_each_other() {
     w.say(93, &[("marketRuleId", "26")]);
     assert_eq!(ids(&w.got(one)), [93]);
 }
+
+#[test]
+fn a_log_level_that_there_is_not_is_refused() {
+    let mut w = ready();
+    let one = w.started(1);
+    for (level, told) in [("1", vec![]), ("5", vec![]), ("0", vec![(-1, 319)]), ("9", vec![(-1, 319)])] {
+        w.request(one, 14, &[("logLevel", level)]);
+        assert_eq!(errors(&w.got(one)), told, "{level}");
+    }
+    assert!(w.went_up().is_empty());
+}
+
+#[test]
+fn the_id_of_a_snapshot_or_of_history_under_way_is_taken() {
+    let mut w = ready();
+    let one = w.started(1);
+    for (message, code, more) in [(1, 102, ("snapshot", "1")), (20, 386, ("keepUpToDate", "0"))] {
+        w.asks(one, message, &[("reqId", "1"), ("symbol", "A"), more]);
+        w.request(one, message, &[("reqId", "1"), ("symbol", "B"), more]);
+        assert_eq!(errors(&w.got(one)), [(1, code)]);
+        assert!(w.went_up().is_empty());
+    }
+}

@@ -159,3 +159,41 @@ fn equal_account_summaries_share_one_request_under_each_ones_own_id() {
     w.request(two, 63, &[("reqId", "9")]);
     assert_eq!(ids(&w.went_up()), [63]);
 }
+
+#[test]
+fn who_wants_the_bulletins_of_the_day_gets_them_although_another_did_not() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let bulletin = |w: &mut World, id: &str| {
+        w.say(14, &[("msgId", id), ("message", "m")]);
+    };
+    w.asks(one, 12, &[("allMsgs", "0")]);
+    bulletin(&mut w, "3");
+    assert_eq!(ids(&w.got(one)), [14]);
+    let again = w.asks(two, 12, &[("allMsgs", "1")]);
+    assert_eq!((again.id, again.request().get("allMsgs")), (12, Some("1")));
+    assert_eq!(ids(&w.got(two)), [14], "what is known");
+    for id in ["1", "2", "3"] {
+        bulletin(&mut w, id);
+    }
+    assert_eq!(ids(&w.got(two)), [14, 14], "and the rest of the day, nothing twice");
+    let three = w.started(3);
+    w.request(three, 12, &[("allMsgs", "1")]);
+    assert!(w.went_up().is_empty());
+    assert_eq!(ids(&w.got(three)), [14, 14, 14]);
+}
+
+#[test]
+fn an_account_that_the_gateway_does_not_know_is_refused_to_its_asker_and_nobody_elses_turn_ends() {
+    let mut w = ready();
+    w.say(15, &[("accountsList", "DU1,DU2")]);
+    let (one, two) = (w.started(1), w.started(2));
+    w.asks(two, 91, &[("marketRuleId", "26")]);
+    w.asks(one, 6, &[("subscribe", "1"), ("acctCode", "NOSUCH")]);
+    w.say_error(-1, 321, "Error validating request.-'bZ' : cause - Invalid account code 'NOSUCH'.");
+    assert_eq!(errors(&w.got(one)), [(-1, 321)]);
+    assert!(w.got(two).is_empty());
+    w.say(93, &[("marketRuleId", "26")]);
+    assert_eq!(ids(&w.got(two)), [93]);
+    assert_eq!(w.asks(two, 6, &[("subscribe", "1"), ("acctCode", "DU1")]).id, 6, "the slot is free");
+}

@@ -82,6 +82,10 @@ impl Sim {
             },
             61 => self.shared_begins(POSITIONS, ""),
             64 => self.shared_ends(POSITIONS),
+            // Once more, for somebody who wants those of the day.
+            12 if self.jobs.iter().any(|j| matches!(j, Job::Shared { stream: BULLETINS, .. })) => {
+                assert!(r.flag("allMsgs"), "one upstream subscription per shared stream");
+            }
             12 => self.shared_begins(BULLETINS, ""),
             13 => self.shared_ends(BULLETINS),
             8 => self.jobs.push(Job::NextId),

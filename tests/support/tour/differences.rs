@@ -37,11 +37,6 @@ pub enum Tag {
     OrderOfList,
     Meanwhile,
     BoundAtStart,
-    YesIsOne,
-    LogLevel,
-    OldBulletins,
-    TwoLists,
-    RejectedAtStart,
 }
 
 /// A difference.
@@ -71,11 +66,6 @@ const fn sometimes(
     take_out: fn(&mut Step),
 ) -> Difference {
     Difference { always: false, ..always(tag, what, reason, take_out) }
-}
-
-/// One that need not be: twsmux does not do yet what the Gateway does.
-const fn fault(tag: Tag, what: &'static str, take_out: fn(&mut Step)) -> Difference {
-    always(tag, what, "a fault of twsmux", take_out)
 }
 
 impl Difference {
@@ -160,21 +150,6 @@ pub const DIFFERENCES: &[Difference] = &[
                 let words = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("#");
                 m.values.set("errorMsg", words);
             });
-        },
-    ),
-    always(
-        YesIsOne,
-        "account values that are words for yes are 1",
-        "the simulated Gateway writes them so in protobuf",
-        |step| {
-            for name in ["updateAccountValue", "accountUpdateMulti"] {
-                let yes = |m: &mut Received| {
-                    if m.text("value") == "true" {
-                        m.values.set("value", 1);
-                    }
-                };
-                each(step, name, yes);
-            }
         },
     ),
     // ---- shared subscriptions ----
@@ -276,25 +251,6 @@ pub const DIFFERENCES: &[Difference] = &[
         "it has taken them over; what a Gateway does was never seen",
         |step| drop_all(step, |m| (m.name == "openOrder" || m.name == "orderStatus") && m.int("orderId") < 0),
     ),
-    // ---- what need not be ----
-    fault(LogLevel, "a log level that there is not draws no 319", |step| step.messages.clear()),
-    fault(
-        OldBulletins,
-        "no bulletins of the day for somebody who asks for them after others who did not",
-        |step| step.messages.clear(),
-    ),
-    Difference {
-        always: false,
-        ..fault(
-            TwoLists,
-            "the states of what was cancelled, which precede completed orders, are taken for parts of a list of open orders \
-             that somebody else asks for at the same time",
-            |step| drop_all(step, |m| m.name == "orderStatus" && m.text("status") == "Cancelled"),
-        )
-    },
-    fault(RejectedAtStart, "orders that the Gateway has rejected are shown to their owner when it starts", |step| {
-        drop_all(step, |m| m.text("status") == "Inactive");
-    }),
 ];
 
 /// What no step names, because it can be anywhere, and why.

@@ -42,7 +42,7 @@ impl Shadow {
                     self.insts[old].state = State::Ended;
                     self.replayed(old);
                 }
-                State::Active if !self.insts[old].one_shot => {
+                State::Active if !self.insts[old].one_shot || matches!(message, 1 | 20) => {
                     let code = KINDS[kind].duplicate;
                     self.out.push(Expect { who, what: What::Code(code), must: true });
                     return None;
