@@ -215,3 +215,24 @@ fn a_reset_while_the_gateway_takes_nothing_is_noticed_at_once() {
     c.expect_error(-1, 1100).expect("told long before silence would count as death");
     c.expect_error(24, 504).expect("every request ends");
 }
+
+#[test]
+fn subscriptions_that_the_gateway_has_lost_at_its_servers_go_on() {
+    let gateway = sim(|_| {});
+    let mux = eager(&gateway);
+    let (mut a, mut b) = (started(&mux, 1), started(&mux, 2));
+    subscribe(&mut a, 7);
+    subscribe(&mut b, 3);
+    gateway.drive(|g, now| g.lose_connectivity(now));
+    for c in [&mut a, &mut b] {
+        c.expect_error(-1, 1100).expect("as the Gateway says it");
+    }
+    gateway.drive(|g, now| g.restore_connectivity(now, true));
+    for (c, id) in [(&mut a, 7), (&mut b, 3)] {
+        c.expect_error(-1, 1102).expect("what was lost has been subscribed again");
+        c.transcript.clear();
+        c.find("ticks", |m| m.name == "tickPrice" && m.int("reqId") == id).expect("they go on");
+    }
+    assert_eq!((gateway.stats().lines, gateway.stats().count(1)), (1, 2), "one line, asked for twice");
+    assert_eq!(gateway.stats().malformed, 0, "{}", gateway.stats().last_malformed);
+}

@@ -67,12 +67,18 @@ impl Core {
     /// Ends a shared stream upstream.
     pub(super) fn end_stream(&mut self, ctx: &mut Ctx<'_>, stream: Shared) {
         self.timers.disarm(Timer::Stream(stream));
-        let ended = std::mem::take(self.streams.get_mut(stream));
+        self.unsubscribe(ctx, stream);
+        *self.streams.get_mut(stream) = Default::default();
+    }
+
+    /// The Gateway is not to send a shared stream any more.
+    pub(super) fn unsubscribe(&mut self, ctx: &mut Ctx<'_>, stream: Shared) {
         if !self.is_ready() {
             return;
         }
+        let account = self.streams.get(stream).account.clone();
         self.enqueue(ctx, Post::own(What::Other), |v, out| match stream {
-            Shared::AccountUpdates => compose::leave_account_updates(v, &ended.account, out),
+            Shared::AccountUpdates => compose::leave_account_updates(v, &account, out),
             Shared::Positions => compose::bare_request(id::CANCEL_POSITIONS, v, out),
             Shared::Bulletins => compose::bare_request(id::CANCEL_NEWS_BULLETINS, v, out),
         });

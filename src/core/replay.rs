@@ -18,7 +18,7 @@ use super::requests::{Entry, Requests};
 use super::route::Heard;
 use super::timers::Timer;
 use super::{Core, Ctx, UsStockSizes, codes};
-use crate::ids::{ClientId, ClientKey, UpReqId};
+use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
 use crate::protocol::dialect::Dialect;
 use crate::protocol::layout::Record;
@@ -148,10 +148,6 @@ impl Core {
             }
             return self.end_request(up);
         }
-        if entry.held.is_some() {
-            // Of what waits for its end nothing has been told.
-            (entry.begun, entry.bars) = (false, Bars::default());
-        }
         entry.sleep(ctx.now);
         self.drop_held(up);
         self.answers.give_up(Source::Request(up));
@@ -185,23 +181,58 @@ impl Core {
     pub(super) fn renumber_requests(&mut self) {
         let old = std::mem::replace(&mut self.requests, Requests::new(self.orders.next_upstream()));
         for (before, entry) in old.into_active() {
-            let (message, members) = (entry.message, entry.members.clone());
-            let up = self.requests.add(entry);
-            for (key, down) in members {
-                let Some(client) = self.clients.get_mut(key) else { continue };
-                client.active.swap_remove(&before);
-                client.active.insert(up);
-                if client.requests.get(&(message, down)) == Some(&before) {
-                    client.requests.insert((message, down), up);
-                }
+            self.renumber(before, entry);
+        }
+    }
+
+    /// A request that was taken out of the table goes back into it under another upstream id.
+    fn renumber(&mut self, before: UpReqId, entry: Entry) -> UpReqId {
+        let (message, members) = (entry.message, entry.members.clone());
+        let up = self.requests.add(entry);
+        for (key, down) in members {
+            let Some(client) = self.clients.get_mut(key) else { continue };
+            client.active.swap_remove(&before);
+            client.active.insert(up);
+            if client.requests.get(&(message, down)) == Some(&before) {
+                client.requests.insert((message, down), up);
             }
         }
+        up
+    }
+
+    /// The Gateway was without its servers and has lost its subscriptions (its 1101): everything that is subscribed is
+    /// subscribed anew, and clients are told 1102 instead.
+    pub(super) fn subscriptions_lost(&mut self, ctx: &mut Ctx<'_>) {
+        for up in self.lingering.clone() {
+            self.end_lingering(ctx, up);
+        }
+        let asked = |e: &Entry| !e.one_shot && !e.spent && e.changes_at.is_some() && e.again.is_some();
+        let mut streams: Vec<UpReqId> =
+            self.requests.iter().filter(|(_, e)| asked(e)).map(|(up, _)| up).collect();
+        streams.sort_unstable();
+        for before in streams {
+            // What the Gateway has lost cannot be cancelled; what it has kept must not come twice.
+            self.end_upstream(ctx, before);
+            if let Some(entry) = self.requests.get_mut(before) {
+                entry.sleep(ctx.now);
+            }
+            self.drop_held(before);
+            let Some(entry) = self.requests.end(before) else { continue };
+            self.requests.rest(before, DownReqId(-1), entry.message);
+            self.renumber(before, entry);
+        }
+        for stream in super::shared::ALL {
+            if self.streams.get(stream).is_live() {
+                self.unsubscribe(ctx, stream);
+                self.streams.get_mut(stream).sleep();
+            }
+        }
+        self.wake(ctx);
     }
 
     /// The link is back: what sleeps is asked again, and its clients are told how they stand.
     pub(super) fn wake(&mut self, ctx: &mut Ctx<'_>) {
         self.timers.disarm(Timer::Outage);
-        self.replaying.clear();
         let dialects = &mut Dialects { to: self.speeches.upstream().clone(), from: BTreeMap::new() };
         for stream in super::shared::ALL {
             self.wake_stream(ctx, stream, dialects);
@@ -317,8 +348,8 @@ impl Core {
             let (code, words) = match lost {
                 false => (
                     codes::LINK_BACK,
-                    "Connectivity between IB and Trader Workstation has been restored - data maintained. twsmux is \
-                     connected to the Gateway again, and what was subscribed is subscribed again.",
+                    "Connectivity between IB and Trader Workstation has been restored - data maintained. twsmux has \
+                     subscribed again to what was subscribed.",
                 ),
                 true => (
                     codes::LINK_BACK_DATA_LOST,
@@ -400,6 +431,10 @@ fn bar(values: &Record) -> Record {
 impl Entry {
     /// It waits for a link from now on.
     pub fn sleep(&mut self, now: Time) {
+        if self.held.is_some() {
+            // Of what waits for its end nothing has been told.
+            (self.begun, self.bars) = (false, Bars::default());
+        }
         self.asleep = Some(now);
         self.changes_at = None;
         if let Some(line) = &mut self.line {

@@ -474,6 +474,10 @@ impl Core {
                 }
                 return self.broadcast(ctx, heard);
             }
+            Some(Class::Broadcast) if code == codes::LINK_BACK_DATA_LOST => {
+                self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}: subscribing again"));
+                return self.subscriptions_lost(ctx);
+            }
             Some(Class::Broadcast) => {
                 self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}"));
                 return self.broadcast(ctx, heard);

@@ -449,3 +449,40 @@ fn the_market_data_type_is_that_of_the_subscription() {
     let went = w.went_up();
     assert_eq!((ids(&went), went[0].request().get("marketDataType")), (vec![59, 1], Some("3")));
 }
+
+#[test]
+fn subscriptions_that_the_gateway_has_lost_are_asked_for_again_and_clients_are_told_1102() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let quote = w.asks_id(one, 1, &stock("7"));
+    w.request(two, 1, &stock("3"));
+    w.asks(one, 6, &[("subscribe", "1"), ("acctCode", "DU1")]);
+    let details = w.asks_id(two, 9, &stock("5"));
+    w.say(1, &[("reqId", &quote), ("tickType", "1"), ("price", "5")]);
+    for who in [one, two] {
+        w.got(who);
+    }
+    w.say_error(-1, 1100, "Connectivity between IBKR and Trader Workstation has been lost.");
+    w.say_error(-1, 1101, "Connectivity between IBKR and Trader Workstation has been restored- data lost.");
+    let went = w.went_up();
+    assert_eq!(ids(&went), [2, 6, 6, 1], "what it has kept does not come twice");
+    let again = asked(&went, 1);
+    assert_ne!(again, quote);
+    for who in [one, two] {
+        assert_eq!(errors(&w.got(who)), [(-1, 1100), (-1, 1102)]);
+    }
+    w.say_error(-1, 2100, "API client has been unsubscribed from account data.");
+    w.say_error(quote.parse().unwrap(), 300, "Can't find EId with tickerId");
+    w.say(1, &[("reqId", &quote), ("tickType", "1"), ("price", "6")]);
+    for who in [one, two] {
+        assert!(w.got(who).is_empty(), "nothing of the old ones");
+    }
+    w.say(1, &[("reqId", &again), ("tickType", "1"), ("price", "7")]);
+    w.say(52, &[("reqId", &details)]);
+    assert_eq!(said(&mut w, one), [(1, "7".to_owned())]);
+    assert_eq!(said(&mut w, two), [(1, "3".to_owned()), (52, "5".to_owned())], "a question goes on");
+    w.request(one, 2, &[("reqId", "7")]);
+    assert!(w.went_up().is_empty());
+    let cancel = w.asks(two, 2, &[("reqId", "3")]);
+    assert_eq!(cancel.request().get("reqId"), Some(&again[..]));
+}

@@ -92,6 +92,9 @@ impl Sim {
             4 | 15 | 58 | 59 => {}
             id => {
                 let up = int("reqId");
+                if self.m.moved_ever.contains(&up) {
+                    return; // it was on its way when the Gateway lost its subscriptions
+                }
                 let at = self.m.by_up[&up];
                 if KINDS.iter().any(|k| k.req == id) {
                     self.jobs.push(Job::Answer { at, up, rows: 0, cancelled: false });
@@ -325,6 +328,14 @@ impl Sim {
             4..6 => {
                 let code = *self.rng.pick(&[1100, 1102, 2110, 1101]);
                 let values = self.error_values(code);
+                if code == 1101 {
+                    let moved = self.m.subscriptions_lost();
+                    self.jobs.retain(|j| !matches!(j, Job::Answer { at, .. } if moved.contains(at)));
+                    self.m.last_heard = self.now();
+                    let payload = self.up_payload(4, &values);
+                    let outcome = self.w.gateway_sends(&payload);
+                    return self.feed(outcome, false);
+                }
                 self.m.broadcast(&values);
                 return self.says(4, &values);
             }

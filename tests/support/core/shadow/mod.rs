@@ -385,6 +385,9 @@ pub struct Shadow {
     /// Clients that wait to be told that the link is back, and whether something of theirs is lost.
     restoring: BTreeMap<Who, bool>,
     pub by_up: BTreeMap<i32, usize>,
+    /// Upstream ids of subscriptions that the Gateway lost: those without a cancel, and all of this link.
+    moved: BTreeSet<i32>,
+    pub moved_ever: BTreeSet<i32>,
     /// The latest request under (client, message, id).
     latest: BTreeMap<(Who, u16, i32), usize>,
     pub orders: Vec<Order>,
@@ -484,6 +487,8 @@ impl Shadow {
             replaying: BTreeSet::new(),
             restoring: BTreeMap::new(),
             by_up: BTreeMap::new(),
+            moved: BTreeSet::new(),
+            moved_ever: BTreeSet::new(),
             latest: BTreeMap::new(),
             orders: Vec::new(),
             by_down: BTreeMap::new(),
@@ -822,16 +827,7 @@ impl Shadow {
         for stream in &mut self.streams {
             match stream.subscribers.is_empty() {
                 true => *stream = Stream::default(),
-                false => {
-                    let rows = std::mem::take(&mut stream.rows);
-                    for row in rows {
-                        match stream.before.iter_mut().find(|b| b.0 == row.0 && !row.0.is_empty()) {
-                            Some(before) => *before = row,
-                            None => stream.before.push(row),
-                        }
-                    }
-                    stream.end = None;
-                }
+                false => stream.sleep(),
             }
         }
         self.clock_waiters.clear();

@@ -496,7 +496,17 @@ impl Shadow {
         let values = self.order_values(at, &values, true);
         let must = |otherwise: bool| if holder.is_some() { otherwise } else { keeps };
         self.orders_changed(changed);
-        if let Some(ask) = self.asked((5, 0)) {
+        // How an order ended is no part of a list of open orders: it precedes the completed ones.
+        let is_completed =
+            message == 3 && is_final(&values) && changed != Some(true) && self.asked((99, 0)).is_some();
+        if let Some(ask) = self.asked((5, 0)).filter(|_| is_completed && changed.is_none()) {
+            // Nobody knows whether it was known.
+            for (who, _) in ask.askers {
+                let what = self.told(who, message, &values).expect("every version has it");
+                self.out.push(Expect { who, what, must: false });
+            }
+        }
+        if let Some(ask) = self.asked((5, 0)).filter(|_| !is_completed) {
             self.lane_begun((5, 0));
             let mut had = ask.askers;
             had.retain(|asker| asker.1 == 16 || Some(asker.0) == holder);

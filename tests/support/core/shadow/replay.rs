@@ -9,6 +9,19 @@ impl Inst {
     }
 }
 
+impl Stream {
+    /// Nothing of the image holds any more.
+    pub(super) fn sleep(&mut self) {
+        for row in std::mem::take(&mut self.rows) {
+            match self.before.iter_mut().find(|b| b.0 == row.0 && !row.0.is_empty()) {
+                Some(before) => *before = row,
+                None => self.before.push(row),
+            }
+        }
+        self.end = None;
+    }
+}
+
 impl Shadow {
     /// Whether a client may ask for something that is carried out when there is a link.
     pub(super) fn may_ask(&self, message: u16, one_shot: bool) -> bool {
@@ -37,10 +50,41 @@ impl Shadow {
             self.insts[at].orphan = true;
         }
         self.by_up.clear();
+        self.moved.clear();
+        self.moved_ever.clear();
         let insts = &self.insts;
         self.latest.retain(|_, at| insts[*at].live());
         self.replaying.clear();
         self.restoring.clear();
+    }
+
+    /// The Gateway has lost its subscriptions, and keeps its link: they are asked for again. Returns those.
+    pub fn subscriptions_lost(&mut self) -> Vec<usize> {
+        let mut moved = Vec::new();
+        for at in 0..self.insts.len() {
+            let inst = &mut self.insts[at];
+            let Some(up) = inst.up.filter(|_| inst.state == State::Active && !inst.one_shot) else {
+                continue;
+            };
+            if inst.held.take().is_some() {
+                inst.begun = false;
+            }
+            (inst.asleep, inst.up) = (Some(self.now), None);
+            let rows = std::mem::take(&mut inst.rows);
+            inst.before.extend(rows);
+            self.by_up.remove(&up);
+            self.moved.insert(up);
+            self.moved_ever.insert(up);
+            moved.push(at);
+        }
+        for stream in &mut self.streams {
+            stream.sleep();
+        }
+        if !self.streams[ACCOUNTS].subscribers.is_empty() {
+            self.own_unsubscribes += 1;
+        }
+        self.wake();
+        moved
     }
 
     /// Questions wait for half a minute.

@@ -80,6 +80,9 @@ impl Shadow {
                 let kind = KINDS.iter().position(|k| k.cancel == id && id != 0);
                 let kind = kind.unwrap_or_else(|| panic!("message {id} is nobody's"));
                 let up = int("reqId").expect("an id");
+                if self.moved.remove(&up) {
+                    return;
+                }
                 let at = *self.by_up.get(&up).expect("a cancel of a request that left");
                 let inst = &mut self.insts[at];
                 assert_eq!(inst.kind, kind, "a cancel of the right kind");
