@@ -627,11 +627,40 @@ class IbTour:
         await self.link_is_back(back)
         return trade
 
+    async def watch(self):
+        """Quotes and bars that are kept up to date. Returns what waits until both go on, without any doing of the
+        program."""
+        await self.qualify(self.stock)
+        ticker = self.ib.reqMktData(self.stock, "", False, False)
+        bars = await self.bounded(
+            self.ib.reqHistoricalDataAsync(
+                self.stock, "", "1 D", "5 mins", "TRADES", useRTH=False, formatDate=1, keepUpToDate=True
+            ),
+            "bars with their end",
+        )
+        quotes, updates = [], []
+        ticker.updateEvent += lambda t: quotes.append(1)
+        bars.updateEvent += lambda b, new: updates.append(1)
+
+        async def goes_on():
+            quotes.clear()
+            updates.clear()
+            await self.wait(lambda: len(quotes) >= 3, "quotes to go on", 60)
+            await self.wait(lambda: len(updates) >= 1, "bars to go on", 60)
+            dates = [bar.date for bar in bars]
+            self.tour.check(dates == sorted(set(dates)), "bars that go on are not in order, or double")
+            self.tour.step("what is watched goes on", volatile={"bars": len(bars)})
+
+        return goes_on
+
     async def unknown_fate(self):
         """A modification that is refused while the Gateway is away, and orders of which nobody knows whether they arrived:
-        one that did, one that did not. Each trade stays open until what became of it is known."""
+        one that did, one that did not. Each trade stays open until what became of it is known. What is watched goes on
+        after each outage."""
         tour = self.tour
         await self.connect()
+        goes_on = await self.watch()
+        await goes_on()
         resting = await self.place_resting()
         order_id = resting.order.orderId
         await tour.meet_async("the Gateway goes")
@@ -646,6 +675,7 @@ class IbTour:
         back = self.times_back()
         await tour.meet_async("the Gateway comes")
         await self.link_is_back(back)
+        await goes_on()
         found = await self.bounded(self.ib.reqOpenOrdersAsync(), "the open orders with their end")
         tour.check([t.order.orderId for t in found] == [order_id], f"open orders are {[t.order.orderId for t in found]}")
         tour.check(resting.orderStatus.status in RESTING, f"the order reads as {resting.orderStatus.status} afterwards")
@@ -662,6 +692,7 @@ class IbTour:
         tour.step("an order that arrived is resolved", order_id=order_id, status="resting")
 
         lost = await self.place_into_a_cut("it is lost")
+        await goes_on()
         found = await self.bounded(self.ib.reqOpenOrdersAsync(), "the open orders with their end")
         ids = sorted(t.order.orderId for t in found)
         tour.check(ids == sorted([resting.order.orderId, order_id]), f"open orders are {ids}")
