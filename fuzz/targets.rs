@@ -255,6 +255,8 @@ pub fn core_ops(data: &[u8]) {
 }
 
 struct World {
+    /// The last fact that was handed to the journal.
+    facts: u64,
     core: Core,
     now: Time,
     link: LinkId,
@@ -264,8 +266,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let config = Config { max_server_version: 226, ..Config::default() };
+        let config =
+            Config { max_server_version: 226, line_grace: Duration::from_secs(3), ..Config::default() };
         World {
+            facts: 0,
             core: Core::new(config),
             now: Time::ZERO,
             link: LinkId(0),
@@ -280,6 +284,7 @@ impl World {
         for action in actions.list {
             match action {
                 Action::Look { link } | Action::Dial { link } => self.link = link,
+                Action::Journal { seq, .. } => self.facts = seq,
                 Action::CloseClient { client, .. } => {
                     if let Some(c) = self.connected.iter_mut().find(|c| c.0 == client) {
                         c.1 = true;
@@ -351,6 +356,8 @@ impl World {
             14 => {
                 self.now = self.now + Duration::from_millis(u64::from(arg) * 20);
                 self.tell(Input::Tick);
+                let upto = self.facts;
+                self.tell(Input::Journaled { upto, sync_us: 1 });
                 for client in self.connected.iter().map(|c| c.0).collect::<Vec<_>>() {
                     let n = self.core.output(client).len();
                     self.core.consume_output(self.now, client, n);
