@@ -855,6 +855,15 @@ def connects_after_fills(party):
     return connects_one_after_another(party)
 
 
+def connects_when_all_have_left(party):
+    """Nobody is there any more who would hold what is shared; it stays for a while."""
+    party.leave(party.first)
+    return connects_one_after_another(party)
+
+
+connects_when_all_have_left.options = ["--line-grace", "120"]
+
+
 def slow_gateway(way, one_at_a_time):
     """Clients connect with the patience that their library has by itself while the Gateway takes 3 s for each answer. Nothing
     times out, and each holds what it would hold otherwise."""
@@ -862,7 +871,7 @@ def slow_gateway(way, one_at_a_time):
     def run(s):
         gateway = s.driven_sim()
         gateway("configure", fill_size=60, part_delay_ms=20)
-        mux = s.twsmux(None, f"127.0.0.1:{gateway.port}")
+        mux = s.twsmux(None, f"127.0.0.1:{gateway.port}", *getattr(way, "options", []))
         party = Party(s, gateway, mux.port)
         party.first = party.connected("ib_async", 1)
         party.ask(party.first, "trade")
@@ -902,7 +911,7 @@ def slow_gateway(way, one_at_a_time):
 
 
 for one_at_a_time in (False, True):
-    for way in (connects_one_after_another, connects_at_once, connects_after_fills):
+    for way in (connects_one_after_another, connects_at_once, connects_after_fills, connects_when_all_have_left):
         slow_gateway(way, one_at_a_time)
 
 
