@@ -27,8 +27,10 @@ use twsmux::sockets::{self, table::State};
 const CLIENTS: i32 = 20;
 /// Growth of memory that counts as none, KiB a minute.
 const MOST_GROWTH: f64 = 64.0;
-/// Sessions of a client between two of its orders.
-const TRADES_EVERY: u64 = 200;
+/// The first so many sessions of each client trade.
+const TRADES: u64 = 5;
+/// Ticks that a session waits for; the image brings a part of them.
+const TICKS: u64 = 100;
 const SAMPLE_EVERY: Duration = Duration::from_secs(5);
 /// Distance of two faults of the Gateway.
 const FAULT_EVERY: Duration = Duration::from_secs(30);
@@ -125,7 +127,7 @@ fn session(address: SocketAddr, id: i32, n: u64) -> Result<(), ClientError> {
     c.send("reqContractDetails", &details)?;
     c.send("reqMarketRule", &record! { marketRuleId: 26 })?;
     // Orders are remembered, up to a limit: few, so that what is measured is what must not grow.
-    if n.is_multiple_of(TRADES_EVERY) {
+    if n <= TRADES {
         c.send("placeOrder", &order(next, "AAPL", "BUY", 1, "LMT", "1.0"))?;
         c.find("its fate", |m| {
             m.name == "orderStatus" && m.int("orderId") == i64::from(next)
@@ -133,7 +135,7 @@ fn session(address: SocketAddr, id: i32, n: u64) -> Result<(), ClientError> {
         })?;
         c.send("cancelOrder", &record! { orderId: next })?;
     }
-    for _ in 0..20 {
+    for _ in 0..TICKS {
         c.find("a tick", |m| m.name == "tickPrice")?;
         c.transcript.clear();
     }
