@@ -230,7 +230,7 @@ pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling
 
 /// Begins the declaration of a response: message id, name, to whom it goes.
 pub const fn response(id: u16, name: &'static str, route: Route) -> Response {
-    Response { message: message(id, name), route, gone: &[] }
+    Response { message: message(id, name), route, gone: &[], conflate: Conflate::Kept }
 }
 
 macro_rules! message_parts {
@@ -335,5 +335,29 @@ impl Response {
     /// When the thing of a row is there no more, a row with zeros in these fields says so.
     pub const fn gone(self, gone: &'static [&'static str]) -> Self {
         Self { gone, ..self }
+    }
+
+    const fn conflate(self, conflate: Conflate) -> Self {
+        Self { conflate, ..self }
+    }
+
+    /// A client that reads too slowly gets the latest of each row.
+    pub const fn latest(self, row: Row) -> Self {
+        self.conflate(Conflate::Latest(row))
+    }
+
+    /// Something that happened, which no later message says again.
+    pub const fn event(self) -> Self {
+        self.conflate(Conflate::Event)
+    }
+
+    /// It changes a book, which a client that reads too slowly is told anew.
+    pub const fn of_a_book(self) -> Self {
+        self.conflate(Conflate::Book)
+    }
+
+    /// A part of an answer that can be large, which a client that reads too slowly does not get.
+    pub const fn bulk(self) -> Self {
+        self.conflate(Conflate::Bulk)
     }
 }

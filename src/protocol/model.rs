@@ -462,6 +462,21 @@ pub enum Route {
     Nobody,
 }
 
+/// What becomes of a message for a client that reads more slowly than it is sent to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conflate {
+    /// It is kept, behind everything that waits of its request or stream: ends, errors, single answers.
+    Kept,
+    /// It is kept, and does not wait for what waits of its request: something that happened, as a trade or a bar.
+    Event,
+    /// The latest of each row is enough.
+    Latest(Row),
+    /// It changes a book: the book is told anew when there is room.
+    Book,
+    /// A part of an answer that can be large: the request ends with an error.
+    Bulk,
+}
+
 /// A message of the Gateway.
 #[derive(Clone, Copy, Debug)]
 pub struct Response {
@@ -471,4 +486,6 @@ pub struct Response {
     pub route: Route,
     /// The fields that are zero in a row about something that is there no more; empty where no such row is told.
     pub gone: &'static [&'static str],
+    /// What becomes of it for a client that reads too slowly.
+    pub conflate: Conflate,
 }

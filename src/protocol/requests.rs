@@ -8,6 +8,7 @@ use super::{
     declare::*,
     model::{self, EndWhen::*, Handling::*, Kind::*, Lane::*, Local, Shared::*, *},
     orders::{PLACE_ORDER, UNSET_INT},
+    responses::RT_VOLUME,
     schema,
 };
 
@@ -49,8 +50,7 @@ pub static REQUESTS: [Request; 85] = [
             (2, Row::Key),
             (21, Row::Key),
             (45, Row::Key),
-            // RTVolume is a trade each time.
-            (46, Row::KeyBut(&[48, 77])),
+            (46, Row::KeyBut(RT_VOLUME)),
             (47, Row::Key),
             (56, Row::One),
         ])

@@ -13,6 +13,8 @@ use super::{
 
 /// A key of a shared image: every message is a row of its own.
 const EACH_A_ROW: &[&str] = &[];
+/// Types of string ticks that are trades each time: RTVolume and RTTradeVolume.
+pub(super) const RT_VOLUME: &[i64] = &[48, 77];
 const ROW: bool = false;
 const END: bool = true;
 
@@ -31,6 +33,7 @@ const fn image_end(stream: Shared) -> Route {
 /// Every response, by rising message id.
 pub static RESPONSES: [Response; 86] = [
     response(1, "tickPrice", Route::ReqId)
+        .latest(Row::Key)
         .text(&[
             version("6"),
             req_id(),
@@ -41,6 +44,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto(&schema::TICK_PRICE, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(2, "tickSize", Route::ReqId)
+        .latest(Row::Key)
         .text(&[version("6"), req_id(), int("tickType").role(Role::RowKey), decimal("size")])
         .proto(&schema::TICK_SIZE, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(3, "orderStatus", Order)
@@ -92,9 +96,11 @@ pub static RESPONSES: [Response; 86] = [
         ],
     ),
     response(6, "updateAccountValue", shared(AccountUpdates, &["accountName", "key", "currency"]))
+        .event()
         .text(&[version("2"), text("key"), text("value"), text("currency"), account("accountName")])
         .proto(&schema::ACCOUNT_VALUE, 207, &[(Role::Account, &[4])]),
     response(7, "updatePortfolio", shared(AccountUpdates, &["accountName", "conId"]))
+        .latest(Row::Fields(&["accountName", "conId"]))
         .text(&[
             version("8"),
             int("conId"),
@@ -119,6 +125,7 @@ pub static RESPONSES: [Response; 86] = [
         .proto(&schema::PORTFOLIO_VALUE, 207, &[(Role::Account, &[8])])
         .gone(&["position", "marketValue", "unrealizedPNL"]),
     response(8, "updateAccountTime", shared(AccountUpdates, ONE_ROW))
+        .event()
         .text(&[version("1"), text("timeStamp")])
         .proto(&schema::ACCOUNT_UPDATE_TIME, 207, &[]),
     response(9, "nextValidId", Route::NextValidId).text(&[version("1"), order_id()]).proto(
@@ -127,6 +134,7 @@ pub static RESPONSES: [Response; 86] = [
         &[(Role::OrderId, &[1])],
     ),
     response(10, "contractDetails", Route::ReqId)
+        .bulk()
         .text(CONTRACT_DETAILS)
         .proto_by_id(&schema::CONTRACT_DATA, 205),
     response(11, "execDetails", Route::Execution)
@@ -168,6 +176,7 @@ pub static RESPONSES: [Response; 86] = [
             ],
         ),
     response(12, "updateMktDepth", Route::ReqId)
+        .of_a_book()
         .text(&[
             version("1"),
             req_id(),
@@ -179,6 +188,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::MARKET_DEPTH, 206),
     response(13, "updateMktDepthL2", Route::ReqId)
+        .of_a_book()
         .text(&[
             version("1"),
             req_id(),
@@ -192,6 +202,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::MARKET_DEPTH_L2, 206),
     response(14, "updateNewsBulletin", shared(Bulletins, EACH_A_ROW))
+        .event()
         .text(&[
             version("1"),
             int("msgId").at("newsMsgId"),
@@ -204,9 +215,11 @@ pub static RESPONSES: [Response; 86] = [
         .text(&[version("1"), text("accountsList")])
         .proto(&schema::MANAGED_ACCOUNTS, 207, &[]),
     response(16, "receiveFA", lane(Fa, END))
+        .bulk()
         .text(&[version("1"), int("faDataType").role(Role::LaneKey), text("xml")])
         .proto(&schema::RECEIVE_FA, 211, &[(Role::LaneKey, &[1])]),
     response(17, "historicalData", Route::ReqId)
+        .bulk()
         .text(&[
             version("3").until(124),
             req_id(),
@@ -230,14 +243,16 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::HISTORICAL_DATA, 208),
     response(18, "bondContractDetails", Route::ReqId)
+        .bulk()
         .text(BOND_DETAILS)
         .proto_by_id(&schema::CONTRACT_DATA, 205),
-    response(19, "scannerParameters", lane(ScannerParameters, END)).text(&[version("1"), text("xml")]).proto(
-        &schema::SCANNER_PARAMETERS,
-        210,
-        &[],
-    ),
+    response(19, "scannerParameters", lane(ScannerParameters, END))
+        .bulk()
+        .text(&[version("1"), text("xml")])
+        .proto(&schema::SCANNER_PARAMETERS, 210, &[]),
     response(20, "scannerData", Route::ReqId)
+        // The whole list each time.
+        .latest(Row::One)
         .text(&[
             version("3"),
             req_id(),
@@ -266,6 +281,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::SCANNER_DATA, 210),
     response(21, "tickOptionComputation", Route::ReqId)
+        .latest(Row::Key)
         .text(&[
             version("6").until(156),
             req_id(),
@@ -283,12 +299,14 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto(&schema::TICK_OPTION_COMPUTATION, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(45, "tickGeneric", Route::ReqId)
+        .latest(Row::Key)
         .text(&[version("1"), req_id(), int("tickType").role(Role::RowKey), double("value")])
         .proto(&schema::TICK_GENERIC, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
     response(46, "tickString", Route::ReqId)
+        .latest(Row::KeyBut(RT_VOLUME))
         .text(&[version("1"), req_id(), int("tickType").role(Role::RowKey), text("value")])
         .proto(&schema::TICK_STRING, 206, &[(Role::ReqId, &[1]), (Role::RowKey, &[2])]),
-    response(47, "tickEFP", Route::ReqId).text(&[
+    response(47, "tickEFP", Route::ReqId).latest(Row::Key).text(&[
         version("1"),
         req_id(),
         int("tickType").role(Role::RowKey),
@@ -306,6 +324,7 @@ pub static RESPONSES: [Response; 86] = [
         &[],
     ),
     response(50, "realtimeBar", Route::ReqId)
+        .event()
         .text(&[
             version("3"),
             req_id(),
@@ -320,6 +339,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::REAL_TIME_BAR_TICK, 208),
     response(51, "fundamentalData", Route::ReqId)
+        .bulk()
         .text(&[version("1"), req_id(), text("data")])
         .proto_by_id(&schema::FUNDAMENTALS_DATA, 210),
     response(52, "contractDetailsEnd", Route::ReqId)
@@ -347,6 +367,7 @@ pub static RESPONSES: [Response; 86] = [
         .text(&[version("1"), req_id()])
         .proto_by_id(&schema::TICK_SNAPSHOT_END, 206),
     response(58, "marketDataType", Route::ReqId)
+        .latest(Row::One)
         .text(&[version("1"), req_id(), int("marketDataType")])
         .proto_by_id(&schema::MARKET_DATA_TYPE, 206),
     response(59, "commissionAndFeesReport", Commission)
@@ -361,6 +382,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto(&schema::COMMISSION_AND_FEES_REPORT, 211, &[(Role::ExecId, &[1])]),
     response(61, "position", shared(Positions, &["account", "conId"]))
+        .latest(Row::Fields(&["account", "conId"]))
         .text(&[
             version("3"),
             account("account"),
@@ -377,6 +399,7 @@ pub static RESPONSES: [Response; 86] = [
         &[],
     ),
     response(63, "accountSummary", Route::ReqId)
+        .event()
         .text(&[version("1"), req_id(), account("account"), text("tag"), text("value"), text("currency")])
         .proto(&schema::ACCOUNT_SUMMARY, 207, &[(Role::ReqId, &[1]), (Role::Account, &[2])]),
     response(64, "accountSummaryEnd", Route::ReqId)
@@ -407,6 +430,7 @@ pub static RESPONSES: [Response; 86] = [
         text("errorText"),
     ]),
     response(71, "positionMulti", Route::ReqId)
+        .latest(Row::Fields(&["account", "modelCode", "conId"]))
         .since(103)
         .text(&[
             version("1"),
@@ -424,6 +448,7 @@ pub static RESPONSES: [Response; 86] = [
         .text(&[version("1"), req_id()])
         .proto_by_id(&schema::POSITION_MULTI_END, 207),
     response(73, "accountUpdateMulti", Route::ReqId)
+        .event()
         .since(103)
         .text(&[
             version("1"),
@@ -440,6 +465,7 @@ pub static RESPONSES: [Response; 86] = [
         .text(&[version("1"), req_id()])
         .proto_by_id(&schema::ACCOUNT_UPDATE_MULTI_END, 207),
     response(75, "securityDefinitionOptionParameter", Route::ReqId)
+        .bulk()
         .since(104)
         .text(&[
             req_id(),
@@ -467,6 +493,7 @@ pub static RESPONSES: [Response; 86] = [
         .text(&[repeat("familyCodesCount", &[text("accountId"), text("familyCode")]).at("familyCodes")])
         .proto(&schema::FAMILY_CODES, 212, &[]),
     response(79, "symbolSamples", Route::ReqId)
+        .bulk()
         .since(108)
         .text(&[
             req_id(),
@@ -513,10 +540,12 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::SMART_COMPONENTS, 212),
     response(83, "newsArticle", Route::ReqId)
+        .bulk()
         .since(116)
         .text(&[req_id(), int("articleType"), text("articleText")])
         .proto_by_id(&schema::NEWS_ARTICLE, 209),
     response(84, "tickNews", Route::ReqId)
+        .event()
         .since(113)
         .text(&[
             req_id(),
@@ -536,6 +565,7 @@ pub static RESPONSES: [Response; 86] = [
         .at("newsProviders")])
         .proto(&schema::NEWS_PROVIDERS, 209, &[]),
     response(86, "historicalNews", Route::ReqId)
+        .bulk()
         .since(117)
         .text(&[req_id(), text("time"), text("providerCode"), text("articleId"), text("headline")])
         .proto_by_id(&schema::HISTORICAL_NEWS, 209),
@@ -548,6 +578,7 @@ pub static RESPONSES: [Response; 86] = [
         .text(&[req_id(), text("headTimestamp")])
         .proto_by_id(&schema::HEAD_TIMESTAMP, 208),
     response(89, "histogramData", Route::ReqId)
+        .bulk()
         .since(119)
         .text(&[
             req_id(),
@@ -555,6 +586,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::HISTOGRAM_DATA, 208),
     response(90, "historicalDataUpdate", Route::ReqId)
+        .event()
         .since(124)
         .text(&[
             req_id(),
@@ -584,6 +616,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto(&schema::MARKET_RULE, 212, &[(Role::LaneKey, &[1])]),
     response(94, "pnl", Route::ReqId)
+        .latest(Row::One)
         .since(127)
         .text(&[
             req_id(),
@@ -593,6 +626,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::PN_L, 210),
     response(95, "pnlSingle", Route::ReqId)
+        .latest(Row::One)
         .since(127)
         .text(&[
             req_id(),
@@ -604,6 +638,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto_by_id(&schema::PN_L_SINGLE, 210),
     response(96, "historicalTicks", Route::ReqId)
+        .bulk()
         .since(130)
         .text(&[
             req_id(),
@@ -613,6 +648,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto(&schema::HISTORICAL_TICKS, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
     response(97, "historicalTicksBidAsk", Route::ReqId)
+        .bulk()
         .since(130)
         .text(&[
             req_id(),
@@ -632,6 +668,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto(&schema::HISTORICAL_TICKS_BID_ASK, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
     response(98, "historicalTicksLast", Route::ReqId)
+        .bulk()
         .since(130)
         .text(&[
             req_id(),
@@ -651,6 +688,7 @@ pub static RESPONSES: [Response; 86] = [
         ])
         .proto(&schema::HISTORICAL_TICKS_LAST, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[3])]),
     response(99, "tickByTick", Route::ReqId)
+        .event()
         .since(137)
         .text(&[
             req_id(),
@@ -713,14 +751,17 @@ pub static RESPONSES: [Response; 86] = [
         .text(&[req_id(), text("text")])
         .proto_by_id(&schema::REPLACE_FA_END, 211),
     response(104, "wshMetaData", Route::ReqId)
+        .bulk()
         .since(161)
         .text(&[req_id(), text("dataJson")])
         .proto_by_id(&schema::WSH_META_DATA, 209),
     response(105, "wshEventData", Route::ReqId)
+        .bulk()
         .since(161)
         .text(&[req_id(), text("dataJson")])
         .proto_by_id(&schema::WSH_EVENT_DATA, 209),
     response(106, "historicalSchedule", Route::ReqId)
+        .bulk()
         .since(165)
         .text(&[
             req_id(),

@@ -306,3 +306,67 @@ fn codes_for_requests_that_are_not_active_belong_to_cancels_and_updates() {
     assert_eq!((code(2), code(11), code(23), code(25)), (300, 310, 365, 366));
     assert_eq!(code(90), 0, "a head timestamp is cancelled after its answer by some clients");
 }
+
+/// Every message, by what becomes of it for a client that reads too slowly.
+#[test]
+fn what_a_slow_reader_gets_is_said_of_every_message() {
+    let of = |wanted: fn(Conflate) -> bool| -> Vec<u16> {
+        responses().iter().filter(|r| wanted(r.conflate)).map(|r| r.message.id).collect()
+    };
+    let latest = of(|c| matches!(c, Conflate::Latest(_)));
+    assert_eq!(latest, [1, 2, 7, 20, 21, 45, 46, 47, 58, 61, 71, 94, 95]);
+    assert_eq!(of(|c| c == Conflate::Book), [12, 13]);
+    assert_eq!(of(|c| c == Conflate::Event), [6, 8, 14, 50, 63, 73, 84, 90, 99]);
+    assert_eq!(
+        of(|c| c == Conflate::Bulk),
+        [10, 16, 17, 18, 19, 51, 75, 79, 83, 86, 89, 96, 97, 98, 104, 105, 106]
+    );
+    // Trades are events, whatever message tells them.
+    assert_eq!(response(46).unwrap().conflate, Conflate::Latest(Row::KeyBut(&[48, 77])));
+}
+
+#[test]
+fn what_is_conflated_has_what_tells_its_rows_apart_and_a_holder() {
+    for r in responses() {
+        let name = r.message.name;
+        match r.conflate {
+            Conflate::Latest(Row::Key | Row::KeyBut(_)) => {
+                assert!(has_role(r.message.text.unwrap(), Role::RowKey, 0), "{name}");
+                let proto = r.message.proto;
+                assert!(
+                    proto.is_none_or(|p| p.roles.iter().any(|(role, _)| *role == Role::RowKey)),
+                    "{name}"
+                );
+            }
+            Conflate::Latest(Row::Fields(fields)) => {
+                for field in fields {
+                    assert!(names_a_field(r.message.text.unwrap(), field), "{name}: {field}");
+                }
+            }
+            Conflate::Latest(row) => assert_eq!(row, Row::One, "{name}"),
+            Conflate::Book => {
+                let asked = requests().iter().filter_map(|q| q.sharing);
+                let images = asked.flat_map(|sharing| sharing.image);
+                assert!(images.clone().any(|row| *row == (r.message.id, Row::Book)), "{name}");
+            }
+            Conflate::Bulk => {
+                assert!(matches!(r.route, Route::ReqId | Route::Lane { end: true, .. }), "{name}")
+            }
+            Conflate::Kept | Conflate::Event => continue,
+        }
+        let holder = match r.conflate {
+            Conflate::Latest(_) => matches!(r.route, Route::ReqId | Route::Shared { end: false, .. }),
+            Conflate::Book => r.route == Route::ReqId,
+            _ => true,
+        };
+        assert!(holder, "{name}: it is told under the id of a request, or in a stream");
+        // Where it is a row of an image too, the same tells its rows apart.
+        if let Conflate::Latest(row) = r.conflate {
+            let mut images = requests().iter().filter_map(|q| q.sharing).flat_map(|sharing| sharing.image);
+            assert!(images.all(|(id, image)| *id != r.message.id || *image == row), "{name}");
+            if let Route::Shared { key, .. } = r.route {
+                assert_eq!(row, Row::Fields(key), "{name}");
+            }
+        }
+    }
+}
