@@ -84,7 +84,7 @@ fn ready_core(clients: u32) -> (Core, Vec<ClientKey>, LinkId) {
 fn drain(core: &mut Core, keys: &[ClientKey]) {
     for key in keys {
         let n = core.output(*key).len();
-        core.consume_output(Time::ZERO, *key, n);
+        core.consume_output(Time::ZERO, *key, n, &mut Actions::default());
     }
     let n = core.upstream_output().len();
     core.consume_upstream_output(Time::ZERO, n, &mut Actions::default());
@@ -107,7 +107,7 @@ fn hot_paths(c: &mut Criterion) {
             actions.dirty.clear();
             let n = core.output(keys[0]).len();
             assert!(n > 0, "the tick is routed");
-            core.consume_output(Time::ZERO, keys[0], n);
+            core.consume_output(Time::ZERO, keys[0], n, &mut actions);
         });
     });
 

@@ -360,7 +360,7 @@ impl World {
                 self.tell(Input::Journaled { upto, sync_us: 1 });
                 for client in self.connected.iter().map(|c| c.0).collect::<Vec<_>>() {
                     let n = self.core.output(client).len();
-                    self.core.consume_output(self.now, client, n);
+                    self.core.consume_output(self.now, client, n, &mut Actions::default());
                 }
                 let n = self.core.upstream_output().len();
                 self.core.consume_upstream_output(self.now, n, &mut Actions::default());

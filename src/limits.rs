@@ -27,9 +27,15 @@ pub const HOLD_TIME: Duration = Duration::from_millis(1500);
 pub const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// A client whose outbox made no progress for this long does not count as alive when its id is wanted.
 pub const STALL_TIME: Duration = Duration::from_secs(5);
-/// Unsent bytes held for one client. A client over it is told so and closed. At least two frames of the largest
-/// size.
+/// Unsent bytes held for one client. A client over it is told so and closed; above half of it large answers end with an
+/// error. At least two frames of the largest size.
 pub const MAX_OUTBOX: usize = 40 << 20;
+/// Unsent bytes of one client above which it gets the latest of each row instead of every tick; a quarter of
+/// [`MAX_OUTBOX`] where that is less.
+pub const CONFLATE_ABOVE: usize = 1 << 20;
+/// Time without reading anything after which a client over [`CONFLATE_ABOVE`] is told and closed. Less than its socket's
+/// user timeout, which closes without a word.
+pub const SLOW_TIME: Duration = Duration::from_secs(20);
 /// Requests of one client that are active at once, cancelled ones not counted.
 pub const MAX_REQUESTS_PER_CLIENT: usize = 5000;
 /// Messages of one client that wait for the pacer.

@@ -134,6 +134,8 @@ fn a_limit_with_a_setting_is_the_default_of_that_setting() {
         "max_requests_per_client",
         "max_queued_per_client",
         "max_outbox_bytes",
+        "conflate_above_bytes",
+        "slow_client_time",
         "order_wait",
         "drain_time",
         "messages_per_second",

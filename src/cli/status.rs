@@ -201,7 +201,17 @@ fn upstream(up: &Value, out: &mut String) {
 fn clients(clients: &Value, out: &mut String) {
     let clients = clients.as_array().map_or(&[][..], Vec::as_slice);
     let head = [
-        "client", "id", "peer", "phase", "version", "seconds", "requests", "queued", "unsent", "received",
+        "client",
+        "id",
+        "peer",
+        "phase",
+        "version",
+        "seconds",
+        "requests",
+        "queued",
+        "unsent",
+        "conflated",
+        "received",
         "sent",
     ];
     let rows = clients.iter().map(|c| {
@@ -215,6 +225,7 @@ fn clients(clients: &Value, out: &mut String) {
             shown(&c["requests"]),
             shown(&c["queued"]),
             shown(&c["outbox_bytes"]),
+            shown(&c["conflated"]),
             shown(&c["frames_received"]),
             shown(&c["frames_sent"]),
         ]
@@ -317,7 +328,7 @@ mod tests {
             },
             "clients": [{
                 "key": "1.1", "client_id": 7, "peer": "127.0.0.1:5\u{1b}[2J", "phase": "ready", "server_version": 176,
-                "connected_seconds": 12.6, "requests": 2, "queued": 0, "outbox_bytes": 0, "frames_received": 5,
+                "connected_seconds": 12.6, "requests": 2, "queued": 0, "outbox_bytes": 0, "conflated": 4, "frames_received": 5,
                 "frames_sent": 6
             }],
             "streams": [{"stream": "Positions", "account": null, "subscribers": 1, "sharers": [7], "rows": 4}],
@@ -349,7 +360,7 @@ mod tests {
         let row = page.lines().find(|line| line.contains("1.1")).unwrap();
         assert_eq!(
             row.split_whitespace().collect::<Vec<_>>(),
-            ["1.1", "7", "127.0.0.1:5?[2J", "ready", "176", "13", "2", "0", "0", "5", "6"]
+            ["1.1", "7", "127.0.0.1:5?[2J", "ready", "176", "13", "2", "0", "0", "4", "5", "6"]
         );
     }
 

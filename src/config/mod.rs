@@ -41,6 +41,10 @@ const LONGEST_KEPT: f64 = 3600.0;
 const MOST_REQUESTS: usize = 100_000;
 /// Fewest and most unsent bytes of one client.
 const OUTBOX_BYTES: std::ops::RangeInclusive<usize> = 1 << 20..=1 << 30;
+/// Fewest and most unsent bytes above which ticks are conflated.
+const CONFLATE_BYTES: std::ops::RangeInclusive<usize> = 4096..=1 << 30;
+/// Longest time without reading, seconds. The socket's user timeout closes after 30 s, without a word.
+const LONGEST_SLOW_TIME: f64 = 25.0;
 
 /// Every setting, each perhaps not given.
 #[derive(Clone, Debug, Default, clap::Args, serde::Deserialize)]
@@ -104,6 +108,12 @@ pub struct Options {
     /// Bytes that one client has not taken yet; beyond it it is closed [default: 41943040]
     #[arg(long, env = "TWSMUX_MAX_OUTBOX_BYTES", value_name = "BYTES")]
     pub max_outbox_bytes: Option<usize>,
+    /// Bytes that one client has not taken yet above which it gets the latest of each tick only [default: 1048576]
+    #[arg(long, env = "TWSMUX_CONFLATE_ABOVE_BYTES", value_name = "BYTES")]
+    pub conflate_above_bytes: Option<usize>,
+    /// Time after which a client that is so far behind and reads nothing is closed, in seconds [default: 20]
+    #[arg(long, env = "TWSMUX_SLOW_CLIENT_TIME", value_name = "SECONDS")]
+    pub slow_client_time: Option<f64>,
     /// Longest that a new order or a modification waits before it is refused, in seconds [default: 10]
     #[arg(long, env = "TWSMUX_ORDER_WAIT", value_name = "SECONDS")]
     pub order_wait: Option<f64>,
@@ -255,6 +265,8 @@ impl Options {
             max_requests_per_client,
             max_queued_per_client,
             max_outbox_bytes,
+            conflate_above_bytes,
+            slow_client_time,
             order_wait,
             drain_time,
             line_grace,
@@ -286,6 +298,8 @@ impl Options {
         or(&mut self.max_requests_per_client, max_requests_per_client);
         or(&mut self.max_queued_per_client, max_queued_per_client);
         or(&mut self.max_outbox_bytes, max_outbox_bytes);
+        or(&mut self.conflate_above_bytes, conflate_above_bytes);
+        or(&mut self.slow_client_time, slow_client_time);
         or(&mut self.order_wait, order_wait);
         or(&mut self.drain_time, drain_time);
         or(&mut self.line_grace, line_grace);
@@ -331,6 +345,7 @@ impl Options {
             ("max_requests_per_client", self.max_requests_per_client, 1..=MOST_REQUESTS),
             ("max_queued_per_client", self.max_queued_per_client, 1..=limits::MAX_QUEUED_PER_CLIENT),
             ("max_outbox_bytes", self.max_outbox_bytes, OUTBOX_BYTES),
+            ("conflate_above_bytes", self.conflate_above_bytes, CONFLATE_BYTES),
         ] {
             if let Some(v) = value.filter(|v| !allowed.contains(v)) {
                 let words = match *allowed.end() {
@@ -344,6 +359,7 @@ impl Options {
             ("backoff_min", self.backoff_min, LONGEST_TIME),
             ("backoff_max", self.backoff_max, LONGEST_TIME),
             ("handshake_time", self.handshake_time, LONGEST_TIME),
+            ("slow_client_time", self.slow_client_time, LONGEST_SLOW_TIME),
             ("order_wait", self.order_wait, LONGEST_ORDER_WAIT),
             ("drain_time", self.drain_time, LONGEST_DRAIN_TIME),
         ] {
@@ -400,6 +416,8 @@ impl Options {
                 requests_per_client: self.max_requests_per_client.unwrap_or(d.limits.requests_per_client),
                 queued_per_client: self.max_queued_per_client.unwrap_or(d.limits.queued_per_client),
                 outbox: self.max_outbox_bytes.unwrap_or(d.limits.outbox),
+                conflate_above: self.conflate_above_bytes.unwrap_or(d.limits.conflate_above),
+                slow_time: seconds(self.slow_client_time, d.limits.slow_time),
                 order_wait: seconds(self.order_wait, d.limits.order_wait),
                 drain_time: seconds(self.drain_time, d.limits.drain_time),
             },

@@ -8,6 +8,7 @@
 
 use rustc_hash::FxBuildHasher;
 
+use super::backlog::Backlog;
 use super::io::Level;
 use super::io::{Gone, Note};
 use super::outbox::Outbox;
@@ -54,6 +55,10 @@ pub struct Client {
     pub id: Option<ClientId>,
     /// What is on its way to it.
     pub outbox: Outbox,
+    /// What waits because it reads slowly.
+    pub backlog: Backlog,
+    /// Values that it was not told because newer ones came before it read.
+    pub conflated: u64,
     /// Its active requests: the latest upstream id under each (request message, its own id).
     pub requests: indexmap::IndexMap<(u16, DownReqId), UpReqId, FxBuildHasher>,
     /// Everything upstream that is routed to it, including requests that `requests` knows no more.
@@ -82,6 +87,8 @@ impl Client {
             options: String::new(),
             id: None,
             outbox: Outbox::default(),
+            backlog: Backlog::default(),
+            conflated: 0,
             requests: Default::default(),
             active: Default::default(),
             market_data_type: 1,

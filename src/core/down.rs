@@ -1,6 +1,7 @@
 //! What clients do with their connection: connect, greet, start, leave. What they ask is in `ask`.
 
 use super::ask::{Asked, cancel_of};
+use super::backlog::Backlog;
 use super::client::{Client, Phase};
 use super::compose::{self, id};
 use super::io::{Action, Gone, Level};
@@ -180,7 +181,7 @@ impl Core {
                 let words = format!("Not connected: {}.", self.diagnosis());
                 self.close_client(ctx, key, Gone::Refused, Some((codes::NOT_CONNECTED, words)));
             }
-            Phase::Ready => {}
+            Phase::Ready => self.look_at_slow_client(ctx, key),
             Phase::Closing => ctx.actions.push(Action::CloseClient { client: key, flush: false }),
         }
     }
@@ -208,6 +209,7 @@ impl Core {
         }
         let (phase, version) = (client.phase, client.version);
         client.closing = Some(reason);
+        client.backlog = Backlog::default();
         client.phase = Phase::Closing;
         if let Some((code, words)) = words {
             let time = self.config.epoch_ms + ctx.now.0 / 1000;

@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 
 use super::ask::Asked;
+use super::backlog::About;
 use super::pacer::{Post, What};
 use super::replay::Again;
 use super::timers::Timer;
@@ -104,6 +105,9 @@ impl Core {
         asked: Option<&Asked<'_>>,
     ) {
         let Some(last) = self.streams.get_mut(stream).leave(key) else { return };
+        if let Some(client) = self.clients.get_mut(key) {
+            client.backlog.take(About::Stream(stream));
+        }
         if stream == Shared::AccountUpdates && asked.is_some() {
             self.tell_unsubscribed(ctx, key);
         }

@@ -26,18 +26,24 @@ use crate::wire::text::{self, Form};
 /// What a request asks for: its message, the market data type that it wants (0 where there is none), and its values.
 pub type Subject = (u16, i32, String);
 
-/// Names a row of an image.
+/// Names a row of an image: its message, and what tells it apart.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum RowId {
+pub enum RowId {
     Number(u16, i64),
     Text(u16, Vec<u8>),
 }
 
 impl RowId {
+    /// Its message.
+    pub fn message(&self) -> u16 {
+        match self {
+            RowId::Number(id, _) | RowId::Text(id, _) => *id,
+        }
+    }
+
     /// The fields that are zero when what the row is about is there no more.
     fn gone(&self) -> &'static [&'static str] {
-        let (RowId::Number(id, _) | RowId::Text(id, _)) = self;
-        crate::protocol::response((*id).into()).map_or(&[], |response| response.gone)
+        crate::protocol::response(self.message().into()).map_or(&[], |response| response.gone)
     }
 }
 
@@ -52,6 +58,28 @@ pub(super) fn as_gone(dialect: &Dialect, payload: &[u8], fields: &[&'static str]
     let mut out = BytesMut::new();
     shape.compose(&record, &mut out);
     Some(out.to_vec())
+}
+
+/// The row that a message is. `None`: it is none, but an event or a change of a book.
+pub(super) fn row_of(row: &Row, heard: &Heard<'_>) -> Option<RowId> {
+    let id = heard.id();
+    let number = || i64::from(heard.int(Role::RowKey).unwrap_or_default());
+    Some(match row {
+        Row::One => RowId::Number(id, 0),
+        Row::Key => RowId::Number(id, number()),
+        Row::KeyBut(events) if events.contains(&number()) => return None,
+        Row::KeyBut(_) => RowId::Number(id, number()),
+        Row::Book => return None,
+        Row::Fields(names) => {
+            let mut key = Vec::new();
+            for name in *names {
+                let value = heard.shape.field(&heard.message, name).ok().flatten().unwrap_or_default();
+                key.extend_from_slice(value.as_bytes());
+                key.push(0);
+            }
+            RowId::Text(id, key)
+        }
+    })
 }
 
 /// What those who ask for the same share.
@@ -103,23 +131,10 @@ impl Line {
     pub fn keep(&mut self, heard: &Heard<'_>, payload: &[u8]) {
         let id = heard.id();
         let Some((_, row)) = self.sharing.image.iter().find(|(of, _)| *of == id) else { return };
-        let number = || i64::from(heard.int(Role::RowKey).unwrap_or_default());
-        let row = match row {
-            Row::One => RowId::Number(id, 0),
-            Row::Key => RowId::Number(id, number()),
-            Row::KeyBut(events) if events.contains(&number()) => return,
-            Row::KeyBut(_) => RowId::Number(id, number()),
-            Row::Book => return self.book.apply(heard, payload),
-            Row::Fields(names) => {
-                let mut key = Vec::new();
-                for name in *names {
-                    let value = heard.shape.field(&heard.message, name).ok().flatten().unwrap_or_default();
-                    key.extend_from_slice(value.as_bytes());
-                    key.push(0);
-                }
-                RowId::Text(id, key)
-            }
-        };
+        if *row == Row::Book {
+            return self.book.apply(heard, payload);
+        }
+        let Some(row) = row_of(row, heard) else { return };
         if let Some(kept) = self.rows.get_mut(&row) {
             kept.clear();
             kept.extend_from_slice(payload);
@@ -130,11 +145,7 @@ impl Line {
 
     /// The image, end markers last.
     pub fn image(&self, dialect: &Dialect, is_end: impl Fn(u16) -> bool) -> Vec<Vec<u8>> {
-        let message = |row: &RowId| {
-            let (RowId::Number(id, _) | RowId::Text(id, _)) = row;
-            *id
-        };
-        let (ends, rows): (Vec<_>, Vec<_>) = self.rows.iter().partition(|(row, _)| is_end(message(row)));
+        let (ends, rows): (Vec<_>, Vec<_>) = self.rows.iter().partition(|(row, _)| is_end(row.message()));
         let rows = rows.into_iter().map(|(_, payload)| payload.clone());
         rows.chain(self.book.image(dialect))
             .chain(ends.into_iter().map(|(_, payload)| payload.clone()))
@@ -255,6 +266,7 @@ impl Core {
         let Some(client) = self.clients.get_mut(client) else { return };
         if client.requests.get(&(message, down)) == Some(&up) {
             client.requests.swap_remove(&(message, down));
+            client.forget_waiting(message, down);
         }
         // It may share the same line under several ids.
         let more = self.requests.get(up).is_some_and(|e| e.members.iter().any(|(c, _)| *c == client.key));

@@ -12,6 +12,7 @@
 mod answers;
 mod ask;
 mod away;
+mod backlog;
 mod book;
 mod bounds;
 pub mod client;
@@ -39,6 +40,7 @@ mod replay;
 mod requests;
 mod route;
 mod shared;
+mod slow;
 mod speech;
 mod split;
 pub mod stats;
@@ -62,6 +64,7 @@ use crate::wire::frame;
 
 use answers::{Answers, Source};
 use away::Away;
+use backlog::About;
 pub use bounds::Limits;
 use client::{Clients, Phase};
 use executions::Executions;
@@ -79,6 +82,7 @@ use reconcile::Reconcile;
 use requests::{Entry, Requests};
 use route::Heard;
 use shared::Streams;
+use slow::Place;
 use speech::Speeches;
 use stats::{Drop, Stats};
 use timers::{Timer, Timers};
@@ -388,12 +392,20 @@ impl Core {
         self.clients.get(client).map_or(&[], |c| c.outbox.bytes())
     }
 
-    /// The client's socket took `n` bytes. The shell reports everything it took before the next `handle`.
-    pub fn consume_output(&mut self, now: Time, client: ClientKey, n: usize) {
+    /// The client's socket took `n` bytes; what waited for that is in [`Core::output`] now. The shell reports everything it
+    /// took before the next `handle`.
+    pub fn consume_output(&mut self, now: Time, client: ClientKey, n: usize, actions: &mut Actions) {
+        let Some(c) = self.clients.get_mut(client) else { return };
+        c.outbox.consume(n, now);
+        self.stats.bytes_down += n as u64;
+        if c.backlog.is_empty() {
+            c.outbox.dirty = false;
+            return;
+        }
+        c.outbox.dirty = true; // whoever reports writes the rest
+        self.refill(&mut Ctx { now, actions }, client);
         if let Some(c) = self.clients.get_mut(client) {
             c.outbox.dirty = false;
-            c.outbox.consume(n, now);
-            self.stats.bytes_down += n as u64;
         }
     }
 
@@ -472,7 +484,11 @@ impl Core {
             assert!(client.active.len() <= most.requests_per_client, "I10");
             assert!(client.requests.len() <= most.requests_per_client, "I10");
             assert!(client.queued.0 <= most.queued_per_client + limits::QUEUED_CANCELS_RESERVE, "I10");
-            assert!(client.outbox.len() <= most.outbox + limits::MAX_FRAME + 4096, "I10");
+            assert!(client.unread() <= most.outbox + limits::MAX_FRAME + 4096, "I10");
+            client.backlog.check();
+            let waits = !client.backlog.is_empty();
+            assert!(!waits || !client.outbox.is_empty(), "what waits goes on when there is room");
+            assert!(!waits || client.phase == Phase::Ready, "only a ready client has requests");
             let live = matches!(client.phase, Phase::Held | Phase::Ready);
             let named = client.id.is_some_and(|id| self.by_id.get(&id) == Some(&client.key));
             assert_eq!(live, named, "the live client of an id is found by it");
@@ -531,11 +547,32 @@ impl Core {
         edits: &[(Role, i64)],
         us_stock: bool,
     ) {
+        let soft = self.config.limits.conflate_above();
+        let place = match self.clients.get(key) {
+            Some(client) if client.is_behind(soft) => self.place(ctx, key, heard, edits),
+            _ => Place::Outbox,
+        };
+        self.tell_at(ctx, key, heard, edits, us_stock, place);
+    }
+
+    /// Likewise, where it is known where the message goes.
+    fn tell_at(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        key: ClientKey,
+        heard: &Heard<'_>,
+        edits: &[(Role, i64)],
+        us_stock: bool,
+        place: Place,
+    ) {
+        if place == Place::Nowhere {
+            return;
+        }
         let Some(speech) = self.clients.get(key).and_then(|c| c.speech.clone()) else { return };
         let subject = self.subject(ctx, us_stock);
         let id = edits.iter().find(|(role, _)| *role == Role::ReqId).map_or(-1, |(_, id)| *id as i32);
         let mut told = Ok(false);
-        self.send_converted(ctx, key, id, |out| {
+        self.send_converted(ctx, key, id, place, |out| {
             told = speech.down.response(&heard.message, edits, &subject, out);
             matches!(told, Ok(true))
         });
@@ -560,10 +597,11 @@ impl Core {
         ctx: &mut Ctx<'_>,
         key: ClientKey,
         id: i32,
+        place: Place,
         write: impl FnOnce(&mut BytesMut) -> bool,
     ) {
         let mut size = 0;
-        self.send(ctx, key, |_, out| {
+        self.send_to(ctx, key, place, |_, out| {
             let start = out.len();
             let mut there = false;
             frame::put_with(out, |out| there = write(out));
@@ -600,6 +638,16 @@ impl Core {
     /// Appends to a client's outbox; `write` gets the client's version. Nothing for a client that is gone or
     /// closing. A client over its limit is told and closed.
     fn send(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, write: impl FnOnce(u16, &mut BytesMut)) {
+        self.send_to(ctx, key, Place::Outbox, write);
+    }
+
+    fn send_to(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        key: ClientKey,
+        place: Place,
+        write: impl FnOnce(u16, &mut BytesMut),
+    ) {
         let Some(client) = self.clients.get_mut(key) else { return };
         if client.phase == Phase::Closing {
             return;
@@ -610,26 +658,29 @@ impl Core {
         if buf.len() == before {
             return;
         }
+        if let Place::Backlog(row) = place {
+            let replaced = client.backlog.put(row, &buf[before..]);
+            buf.truncate(before);
+            client.conflated += u64::from(replaced);
+            self.stats.conflated += u64::from(replaced);
+            return self.over_budget(ctx, key);
+        }
         client.frames.1 += 1;
         self.stats.frames_down += 1;
         if !client.outbox.dirty {
             client.outbox.dirty = true;
             ctx.actions.dirty.push(key);
         }
-        let most = self.config.limits.outbox;
-        if client.outbox.len() > most {
-            let words = format!(
-                "twsmux closes this connection: {} bytes wait to be read by this client, the limit is {}. \
-                 Read faster or subscribe to less, then connect again.",
-                client.outbox.len(),
-                most
-            );
-            self.close_client(ctx, key, Gone::Slow, Some((codes::NOT_PROCESSED, words)));
+        if client.is_behind(self.config.limits.conflate_above()) {
+            self.over_budget(ctx, key);
         }
     }
 
     /// Sends an error.
     fn send_error(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, id: i32, code: u16, words: &str) {
+        if self.clients.get(key).is_some_and(|c| !c.backlog.is_empty()) {
+            self.bring_forward(ctx, key, About::Request(id));
+        }
         let time = self.wall_ms(ctx.now);
         self.stats.error(code);
         self.send(ctx, key, |version, out| compose::error(version, id, code, words, time, out));

@@ -54,6 +54,11 @@ impl Outbox {
         }
     }
 
+    /// When bytes were last taken, or when the first byte came into the empty buffer.
+    pub fn progress(&self) -> Time {
+        self.progress
+    }
+
     /// Whether there are bytes that nobody took since `since`.
     pub fn stalled_since(&self, since: Time) -> bool {
         !self.buf.is_empty() && self.progress < since

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::answers::Source;
+use super::backlog::About;
 use super::client::Phase;
 use super::codes::{self, Class};
 use super::compose::id;
@@ -14,7 +15,7 @@ use super::{Core, Ctx};
 use crate::ids::{ClientKey, DownOrderId, LinkId, UpOrderId, UpReqId};
 use crate::limits;
 use crate::protocol::dialect::{Dialect, Shape};
-use crate::protocol::model::{EndWhen, Lane, Response, Role, Route, Shared};
+use crate::protocol::model::{Conflate, EndWhen, Lane, Response, Role, Route, Shared};
 use crate::wire::{
     frame, proto,
     text::{self, Form, Message},
@@ -154,6 +155,9 @@ impl Core {
         {
             return;
         }
+        if heard.shape.decl.conflate == Conflate::Bulk {
+            self.shed(ctx, up, payload.len());
+        }
         if !self.hear_split(ctx, heard, payload, up) {
             self.hear_answer(ctx, heard, payload, up);
         }
@@ -271,8 +275,12 @@ impl Core {
         if own && !end && lane == Lane::CompletedOrders {
             self.hear_completed(ctx, heard);
         }
+        let bulk = heard.shape.decl.conflate == Conflate::Bulk;
         for asker in askers {
-            self.tell_listed(ctx, asker.client, heard);
+            match bulk && self.lacks_room(asker.client, payload.len()) {
+                true => self.tell_shed(ctx, asker.client, -1),
+                false => self.tell_listed(ctx, asker.client, heard),
+            }
         }
         if end {
             self.answers.complete(Source::Lane(lane, lane_key), ctx.now);
@@ -540,6 +548,7 @@ impl Core {
         self.timers.disarm(Timer::Stream(stream));
         let state = std::mem::take(self.streams.get_mut(stream));
         for key in state.subscribers() {
+            self.bring_forward(ctx, key, About::Stream(stream));
             self.tell(ctx, key, heard, &[], false);
         }
     }

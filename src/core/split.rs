@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::requests::Member;
 use super::route::Heard;
+use super::slow::Place;
 use super::speech::Speech;
 use super::{Core, Ctx};
 use crate::ids::{ClientKey, UpReqId};
@@ -102,7 +103,7 @@ impl Core {
         let joined =
             Heard::new(&dialect, &payload).and_then(|data| join(speech, &data, end, &subject, down.0));
         match joined {
-            Some(joined) => self.send_converted(ctx, key, down.0, |out| {
+            Some(joined) => self.send_converted(ctx, key, down.0, Place::Outbox, |out| {
                 out.extend_from_slice(&joined);
                 true
             }),

@@ -157,6 +157,12 @@ pub struct Stats {
     pub syncs: Waits,
     /// How often the journal could not be written.
     pub journal_failures: u64,
+    /// Values that clients were not told because newer ones came before they read.
+    pub conflated: u64,
+    /// Books that were told anew because a client had not read their changes.
+    pub depth_resets: u64,
+    /// Requests that ended with an error because the client had not read what it had.
+    pub shed: u64,
     /// Messages kept for owners that were away.
     pub kept: u64,
     /// Orders of which nobody knows what became of them.
@@ -191,6 +197,9 @@ impl Default for Stats {
             saved: [0; Saved::ALL.len()],
             syncs: Waits::default(),
             journal_failures: 0,
+            conflated: 0,
+            depth_resets: 0,
+            shed: 0,
             kept: 0,
             unknown_orders: 0,
             round_trip_us: None,

@@ -28,8 +28,12 @@ pub struct ClientView {
     pub requests: usize,
     /// Messages that wait for the pacer.
     pub queued: usize,
-    /// Bytes that it has not taken yet.
+    /// Bytes that it has not taken yet, those that wait to be conflated included.
     pub outbox_bytes: usize,
+    /// Messages among them that wait for room, the latest of each row.
+    pub waiting: usize,
+    /// Values that it was not told because newer ones came before it read.
+    pub conflated: u64,
     /// Frames received from it.
     pub frames_received: u64,
     /// Frames sent to it.
@@ -221,7 +225,9 @@ impl Core {
                     connected_seconds: now.since(c.since).as_secs_f64(),
                     requests: c.active.len(),
                     queued: c.queued.0,
-                    outbox_bytes: c.outbox.len(),
+                    outbox_bytes: c.unread(),
+                    waiting: c.backlog.len(),
+                    conflated: c.conflated,
                     frames_received: c.frames.0,
                     frames_sent: c.frames.1,
                 })

@@ -235,11 +235,12 @@ impl Shell {
 
     /// Writes what a client's socket takes.
     pub(super) fn flush_client(&self, key: crate::ids::ClientKey) {
+        let mut actions = self.actions.borrow_mut();
         let mut core = self.core.borrow_mut();
         while let Some(n) = self.clients.write(key, core.output(key)) {
-            core.consume_output(self.now(), key, n);
+            core.consume_output(self.now(), key, n, &mut actions);
         }
-        core.consume_output(self.now(), key, 0);
+        core.consume_output(self.now(), key, 0, &mut actions);
         if core.may_close(key) {
             self.clients.all_sent(key);
         }

@@ -124,6 +124,11 @@ fn clients(sheet: &Sheet, view: &View) {
     }
     let outbox: usize = view.clients.iter().map(|c| c.outbox_bytes).sum();
     sheet.set(names::OUTBOX, &[], outbox as f64);
+    let behind = view.clients.iter().filter(|c| c.waiting > 0).count();
+    sheet.set(names::CLIENTS_BEHIND, &[], behind as f64);
+    sheet.count(names::CONFLATED, &[], view.stats.conflated);
+    sheet.count(names::DEPTH_RESETS, &[], view.stats.depth_resets);
+    sheet.count(names::SHED, &[], view.stats.shed);
     sheet.count(names::CLIENT_CONNECTS, &[], view.stats.clients);
     for reason in Gone::ALL {
         sheet.count(names::CLIENT_DISCONNECTS, &[reason.label()], view.stats.gone[reason as usize]);
@@ -241,11 +246,14 @@ mod tests {
                 requests: 0,
                 queued: 0,
                 outbox_bytes: 50,
+                waiting: n, // the first is not behind
+                conflated: 0,
                 frames_received: 0,
                 frames_sent: 0,
             });
         }
         let stats = &mut view.stats;
+        (stats.conflated, stats.depth_resets, stats.shed) = (17, 18, 19);
         stats.from_gateway[1] = 11;
         stats.from_gateway[127] = 12;
         stats.from_clients[1] = 13;
@@ -298,6 +306,10 @@ mod tests {
             ("twsmux_clients{phase=\"held\"}", "1"),
             ("twsmux_clients{phase=\"closing\"}", "0"),
             ("twsmux_client_outbox_bytes", "150"),
+            ("twsmux_clients_behind", "2"),
+            ("twsmux_conflated_ticks_total", "17"),
+            ("twsmux_depth_resets_total", "18"),
+            ("twsmux_shed_requests_total", "19"),
             ("twsmux_frames_received_total{direction=\"from_gateway\",message=\"tickPrice\"}", "11"),
             ("twsmux_frames_received_total{direction=\"from_gateway\",message=\"unknown\"}", "12"),
             ("twsmux_frames_received_total{direction=\"from_clients\",message=\"reqMktData\"}", "13"),

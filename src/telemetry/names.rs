@@ -108,6 +108,14 @@ metrics! {
         "How long messages waited for the pacer before they were sent to the Gateway";
     OUTBOX = "twsmux_client_outbox_bytes" Gauge(Bytes) []
         "Bytes that clients have not taken yet, all clients together";
+    CLIENTS_BEHIND = "twsmux_clients_behind" Gauge(Count) []
+        "Clients that read more slowly than they are sent to, so that something waits to be conflated";
+    CONFLATED = "twsmux_conflated_ticks_total" Counter(Count) []
+        "Values that clients were not told because newer ones came before they read";
+    DEPTH_RESETS = "twsmux_depth_resets_total" Counter(Count) []
+        "Books that were told anew (317) because a client had not read their changes";
+    SHED = "twsmux_shed_requests_total" Counter(Count) []
+        "Requests that ended with an error because the client had not read what it had";
     ORDERS = "twsmux_order_mappings" Gauge(Count) []
         "Orders whose owner and ids are remembered";
     LINES = "twsmux_upstream_lines" Gauge(Count) ["message"]

@@ -17,6 +17,7 @@ mod protobuf;
 mod reconfigure;
 mod replay;
 mod requests;
+mod slow;
 mod streams;
 mod survival;
 mod versions;

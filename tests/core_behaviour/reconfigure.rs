@@ -174,11 +174,10 @@ fn as_much_is_kept_for_a_slow_reader_as_is_set() {
     let mut w = world(|c| c.limits.outbox = 1 << 20);
     w.link_up(176);
     let slow = w.started(1);
-    let xml = "x".repeat(600 << 10);
+    let news = "x".repeat(600 << 10);
+    w.request(slow, 12, &[]);
     let answer = |w: &mut World| {
-        w.request(slow, 24, &[]);
-        w.gateway_reads(usize::MAX);
-        w.say(19, &[("xml", &xml)]);
+        w.say(14, &[("message", &news)]);
         w.peers[slow].closing.is_some()
     };
     assert!(!answer(&mut w));

@@ -217,13 +217,12 @@ fn one_client_cannot_fill_the_queue_without_end() {
 fn a_slow_reader_is_told_and_closed_and_nobody_else_notices() {
     let mut w = ready();
     let (slow, good) = (w.started(1), w.started(2));
-    let xml = "x".repeat(8 << 20);
+    let news = "x".repeat(8 << 20);
+    w.request(slow, 12, &[]);
     let mut sent = 0;
     while w.peers[slow].closing.is_none() {
         assert!(sent < 10, "the limit is reached");
-        w.request(slow, 24, &[]);
-        w.gateway_reads(usize::MAX);
-        w.say(19, &[("xml", &xml)]);
+        w.say(14, &[("message", &news)]);
         w.request(good, 9, &[("reqId", "1")]);
         w.gateway_reads(usize::MAX);
         let up = w.up.last().unwrap().request().get("reqId").unwrap().to_owned();
@@ -231,7 +230,7 @@ fn a_slow_reader_is_told_and_closed_and_nobody_else_notices() {
         w.read(good, usize::MAX);
         sent += 1;
     }
-    assert!(sent * xml.len() >= limits::MAX_OUTBOX);
+    assert!(sent * news.len() >= limits::MAX_OUTBOX);
     let told = w.peers[slow].got.last().unwrap();
     assert_eq!(told.error(), Some((-1, 322)));
     assert!(told.words().contains("the limit is"), "{}", told.words());

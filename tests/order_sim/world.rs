@@ -385,7 +385,7 @@ impl World {
         let Some(key) = self.clients[at].key else { return };
         let bytes = self.core.output(key);
         let bytes = bytes[..n.min(bytes.len())].to_vec();
-        self.core.consume_output(self.now, key, bytes.len());
+        self.core.consume_output(self.now, key, bytes.len(), &mut Actions::default());
         let client = &mut self.clients[at];
         client.reader.extend(&bytes);
         while let Some(payload) = client.reader.next(0xFF_FFFF).expect("whole frames") {

@@ -192,6 +192,8 @@ pub struct World {
     pub open_orders: BTreeMap<String, String>,
     /// Whether the disk is at once done with everything.
     pub fast_disk: bool,
+    /// Frames that went into outboxes because clients read.
+    refilled: Vec<(Who, Frame)>,
     /// Frames that the core put into the upstream buffer, since the test last took them.
     pub up: Vec<Frame>,
     /// The limit that is checked.
@@ -231,6 +233,7 @@ impl World {
             pending: VecDeque::new(),
             open_orders: BTreeMap::new(),
             fast_disk: true,
+            refilled: Vec::new(),
             up: Vec::new(),
             up_peeked: 0,
             up_greeted: false,
@@ -273,9 +276,10 @@ impl World {
                 "the shell is not told of new bytes for client {who}"
             );
         }
+        outcome.to.splice(0..0, self.refilled.drain(..));
         for key in &actions.dirty {
             // As the shell does for a socket that takes nothing.
-            self.core.consume_output(self.now, *key, 0);
+            self.core.consume_output(self.now, *key, 0, &mut Actions::default());
         }
         self.peek_upstream(&mut outcome);
         assert!(
@@ -549,10 +553,15 @@ impl World {
         if n > 0 {
             peer.progress = self.now.0;
         }
-        self.core.consume_output(self.now, peer.key, n);
+        let mut actions = Actions::default();
+        self.core.consume_output(self.now, peer.key, n, &mut actions);
+        assert!(actions.dirty.is_empty(), "whoever reports what was taken writes the rest");
         while let Some(_frame) = peer.reader.next(0xFF_FFFF).expect("pieces make whole frames") {
             peer.read += 1;
         }
+        let mut outcome = Outcome::default();
+        self.peek_clients(&mut outcome);
+        self.refilled.extend(outcome.to);
     }
 
     // ---- the Gateway's end ----
