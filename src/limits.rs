@@ -33,6 +33,8 @@ pub const MAX_OUTBOX: usize = 40 << 20;
 /// Unsent bytes of one client above which it gets the latest of each row instead of every tick; a quarter of
 /// [`MAX_OUTBOX`] where that is less.
 pub const CONFLATE_ABOVE: usize = 1 << 20;
+/// Bytes that the kernel takes for a client before it has sent them; what is beyond waits here.
+pub const UNSENT_IN_KERNEL: u32 = 128 << 10;
 /// Time without reading anything after which a client over [`CONFLATE_ABOVE`] is told and closed. Less than its socket's
 /// user timeout, which closes without a word.
 pub const SLOW_TIME: Duration = Duration::from_secs(20);

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use crate::limits;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 /// How many connections the kernel may hold for us before they are accepted.
@@ -40,7 +41,8 @@ pub fn upstream_socket(addr: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
     Ok(tokio::net::TcpSocket::from_std_stream(socket.into()))
 }
 
-/// Options of an accepted client socket: a dead peer is noticed within about half a minute.
+/// Options of an accepted client socket: a dead peer is noticed within about half a minute, and what a slow reader has not
+/// taken stays here, where it can be conflated.
 ///
 /// # Errors
 /// The system's.
@@ -49,7 +51,10 @@ pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
     #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
+    {
+        socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
+        socket.set_tcp_notsent_lowat(limits::UNSENT_IN_KERNEL)?;
+    }
     Ok(())
 }
 
