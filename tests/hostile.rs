@@ -200,10 +200,10 @@ fn a_client_from_before_v100_and_a_web_browser_are_closed_without_a_word() {
 #[test]
 fn a_client_that_never_reads_is_told_and_closed_and_others_go_on() {
     let gateway = sim(|c| c.scanner_parameters_size = 4 << 20);
-    let mux = mux_for(&gateway, &["--messages-per-second", "unlimited"]);
+    let mux = mux_for(&gateway, &["--messages-per-second", "unlimited", "--slow-client-time", "2"]);
     let mut deaf = ApiClient::open(mux.listen, 176, 1).unwrap();
     let mut other = ApiClient::open(mux.listen, 176, 2).unwrap();
-    // Far more than the limit of what is held for one client.
+    // Far more than the limit of what is held for one client: most of it ends with an error.
     for _ in 0..20 {
         deaf.send("reqScannerParameters", &Record::new()).unwrap();
     }

@@ -275,12 +275,8 @@ impl Core {
         if own && !end && lane == Lane::CompletedOrders {
             self.hear_completed(ctx, heard);
         }
-        let bulk = heard.shape.decl.conflate == Conflate::Bulk;
         for asker in askers {
-            match bulk && self.lacks_room(asker.client, payload.len()) {
-                true => self.tell_shed(ctx, asker.client, -1),
-                false => self.tell_listed(ctx, asker.client, heard),
-            }
+            self.tell_listed(ctx, asker.client, heard);
         }
         if end {
             self.answers.complete(Source::Lane(lane, lane_key), ctx.now);
@@ -293,6 +289,10 @@ impl Core {
 
     /// Passes a row or the end of a lane's answer on.
     pub(super) fn tell_listed(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, heard: &Heard<'_>) {
+        let bulk = heard.shape.decl.conflate == Conflate::Bulk;
+        if bulk && self.lacks_room(key, heard.message.body.len()) {
+            return self.tell_shed(ctx, key, -1);
+        }
         // A completed order in protobuf names client and order: shown in their owner's terms.
         let mut edits = [(Role::OrderId, 0), (Role::ParentOrderId, 0), (Role::ClientId, 0)];
         let edits = match (heard.int(Role::ClientId), heard.int(Role::OrderId)) {

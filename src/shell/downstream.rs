@@ -126,6 +126,10 @@ impl Clients {
     /// Closes a socket, after what is in its outbox or at once.
     pub(super) fn close(&self, key: ClientKey, flush: bool) {
         if let Some(conn) = self.get(key) {
+            if flush {
+                sys::take_all(&conn.stream);
+                conn.blocked.set(false); // there may be room now
+            }
             conn.closing.set(if flush { Closing::Flush } else { Closing::Now });
             conn.wake.notify_one();
         }

@@ -58,6 +58,14 @@ pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
     Ok(())
 }
 
+/// The kernel may take as much for a client as it can: it is closing, and its last words are to get as far as possible.
+pub fn take_all(stream: &tokio::net::TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(stream).set_tcp_notsent_lowat(u32::MAX);
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
+}
+
 fn keepalive() -> TcpKeepalive {
     TcpKeepalive::new()
         .with_time(Duration::from_secs(15))

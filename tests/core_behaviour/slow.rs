@@ -2,6 +2,7 @@
 
 use crate::support::ease::{SECOND, errors, ids, world};
 use crate::support::{Frame, Who, World};
+use proptest::prelude::*;
 use twsmux::core::Limits;
 
 /// A client is behind above so many bytes.
@@ -10,7 +11,10 @@ const SOFT: usize = 4096;
 /// A world with a ready link in which little is kept for a client.
 fn tight() -> World {
     let limits = Limits { outbox: 256 << 10, conflate_above: SOFT, ..Limits::default() };
-    let mut w = world(|c| c.limits = limits);
+    let mut w = world(|c| {
+        c.limits = limits;
+        c.messages_per_second = None;
+    });
     w.link_up(176);
     w
 }
@@ -234,8 +238,10 @@ fn large_answers_end_with_an_error_and_only_for_who_does_not_read() {
     assert_eq!(w.up.last().map(|f| f.id), Some(25));
     asks(&mut w, slow, 24, &[]);
     w.say(19, &[("xml", "x")]);
-    assert_eq!(errors(&std::mem::take(&mut w.peers[slow].got)), [(8, 322), (-1, 322)]);
-    assert_eq!(w.core.stats.shed, 3);
+    // Also when it is there already.
+    w.request(slow, 24, &[]);
+    assert_eq!(errors(&std::mem::take(&mut w.peers[slow].got)), [(8, 322), (-1, 322), (-1, 322)]);
+    assert_eq!(w.core.stats.shed, 4);
     // What is not large still comes.
     let up = asks(&mut w, slow, 87, &quote("9", "AAPL"));
     w.say(88, &[("reqId", &up)]);
@@ -306,4 +312,150 @@ fn what_waits_counts_and_has_an_end() {
         assert!(w.core.view(w.now).clients[0].outbox_bytes <= 256 << 10);
     }
     assert!(w.peers[who].got.last().unwrap().words().contains("the limit is 262144"));
+}
+
+/// What happens around a slow reader.
+#[derive(Clone, Debug)]
+enum Op {
+    /// A tick of a line, of a type.
+    Tick(usize, i64),
+    /// A trade of a line.
+    Trade(usize),
+    /// The top of the book changes: a row more, another price, a row less.
+    Top(i64),
+    /// Something long that is kept.
+    News(usize),
+    /// The client reads so many bytes.
+    Read(usize),
+    /// It cancels a line and asks for the same under a new id.
+    Again(usize),
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        12 => (0..3usize, 1..4i64).prop_map(|(line, kind)| Op::Tick(line, kind)),
+        3 => (0..3usize).prop_map(Op::Trade),
+        4 => (0..3i64).prop_map(Op::Top),
+        1 => (1..SOFT).prop_map(Op::News),
+        4 => (1..3000usize).prop_map(Op::Read),
+        1 => (0..3usize).prop_map(Op::Again),
+    ]
+}
+
+/// A client's view of what it was told.
+#[derive(Default)]
+struct Told {
+    /// The last value under each id and tick type.
+    values: std::collections::BTreeMap<(i64, i64), i64>,
+    /// Numbers of the trades, and bulletins.
+    trades: Vec<i64>,
+    news: usize,
+    book: Vec<i64>,
+}
+
+impl Told {
+    fn hear(&mut self, f: &Frame) {
+        let r = f.response();
+        let int = |name| r.int(name).unwrap_or(0);
+        match f.id {
+            1 => {
+                let price = r.float("price").unwrap() as i64;
+                let before = self.values.insert((int("reqId"), int("tickType")), price);
+                assert!(before < Some(price), "{price} after {before:?}");
+            }
+            46 => self.trades.push(int("value")),
+            12 => apply(&mut self.book, int("operation"), int("position"), r.float("price").unwrap() as i64),
+            14 => self.news += 1,
+            4 => {
+                assert_eq!(f.error().unwrap().1, 317, "{}", f.words());
+                self.book.clear();
+            }
+            other => panic!("nobody asked for {other}"),
+        }
+    }
+}
+
+/// A change that must make sense.
+fn apply(book: &mut Vec<i64>, operation: i64, at: i64, price: i64) {
+    match operation {
+        0 => book.insert(at as usize, price),
+        1 => book[at as usize] = price,
+        _ => drop(book.remove(at as usize)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// However it reads, it ends up with what everybody else knows, by way of values that only get newer.
+    #[test]
+    fn whoever_reads_in_the_end_knows_the_latest(ops in prop::collection::vec(op(), 0..400)) {
+        let mut w = tight();
+        let who = w.started(1);
+        w.request(who, 12, &[]);
+        let symbols = ["AAPL", "MSFT", "IBM"];
+        let mut next_id = 10;
+        let mut lines: Vec<(i64, String)> = Vec::new();
+        let ask = |w: &mut World, symbol: &'static str, next_id: &mut i64| {
+            *next_id += 1;
+            let id = next_id.to_string();
+            let up = asks(w, who, 1, &[("reqId", &id), ("symbol", symbol), ("secType", "STK"), ("exchange", "SMART")]);
+            (*next_id, up)
+        };
+        for symbol in symbols {
+            let line = ask(&mut w, symbol, &mut next_id);
+            lines.push(line);
+        }
+        let depth = asks(&mut w, who, 10, &quote("7", "AAPL"));
+        w.flush();
+        let mut latest = std::collections::BTreeMap::new();
+        let (mut trades, mut news_sent, mut book) = (Vec::new(), 0, Vec::new());
+        for (n, op) in ops.into_iter().enumerate() {
+            let n = n as i64 + 1;
+            match op {
+                Op::Tick(line, kind) => {
+                    let (id, up) = lines[line].clone();
+                    price(&mut w, &up, &kind.to_string(), n as usize);
+                    latest.insert((id, kind), n);
+                }
+                Op::Trade(line) => {
+                    let value = n.to_string();
+                    w.say(46, &[("reqId", &lines[line].1), ("tickType", "48"), ("value", &value)]);
+                    trades.push(n);
+                }
+                Op::Top(operation) => {
+                    if operation != 0 && book.is_empty() || operation == 0 && book.len() > 10 {
+                        continue;
+                    }
+                    apply(&mut book, operation, 0, n);
+                    let (operation, price) = (operation.to_string(), n.to_string());
+                    let row = [("operation", &operation[..]), ("side", "1"), ("price", &price), ("position", "0")];
+                    w.say(12, &[&[("reqId", &depth[..])][..], &row].concat());
+                }
+                Op::News(words) => {
+                    news(&mut w, words);
+                    news_sent += 1;
+                }
+                Op::Read(bytes) => w.read(who, bytes),
+                Op::Again(line) => {
+                    let old = lines[line].0;
+                    w.request(who, 2, &[("reqId", &old.to_string())]);
+                    latest.retain(|(id, _), _| *id != old);
+                    lines[line] = ask(&mut w, symbols[line], &mut next_id);
+                }
+            }
+            w.check();
+            // Nine ticks and the book are all that can wait.
+            prop_assert!(w.core.view(w.now).clients[0].waiting <= 10);
+            prop_assert!(w.peers[who].closing.is_none());
+        }
+        let mut told = Told::default();
+        for f in w.got(who) {
+            told.hear(&f);
+        }
+        let live: Vec<i64> = lines.iter().map(|(id, _)| *id).collect();
+        told.values.retain(|(id, _), _| live.contains(id));
+        prop_assert_eq!(told.values, latest);
+        prop_assert_eq!((told.trades, told.news, told.book), (trades, news_sent, book));
+    }
 }
