@@ -314,6 +314,20 @@ fn what_waits_counts_and_has_an_end() {
     assert!(w.peers[who].got.last().unwrap().words().contains("the limit is 262144"));
 }
 
+#[test]
+fn a_larger_budget_lets_nothing_overtake_what_waits() {
+    let mut w = tight();
+    let who = behind(&mut w, 1);
+    let up = asks(&mut w, who, 1, &quote("7", "AAPL"));
+    price(&mut w, &up, "1", 10);
+    let mut config = w.core.config().clone();
+    config.limits.conflate_above = 64 << 10;
+    w.handle(twsmux::core::io::Input::Reconfigure { config: &config });
+    price(&mut w, &up, "1", 11);
+    price(&mut w, &up, "2", 12);
+    assert_eq!(ticks(&w.got(who)), [tick("1", "11"), tick("2", "12")]);
+}
+
 /// What happens around a slow reader.
 #[derive(Clone, Debug)]
 enum Op {
