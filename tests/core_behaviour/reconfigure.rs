@@ -176,8 +176,10 @@ fn as_much_is_kept_for_a_slow_reader_as_is_set() {
     let slow = w.started(1);
     let news = "x".repeat(600 << 10);
     w.request(slow, 12, &[]);
-    let answer = |w: &mut World| {
-        w.say(14, &[("message", &news)]);
+    let mut id = 0;
+    let mut answer = |w: &mut World| {
+        id += 1;
+        w.say(14, &[("msgId", &id.to_string()), ("message", &news)]);
         w.peers[slow].closing.is_some()
     };
     assert!(!answer(&mut w));

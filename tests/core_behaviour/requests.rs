@@ -222,7 +222,7 @@ fn a_slow_reader_is_told_and_closed_and_nobody_else_notices() {
     let mut sent = 0;
     while w.peers[slow].closing.is_none() {
         assert!(sent < 10, "the limit is reached");
-        w.say(14, &[("message", &news)]);
+        w.say(14, &[("msgId", &sent.to_string()), ("message", &news)]);
         w.request(good, 9, &[("reqId", "1")]);
         w.gateway_reads(usize::MAX);
         let up = w.up.last().unwrap().request().get("reqId").unwrap().to_owned();

@@ -1,5 +1,7 @@
 //! Clients that read slowly: what they get instead of every tick, and what becomes of those that do not read at all.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::support::ease::{SECOND, errors, ids, world};
 use crate::support::{Frame, Who, World};
 use proptest::prelude::*;
@@ -29,7 +31,10 @@ fn price(w: &mut World, up: &str, kind: &str, price: usize) {
 
 /// Something that is kept, so long that its reader is behind.
 fn news(w: &mut World, words: usize) {
-    w.say(14, &[("message", &"n".repeat(words))]);
+    // Each is another one: what is told once is not told again.
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let id = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+    w.say(14, &[("msgId", &id), ("message", &"n".repeat(words))]);
 }
 
 /// A client that subscribes to bulletins and does not read any more; everybody else has read everything.
