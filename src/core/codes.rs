@@ -64,6 +64,11 @@ pub fn is_about_an_order(code: u16) -> bool {
     )
 }
 
+/// Whether a code is about the way to the Gateway's servers, which clients hear of from twsmux as long as it has no link.
+pub fn is_about_the_link(code: u16) -> bool {
+    (LINK_LOST..=LINK_BACK).contains(&code)
+}
+
 /// The farm that a notice names: what stands behind the last colon or dot (LIVE.md section 1, 7).
 pub fn farm(words: &str) -> &str {
     // Farm names themselves may hold a dot (`usfarm.nj`), so the first separator after the sentence counts.

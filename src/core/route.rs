@@ -482,6 +482,11 @@ impl Core {
                 }
                 return self.broadcast(ctx, heard);
             }
+            // Clients are told when the link is ready, and nothing can be subscribed before.
+            Some(Class::Broadcast) if codes::is_about_the_link(code) && !self.is_ready() => {
+                self.note(ctx, Level::Warn, format!("the Gateway says {code} as the link begins: {words}"));
+                return self.dropped(Drop::Own);
+            }
             Some(Class::Broadcast) if code == codes::LINK_BACK_DATA_LOST => {
                 self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}: subscribing again"));
                 return self.subscriptions_lost(ctx);

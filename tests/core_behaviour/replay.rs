@@ -486,3 +486,31 @@ fn subscriptions_that_the_gateway_has_lost_are_asked_for_again_and_clients_are_t
     let cancel = w.asks(two, 2, &[("reqId", "3")]);
     assert_eq!(cancel.request().get("reqId"), Some(&again[..]));
 }
+
+#[test]
+fn what_the_gateway_says_of_its_servers_as_a_link_begins_neither_wakes_nor_welcomes_anybody() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    w.asks(one, 1, &with("1", &[("symbol", "IBM")]));
+    w.asks(one, 1, &stock("2"));
+    w.asks(two, 1, &with("1", &[("symbol", "MSFT")]));
+    w.request(one, 2, &[("reqId", "1")]);
+    w.lose();
+    w.got(one);
+    w.got(two);
+    w.dial();
+    w.gateway_hello(176);
+    w.flush();
+    w.say_error(-1, 1101, "restored, data lost");
+    w.say_error(-1, 1102, "restored, data kept");
+    assert!(w.got(one).is_empty(), "nothing of its own has been asked again");
+    w.say_start(50);
+    let quotes: Vec<_> = w.went_up().into_iter().filter(|f| f.id == 1).collect();
+    assert_eq!(quotes.len(), 2, "each once");
+    assert_eq!(errors(&w.got(one)), [(-1, 1102)]);
+    w.got(two);
+    let quote = quotes.iter().find(|f| f.request().get("symbol") == Some("AAPL")).expect("its quote");
+    let up = quote.request().get("reqId").expect("an id").to_owned();
+    w.say(1, &[("reqId", &up), ("tickType", "1"), ("price", "5")]);
+    assert_eq!((said(&mut w, one), said(&mut w, two)), (vec![(1, "2".to_owned())], vec![]));
+}
