@@ -46,11 +46,12 @@ impl Core {
         let subject = self.lane_subject(upstream, &frame);
         // What is about orders must see what its asker did before.
         if !about_orders || self.is_quiet(asked.client_id) {
-            if let Some(kept) = self.recall(ctx.now, &subject, decl.reuse) {
+            let is_next = !self.lanes.waits(lane, lane_key, asked.key);
+            if let Some(kept) = self.recall(ctx.now, &subject, decl.reuse).filter(|_| is_next) {
                 self.stats.saved(Saved::Kept);
                 return self.serve_list(ctx, asker, &kept);
             }
-            if message == id::REQ_OPEN_ORDERS && self.serve_own_orders(ctx, asked) {
+            if is_next && message == id::REQ_OPEN_ORDERS && self.serve_own_orders(ctx, asked) {
                 return;
             }
             let changes = self.order_changes;

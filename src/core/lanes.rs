@@ -40,6 +40,11 @@ impl Ask {
     pub fn is_wanted(&self) -> bool {
         self.own || !self.askers.is_empty()
     }
+
+    /// Whether a client is one of the askers.
+    fn is_of(&self, client: ClientKey) -> bool {
+        self.askers.iter().any(|asker| asker.client == client)
+    }
 }
 
 /// One lane.
@@ -74,8 +79,16 @@ impl Lanes {
         false
     }
 
+    /// Whether a client waits for an answer in a lane: what it asks next is answered after that.
+    pub fn waits(&self, lane: Lane, key: i64, client: ClientKey) -> bool {
+        self.lanes
+            .get(&(lane, key))
+            .is_some_and(|state| state.under_way.iter().chain(&state.waiting).any(|ask| ask.is_of(client)))
+    }
+
     /// Adds somebody to an equal request of others of which nothing has been answered. Says whether there is one. Of one
-    /// that has left, `fits` judges by how often orders had changed then. Who asks twice is answered twice.
+    /// that has left, `fits` judges by how often orders had changed then. Who asks twice is answered twice, and in the
+    /// order of asking.
     pub fn join(
         &mut self,
         lane: Lane,
@@ -86,13 +99,16 @@ impl Lanes {
     ) -> bool {
         let Some(state) = self.lanes.get_mut(&(lane, key)) else { return false };
         let open = !state.begun && state.sent.is_none_or(fits);
-        let head = state.under_way.iter_mut().filter(|_| open);
-        let equal = |ask: &&mut Ask| {
-            ask.subject == *subject
-                && ask.is_wanted()
-                && ask.askers.iter().all(|other| other.client != asker.client)
-        };
-        let Some(ask) = head.chain(&mut state.waiting).find(equal) else { return false };
+        let head = state.under_way.iter_mut().map(|ask| (open, ask));
+        let mut equal = None;
+        for (open, ask) in head.chain(state.waiting.iter_mut().map(|ask| (true, ask))) {
+            if ask.is_of(asker.client) {
+                equal = None;
+            } else if equal.is_none() && open && ask.subject == *subject && ask.is_wanted() {
+                equal = Some(ask);
+            }
+        }
+        let Some(ask) = equal else { return false };
         ask.askers.push(asker);
         true
     }

@@ -389,3 +389,40 @@ fn an_order_that_changes_in_a_list_of_open_orders_has_changed() {
     w.say(53, &[]);
     assert_eq!(w.asks(two, 99, &[("apiOnly", "0")]).id, 99);
 }
+
+#[test]
+fn what_a_client_asks_twice_is_answered_in_the_order_of_asking() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let up = w.places(two, "5");
+    w.shows(&up, "Submitted");
+    w.got(two);
+    // Both lists have the same end: the orders of all are not to be taken for its own, nor the other way round.
+    w.asks(one, 16, &[]);
+    w.request(one, 5, &[]);
+    assert!(w.got(one).is_empty(), "its own are known, and are the second answer");
+    w.say(5, &[("orderId", &up), ("clientId", "0"), ("status", "Submitted"), ("ocaGroup", "Submitted")]);
+    w.say(53, &[]);
+    assert_eq!(ids(&w.got(one)), [5, 53]);
+    assert_eq!(ids(&w.went_up()), [16]);
+    w.say(53, &[]);
+    assert_eq!(ids(&w.got(one)), [53]);
+}
+
+#[test]
+fn nobody_joins_a_question_before_the_one_that_it_has_asked_already() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let up = w.places(one, "5");
+    w.shows(&up, "Submitted");
+    w.got(one);
+    w.asks(one, 99, &[("apiOnly", "1")]);
+    w.request(two, 99, &[("apiOnly", "0")]);
+    w.request(two, 99, &[("apiOnly", "1")]);
+    w.say(101, &[("permId", "7"), ("status", "Filled")]);
+    w.say(102, &[]);
+    assert_eq!(ids(&w.got(one)), [101, 102]);
+    assert!(w.got(two).is_empty(), "it has asked for those of everybody before");
+    w.say(102, &[]);
+    assert_eq!(ids(&w.got(two)), [102, 101, 102]);
+}

@@ -41,10 +41,14 @@ impl Shadow {
         let about_orders = matches!(lane.0, 5 | 99);
         let (owner, upstream) = (self.clients[who].id, self.at_gateway(who, message));
         if !about_orders || self.is_quiet(owner) {
-            if let Some(rows) = self.recall(lane, upstream) {
+            // What it has asked before is answered before.
+            let is_next = !self.lanes.get(&lane).is_some_and(|state| {
+                state.head.iter().chain(&state.waiting).any(|ask| ask.askers.iter().any(|a| a.0 == who))
+            });
+            if let Some(rows) = self.recall(lane, upstream).filter(|_| is_next) {
                 return self.tell_rows(who, &rows);
             }
-            if message == 5 && self.known_orders(who) {
+            if is_next && message == 5 && self.known_orders(who) {
                 return;
             }
             if self.join_lane(lane, upstream, (who, message)) {
@@ -97,17 +101,18 @@ impl Shadow {
     }
 
     /// Adds somebody to an equal request of others, if there is one of which nothing has been answered and since which
-    /// nothing has changed. Who asks twice is answered twice.
+    /// nothing has changed. Who asks twice is answered twice, in the order of asking.
     fn join_lane(&mut self, lane: LaneKey, message: u16, asker: (Who, u16)) -> bool {
         let changes = self.changes;
         let Some(state) = self.lanes.get_mut(&lane) else { return false };
         let unchanged = !matches!(lane.0, 5 | 99) || state.left.is_none_or(|left| left == changes);
         let open = !state.begun && unchanged;
-        let asks = state.head.iter_mut().filter(|_| open).chain(&mut state.waiting);
-        let mut equal = asks.filter(|ask| {
-            ask.message == message && ask.is_wanted() && ask.askers.iter().all(|other| other.0 != asker.0)
-        });
-        let Some(ask) = equal.next() else { return false };
+        let mut asks: Vec<_> = state.head.iter_mut().map(|ask| (open, ask)).collect();
+        asks.extend(state.waiting.iter_mut().map(|ask| (true, ask)));
+        let own = asks.iter().rposition(|(_, ask)| ask.askers.iter().any(|other| other.0 == asker.0));
+        let behind = asks.into_iter().skip(own.map_or(0, |at| at + 1));
+        let mut equal = behind.filter(|(open, ask)| *open && ask.message == message && ask.is_wanted());
+        let Some((_, ask)) = equal.next() else { return false };
         ask.askers.push(asker);
         true
     }
