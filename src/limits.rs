@@ -118,6 +118,8 @@ pub const MAX_SUSPECTS: usize = 64;
 pub const SUSPECT_TIME: Duration = Duration::from_secs(10);
 /// How long after a global cancel has left a broken link makes it doubtful whether it arrived.
 pub const GLOBAL_CANCEL_TIME: Duration = Duration::from_secs(10);
+/// How long after a modification or a cancel has left what the Gateway says of the order may be from before it.
+pub const AMENDMENT_TIME: Duration = Duration::from_secs(10);
 /// Time the Gateway has for the handshake. A slow one is waited for: closing and retrying makes zombies.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(60);
 /// Shortest distance of two clock requests; the Gateway drops closer ones (LIVE.md section 5).

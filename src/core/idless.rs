@@ -122,19 +122,21 @@ impl Core {
     }
 
     /// Tells an asker of its own open orders what twsmux knows of them, if that is all: the Gateway has listed them when
-    /// the link began, nothing is under way that it has not spoken of, all that are not over work, and none was placed
+    /// the link began, nothing is under way that it has not spoken of or may have spoken of only as it was before, all that are not over work, and none was placed
     /// without twsmux.
     fn serve_own_orders(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) -> bool {
         let owner = asked.client_id;
         let binds = owner.0 == 0 && self.config.upstream_client_id.0 == 0;
         let under_way = |up: &UpOrderId| self.orders.get(*up).is_some_and(|o| o.owner == owner);
         let since = ctx.now - limits::GLOBAL_CANCEL_TIME;
+        let amended = ctx.now - limits::AMENDMENT_TIME;
         let known = !binds
             && self.is_quiet(owner)
             && self.knows_open_orders
             && !self.in_flight.iter().any(under_way)
             && self.global_cancels.values().all(|at| *at < since)
             && !self.orders.has_direct(owner)
+            && !self.orders.live_of(owner).any(|(_, o)| o.amended.is_some_and(|at| at >= amended))
             && self.all_work(owner);
         if known {
             self.stats.saved(Saved::Known);

@@ -776,11 +776,11 @@ impl Core {
         match queued.post.what {
             What::Order(up) => {
                 let new = self.orders.get(up).is_some_and(|o| !o.sent);
-                self.order_sent(up, if new { Flight::New } else { Flight::Modify });
+                self.order_sent(ctx.now, up, if new { Flight::New } else { Flight::Modify });
                 self.orders_changed();
             }
             What::CancelOrder(Some(up)) => {
-                self.order_sent(up, Flight::Cancel);
+                self.order_sent(ctx.now, up, Flight::Cancel);
                 self.orders_changed();
             }
             What::CancelOrder(None) => {

@@ -17,6 +17,7 @@ use super::recent::Recent;
 use crate::ids::{ClientId, ClientKey, DownOrderId, PermId, UpOrderId};
 use crate::journal::{self, Outcome, Record};
 use crate::limits;
+use crate::time::Time;
 
 type Map<K, V> = indexmap::IndexMap<K, V, FxBuildHasher>;
 
@@ -74,6 +75,8 @@ pub struct Order {
     pub unknown: bool,
     /// What is under way.
     pub flight: Option<Flight>,
+    /// When a modification or a cancel of it last left.
+    pub amended: Option<Time>,
     /// Who cancels it, where that is not the owner.
     pub canceller: Option<ClientKey>,
     /// Its permanent id; 0 until it is known.
@@ -460,6 +463,7 @@ impl Orders {
                 withdrawn: false,
                 unknown: false,
                 flight: None,
+                amended: None,
                 canceller: None,
                 perm: PermId(0),
                 open: None,

@@ -16,6 +16,7 @@ use super::{Core, Ctx, ask::Asked, codes};
 use crate::ids::{ClientId, ClientKey, DownOrderId, UpOrderId};
 use crate::limits;
 use crate::protocol::model::Role;
+use crate::time::Time;
 
 /// What to do about an order whose fate is unknown, in words for [`codes::ORDER_MESSAGE`].
 const CHECK: &str = "Check the open orders, the executions and the positions before placing it again";
@@ -338,12 +339,15 @@ impl Core {
     // ---- what becomes of orders that wait ----
 
     /// A frame of an order leaves.
-    pub(super) fn order_sent(&mut self, up: UpOrderId, flight: Flight) {
+    pub(super) fn order_sent(&mut self, now: Time, up: UpOrderId, flight: Flight) {
         let attached = self.orders.get_mut(up).map(|o| std::mem::take(&mut o.attached)).unwrap_or_default();
         for up in attached {
-            self.order_sent(up, Flight::New);
+            self.order_sent(now, up, Flight::New);
         }
         let Some(order) = self.orders.leaves(up) else { return };
+        if flight != Flight::New {
+            order.amended = Some(now);
+        }
         let flight = match flight {
             // What was not confirmed is still not confirmed, whatever follows it.
             _ if order.flight == Some(Flight::New) => Flight::New,

@@ -426,3 +426,25 @@ fn nobody_joins_a_question_before_the_one_that_it_has_asked_already() {
     w.say(102, &[]);
     assert_eq!(ids(&w.got(two)), [102, 101, 102]);
 }
+
+#[test]
+fn a_repetition_from_before_a_modification_or_a_cancel_is_not_told_as_how_the_order_stands() {
+    for amend in [3, 4] {
+        let mut w = ready();
+        let one = w.started(1);
+        let up = w.places(one, "5");
+        w.shows(&up, "Submitted");
+        w.asks(one, amend, &[("orderId", "5"), ("lmtPrice", "7")]);
+        // The Gateway repeats what it says of an order that works (LIVE.md section 3).
+        w.shows(&up, "Submitted");
+        w.got(one);
+        w.request(one, 5, &[]);
+        assert!(w.got(one).is_empty(), "{amend}");
+        assert_eq!(ids(&w.went_up()), [16], "{amend}: the Gateway knows whether it has arrived");
+        w.say(53, &[]);
+        assert_eq!(ids(&w.got(one)), [53]);
+        w.pass(11 * SECOND);
+        w.request(one, 5, &[]);
+        assert_eq!(ids(&w.got(one)), [5, 3, 53], "{amend}: it has been silent about it");
+    }
+}

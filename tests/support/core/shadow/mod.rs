@@ -200,6 +200,8 @@ pub struct Order {
     pub sent_parent: Option<usize>,
     quantity: String,
     pub flight: Option<Flight>,
+    /// When a modification or a cancel of it last left.
+    pub amended: Option<u64>,
     /// It never left and was refused: its id is free again.
     pub withdrawn: bool,
     pub dead: bool,

@@ -357,6 +357,9 @@ impl Shadow {
     pub(super) fn takes_off(&mut self, at: usize, flight: Flight) {
         self.orders_changed(Some(true));
         let order = &mut self.orders[at];
+        if flight != Flight::New {
+            order.amended = Some(self.now);
+        }
         if order.flight.is_none() {
             self.in_flight.retain(|other| *other != at);
             self.in_flight.push(at);

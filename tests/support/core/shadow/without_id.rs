@@ -82,7 +82,11 @@ impl Shadow {
         let works = |o: &Order| {
             let status = o.status.as_ref().and_then(|r| r.get("status"));
             let working = ["PendingSubmit", "ApiPending", "PreSubmitted", "Submitted", "PendingCancel"];
-            !o.unknown && o.open.is_some() && status.is_some_and(|status| working.contains(&status))
+            let settled = o.amended.is_none_or(|at| at + 10 * SECOND < self.now);
+            settled
+                && !o.unknown
+                && o.open.is_some()
+                && status.is_some_and(|status| working.contains(&status))
         };
         let mut live = self.orders.iter().filter(|o| o.met && o.owner == owner && o.up.is_some() && !o.dead);
         let known = owner != 0
