@@ -280,7 +280,11 @@ impl Core {
         let quiet = decl.handling != Handling::Executions || self.is_quiet(asked.client_id);
         let mut kept = None;
         if let Some((subject, _, reuse)) = line.as_ref().filter(|_| quiet) {
-            let fits = |up: &UpReqId| self.requests.get(*up).is_some_and(|e| self.may_join(e, decl));
+            // Who asks twice under one id is answered twice, one answer after the other.
+            let fits = |up: &UpReqId| {
+                let entry = self.requests.get(*up);
+                entry.is_some_and(|e| self.may_join(e, decl) && !e.members.contains(&(asked.key, down)))
+            };
             if let Some(up) = self.requests.about(subject).filter(fits) {
                 return self.join_line(ctx, up, (asked.key, down));
             }

@@ -357,3 +357,16 @@ fn a_display_group_is_subscribed_once_and_anybody_who_has_it_may_change_it() {
     assert_eq!(errors(&w.got(one)), [(1, 321)], "it has no subscription any more");
     assert_eq!(w.asks(two, 70, &[("reqId", "9")]).id, 70);
 }
+
+#[test]
+fn a_question_that_is_asked_twice_under_one_id_is_answered_twice() {
+    let mut w = ready();
+    let one = w.started(1);
+    let details: Vec<_> = [AAPL, &[("reqId", "1")]].concat();
+    let ups = [w.asks_id(one, 9, &details), w.asks_id(one, 9, &details)];
+    for up in ups {
+        w.say(10, &[("reqId", &up)]);
+        w.say(52, &[("reqId", &up)]);
+        assert_eq!(ids(&w.got(one)), [10, 52], "not each row twice and then both ends");
+    }
+}
