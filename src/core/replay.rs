@@ -135,20 +135,27 @@ impl Core {
 
     /// The link is gone: a request sleeps, or ends with an error.
     pub(super) fn sleep_or_end(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, words: &str) {
-        let Some(entry) = self.requests.get_mut(up) else { return };
+        let Some(entry) = self.requests.get(up) else { return };
+        // What waits for its end has been told to nobody, but for those who have the end as a message of its own.
+        let has_half = |core: &Core, key: &ClientKey| {
+            core.clients.get(*key).is_some_and(|c| c.version >= id::HISTORICAL_END_SINCE)
+        };
+        let half_told = entry.held.is_none() || entry.members.iter().any(|(key, _)| has_half(self, key));
         let decl = crate::protocol::request(entry.message.into());
         let sleeps = !entry.spent
             && !entry.members.is_empty()
             && entry.again.is_some()
             && decl.is_some_and(|decl| may_sleep(decl, entry.one_shot))
-            && !(entry.one_shot && entry.begun && entry.held.is_none());
+            && !(entry.one_shot && entry.begun && half_told);
         if !sleeps {
             for (key, down) in entry.members.clone() {
                 self.send_error(ctx, key, down.0, codes::NOT_CONNECTED, words);
             }
             return self.end_request(up);
         }
-        entry.sleep(ctx.now);
+        if let Some(entry) = self.requests.get_mut(up) {
+            entry.sleep(ctx.now);
+        }
         self.drop_held(up);
         self.answers.give_up(Source::Request(up));
         self.watch_sleepers(ctx);

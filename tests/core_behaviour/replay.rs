@@ -514,3 +514,33 @@ fn what_the_gateway_says_of_its_servers_as_a_link_begins_neither_wakes_nor_welco
     w.say(1, &[("reqId", &up), ("tickType", "1"), ("price", "5")]);
     assert_eq!((said(&mut w, one), said(&mut w, two)), (vec![(1, "2".to_owned())], vec![]));
 }
+
+#[test]
+fn bars_that_one_client_has_and_another_waits_for_are_half_an_answer() {
+    let mut w = world(|c| c.max_server_version = 200);
+    w.link_up(200);
+    let start = |w: &mut World, id, max| {
+        let who = w.starting(100, max);
+        w.start(who, id);
+        w.got(who);
+        who
+    };
+    let (new, old, other) = (start(&mut w, 1, 200), start(&mut w, 2, 176), start(&mut w, 3, 176));
+    let both = w.asks_id(new, 20, &stock("1"));
+    w.request(old, 20, &stock("1"));
+    let alone = w.asks_id(other, 20, &with("1", &[("symbol", "IBM")]));
+    for up in [both, alone] {
+        w.say(17, &[("reqId", &up)]);
+    }
+    assert_eq!((ids(&w.got(new)), ids(&w.got(old))), (vec![17], vec![]), "the old one waits for the end");
+    w.lose();
+    for who in [new, old] {
+        assert_eq!(errors(&w.got(who)), [(-1, 1100), (1, 504)], "the new one would get all bars twice");
+    }
+    assert_eq!(errors(&w.got(other)), [(-1, 1100)]);
+    w.link_up(200);
+    let up = asked(&w.went_up(), 20);
+    w.say(17, &[("reqId", &up)]);
+    w.say(108, &[("reqId", &up)]);
+    assert_eq!(ids(&w.got(other)), [4, 17]);
+}
