@@ -9,6 +9,7 @@ use super::replay::{Again, Bars};
 use super::requests::{Entry, Member};
 use super::speech::Speech;
 use super::stats::Saved;
+use super::timers::Timer;
 use super::{Core, Ctx, UsStockSizes, codes};
 use bytes::BytesMut;
 
@@ -352,7 +353,10 @@ impl Core {
                 return self.unavailable(ctx, asked, &why);
             }
         }
-        self.watch_sleepers(ctx);
+        // Those who sleep already are older.
+        if one_shot && !self.timers.is_armed(Timer::Outage) {
+            self.watch_sleepers(ctx);
+        }
     }
 
     /// The market data type that must be in force upstream for a request; `None` where it does not matter.

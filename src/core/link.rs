@@ -518,6 +518,7 @@ impl Core {
         for up in all {
             self.sleep_or_end(ctx, up, &words);
         }
+        self.watch_sleepers(ctx);
         for asker in self.lanes.clear() {
             self.send_error(ctx, asker.client, -1, codes::NOT_CONNECTED, &words);
         }

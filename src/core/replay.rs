@@ -158,7 +158,6 @@ impl Core {
         }
         self.drop_held(up);
         self.answers.give_up(Source::Request(up));
-        self.watch_sleepers(ctx);
     }
 
     /// Questions do not wait for ever: the next one whose time is over.

@@ -544,3 +544,22 @@ fn bars_that_one_client_has_and_another_waits_for_are_half_an_answer() {
     w.say(108, &[("reqId", &up)]);
     assert_eq!(ids(&w.got(other)), [4, 17]);
 }
+
+#[test]
+fn a_loss_costs_each_request_once() {
+    let mut w = world(|c| c.messages_per_second = None);
+    w.link_up(176);
+    for id in 1..=8 {
+        let who = w.started(id);
+        for n in 0..1000 {
+            let n = (n + id * 1000).to_string();
+            w.request(who, 9, &[("reqId", &n), ("symbol", &n)]);
+            w.gateway_reads(usize::MAX);
+        }
+    }
+    w.up.clear();
+    let since = std::time::Instant::now();
+    w.lose();
+    let took = since.elapsed();
+    assert!(took < SECOND, "{took:?} for 8000 questions");
+}
