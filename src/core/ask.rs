@@ -302,6 +302,7 @@ impl Core {
             one_shot,
             smart_depth,
             spent: false,
+            goes_on: false,
             us_stock,
             held: None,
             filter,

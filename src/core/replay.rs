@@ -142,7 +142,7 @@ impl Core {
         };
         let half_told = entry.held.is_none() || entry.members.iter().any(|(key, _)| has_half(self, key));
         let decl = crate::protocol::request(entry.message.into());
-        let sleeps = !entry.spent
+        let sleeps = entry.lives()
             && !entry.members.is_empty()
             && entry.again.is_some()
             && decl.is_some_and(|decl| may_sleep(decl, entry.one_shot))
@@ -212,7 +212,7 @@ impl Core {
         for up in self.lingering.clone() {
             self.end_lingering(ctx, up);
         }
-        let asked = |e: &Entry| !e.one_shot && !e.spent && e.changes_at.is_some() && e.again.is_some();
+        let asked = |e: &Entry| !e.one_shot && e.lives() && e.changes_at.is_some() && e.again.is_some();
         let mut streams: Vec<UpReqId> =
             self.requests.iter().filter(|(_, e)| asked(e)).map(|(up, _)| up).collect();
         streams.sort_unstable();
@@ -435,6 +435,11 @@ fn bar(values: &Record) -> Record {
 }
 
 impl Entry {
+    /// Whether something may still come: it has drawn no error, or goes on in spite of it.
+    pub fn lives(&self) -> bool {
+        !self.spent || self.goes_on
+    }
+
     /// It waits for a link from now on.
     pub fn sleep(&mut self, now: Time) {
         if self.held.is_some() {

@@ -30,6 +30,8 @@ pub struct Entry {
     pub smart_depth: bool,
     /// Whether a terminal error or a reroute was passed on, so that the client may use the id again.
     pub spent: bool,
+    /// Whether something has come all the same since it was.
+    pub goes_on: bool,
     /// Whether it is about a US stock, whose sizes some versions count in lots. Known where the versions differ.
     pub us_stock: bool,
     /// Data that waits for the message with the rest of it.
@@ -104,7 +106,7 @@ impl Requests {
     /// Adds a request under a new id.
     pub fn add(&mut self, entry: Entry) -> UpReqId {
         let id = self.reserve();
-        if let Some(line) = &entry.line {
+        if let Some(line) = entry.line.as_ref().filter(|_| !entry.spent) {
             self.lines.insert(line.subject.clone(), id);
         }
         self.active.insert(id, entry);

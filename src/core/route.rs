@@ -221,6 +221,7 @@ impl Core {
         }
         if let Some(entry) = self.requests.get_mut(up) {
             entry.begun = true;
+            entry.goes_on = entry.spent;
         }
         match self.requests.get_mut(up) {
             Some(entry) if entry.one_shot => self.requests.close(up),
@@ -237,7 +238,7 @@ impl Core {
     fn spend(&mut self, up: UpReqId) {
         self.requests.close(up);
         if let Some(entry) = self.requests.get_mut(up) {
-            entry.spent = true;
+            (entry.spent, entry.goes_on) = (true, false);
         }
     }
 

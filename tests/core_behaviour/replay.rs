@@ -546,6 +546,42 @@ fn bars_that_one_client_has_and_another_waits_for_are_half_an_answer() {
 }
 
 #[test]
+fn a_subscription_that_goes_on_in_spite_of_an_error_is_asked_for_again() {
+    // 10089: delayed data may come all the same (PROTOCOL.md (d)); 354: nothing does.
+    for (code, goes_on) in [(10089, true), (354, false)] {
+        for servers in [false, true] {
+            let mut w = ready();
+            let (one, two) = (w.started(1), w.started(2));
+            let up = w.asks_id(one, 1, &stock("1"));
+            w.say_error(up.parse().expect("a number"), code, "not subscribed");
+            if goes_on {
+                w.say(1, &[("reqId", &up), ("tickType", "66"), ("price", "5")]);
+            }
+            w.got(one);
+            match servers {
+                true => drop(w.say_error(-1, 1101, "restored, data lost")),
+                false => {
+                    w.lose();
+                    let ended = if goes_on { vec![(-1, 1100)] } else { vec![(-1, 1100), (1, 504)] };
+                    assert_eq!(errors(&w.got(one)), ended, "{code}");
+                    w.link_up(176);
+                }
+            }
+            assert_eq!(errors(&w.got(one)), [(-1, 1102)], "{code}");
+            let went = w.went_up();
+            if !goes_on {
+                assert!(went.is_empty(), "{code}: {went:?}");
+                continue;
+            }
+            let up = asked(&went, 1);
+            w.say(1, &[("reqId", &up), ("tickType", "66"), ("price", "6")]);
+            assert_eq!(said(&mut w, one), [(1, "1".to_owned())]);
+            assert_eq!(w.asks(two, 1, &stock("1")).id, 1, "nobody joins it");
+        }
+    }
+}
+
+#[test]
 fn a_loss_costs_each_request_once() {
     let mut w = world(|c| c.messages_per_second = None);
     w.link_up(176);

@@ -73,6 +73,7 @@ impl Shadow {
             kind,
             one_shot,
             state: State::Active,
+            goes_on: false,
             up: None,
             data_type: self.clients[who].data_type,
             orphan: false,

@@ -108,6 +108,8 @@ pub struct Inst {
     asleep: Option<u64>,
     /// Something of its answer has come.
     pub begun: bool,
+    /// Something has come since it was spent.
+    pub goes_on: bool,
     /// The image that comes is one more: what is new in it are updates.
     resumes: bool,
     /// Rows of its image, and those of before an outage.

@@ -3,6 +3,11 @@
 use super::*;
 
 impl Inst {
+    /// Something may still come.
+    fn goes_on(&self) -> bool {
+        self.state == State::Active || self.state == State::Spent && self.goes_on
+    }
+
     /// Whether it may sleep: a snapshot costs money.
     fn may_sleep(&self) -> bool {
         !(self.message() == 1 && self.one_shot)
@@ -36,7 +41,7 @@ impl Shadow {
                 inst.begun = false; // nothing has been told
             }
             let half_answered = inst.one_shot && inst.begun;
-            if inst.state == State::Active && inst.may_sleep() && !half_answered {
+            if inst.goes_on() && inst.may_sleep() && !half_answered {
                 (inst.asleep, inst.up, inst.orphan) = (Some(self.now), None, false);
                 let rows = std::mem::take(&mut inst.rows);
                 inst.before.extend(rows);
@@ -63,7 +68,7 @@ impl Shadow {
         let mut moved = Vec::new();
         for at in 0..self.insts.len() {
             let inst = &mut self.insts[at];
-            let Some(up) = inst.up.filter(|_| inst.state == State::Active && !inst.one_shot) else {
+            let Some(up) = inst.up.filter(|_| inst.goes_on() && !inst.one_shot) else {
                 continue;
             };
             if inst.held.take().is_some() {

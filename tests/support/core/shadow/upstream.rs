@@ -156,6 +156,7 @@ impl Shadow {
         if !inst.live() {
             return;
         }
+        let goes_on = inst.state == State::Spent;
         if reroutes {
             inst.state = State::Spent;
         }
@@ -183,6 +184,7 @@ impl Shadow {
             }
             return;
         }
+        inst.goes_on = goes_on && !reroutes;
         values.set("reqId", inst.down);
         let (who, us_stock, from) = (inst.who, inst.us_stock, self.version.expect("ready"));
         let to = self.clients[who].version;
@@ -215,6 +217,7 @@ impl Shadow {
             State::Active | State::Spent if warning => {}
             State::Active | State::Spent => {
                 inst.state = if inst.one_shot { State::Ended } else { State::Spent };
+                inst.goes_on = false;
             }
             State::Cancelled => {
                 let latest = self.latest.get(&(who, message, down));
