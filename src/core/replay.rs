@@ -230,7 +230,7 @@ impl Core {
         for stream in super::shared::ALL {
             if self.streams.get(stream).is_live() {
                 self.unsubscribe(ctx, stream);
-                self.streams.get_mut(stream).sleep();
+                self.streams.get_mut(stream).interrupt(stream != Shared::Bulletins);
             }
         }
         self.wake(ctx);

@@ -83,6 +83,16 @@ impl Stream {
         self.end = None;
     }
 
+    /// It is subscribed anew on the same link. An image that was still coming may go on and end before the new one begins:
+    /// what is not in that has not gone. `ends`: whether its images have an end.
+    pub fn interrupt(&mut self, ends: bool) {
+        let is_coming = ends && self.end.is_none();
+        self.sleep();
+        if is_coming {
+            self.before.clear();
+        }
+    }
+
     /// The Gateway came back with another version: nothing of the past can be told.
     pub fn forget_before(&mut self) {
         self.before.clear();

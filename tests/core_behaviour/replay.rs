@@ -582,6 +582,25 @@ fn a_subscription_that_goes_on_in_spite_of_an_error_is_asked_for_again() {
 }
 
 #[test]
+fn a_position_is_not_gone_because_the_gateway_lost_its_servers_in_the_middle_of_the_image() {
+    let mut w = ready();
+    let one = w.started(1);
+    let position = |w: &mut World, con_id: &str, size: &str| {
+        w.say(61, &[("account", "DU1"), ("conId", con_id), ("position", size)]);
+    };
+    w.asks(one, 61, &[]);
+    position(&mut w, "5", "100");
+    w.say_error(-1, 1101, "restored, data lost");
+    // The rest of the first image, and its end.
+    position(&mut w, "6", "7");
+    w.say(62, &[]);
+    let told = w.got(one);
+    let sizes: Vec<_> = told.iter().filter(|f| f.id == 61).map(|f| f.response()).collect();
+    let sizes: Vec<_> = sizes.iter().map(|r| r.get("position").unwrap_or_default()).collect();
+    assert_eq!(sizes, ["100", "7"], "the first one was not closed");
+}
+
+#[test]
 fn a_loss_costs_each_request_once() {
     let mut w = world(|c| c.messages_per_second = None);
     w.link_up(176);

@@ -82,8 +82,12 @@ impl Shadow {
             self.moved_ever.insert(up);
             moved.push(at);
         }
-        for stream in &mut self.streams {
+        for (at, stream) in self.streams.iter_mut().enumerate() {
+            let is_coming = at != BULLETINS && stream.end.is_none();
             stream.sleep();
+            if is_coming {
+                stream.before.clear();
+            }
         }
         if !self.streams[ACCOUNTS].subscribers.is_empty() {
             self.own_unsubscribes += 1;
