@@ -535,7 +535,9 @@ impl Core {
             }
         }
         self.replaying.clear();
-        self.restoring.clear();
+        self.bereft.extend(
+            std::mem::take(&mut self.restoring).into_iter().filter(|(_, lost)| *lost).map(|(key, _)| key),
+        );
         self.queries.clear();
         self.early_commissions.clear();
         self.suspects.clear();

@@ -234,6 +234,8 @@ pub struct Core {
     replaying: indexmap::IndexSet<UpReqId, FxBuildHasher>,
     /// Clients that wait to be told that the link is back, and whether something of theirs is lost.
     restoring: indexmap::IndexMap<ClientKey, bool, FxBuildHasher>,
+    /// Clients of which a subscription has ended with the link, and that were not told 1101 since.
+    bereft: indexmap::IndexSet<ClientKey, FxBuildHasher>,
     /// Whether one of `replaying` has left.
     news_of_replay: bool,
     /// Lines without clients, as long as they have been.
@@ -310,6 +312,7 @@ impl Core {
             streams: Streams::default(),
             replaying: Default::default(),
             restoring: Default::default(),
+            bereft: Default::default(),
             news_of_replay: false,
             lingering: Default::default(),
             pacer: Pacer::new(config.messages_per_second),

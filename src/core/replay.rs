@@ -148,8 +148,12 @@ impl Core {
             && decl.is_some_and(|decl| may_sleep(decl, entry.one_shot))
             && !(entry.one_shot && entry.begun && half_told);
         if !sleeps {
-            for (key, down) in entry.members.clone() {
+            let (members, is_lost) = (entry.members.clone(), !entry.one_shot && entry.lives());
+            for (key, down) in members {
                 self.send_error(ctx, key, down.0, codes::NOT_CONNECTED, words);
+                if is_lost {
+                    self.bereft.insert(key);
+                }
             }
             return self.end_request(up);
         }
@@ -243,7 +247,8 @@ impl Core {
         for stream in super::shared::ALL {
             self.wake_stream(ctx, stream, dialects);
         }
-        let mut lost = indexmap::IndexSet::<ClientKey, rustc_hash::FxBuildHasher>::default();
+        let mut lost = std::mem::take(&mut self.bereft);
+        lost.extend(self.restoring.iter().filter(|(_, lost)| **lost).map(|(key, _)| *key));
         let asleep = self.requests.iter().filter(|(_, e)| e.asleep.is_some()).map(|(up, _)| up);
         for up in asleep.collect::<Vec<_>>() {
             let Err(why) = self.wake_request(ctx, up, dialects) else { continue };

@@ -601,6 +601,48 @@ fn a_position_is_not_gone_because_the_gateway_lost_its_servers_in_the_middle_of_
 }
 
 #[test]
+fn whoever_lost_a_subscription_is_told_1101_however_it_was_lost_and_whatever_comes_between() {
+    // One that is too large to be kept ends with the link.
+    let mut w = ready();
+    let one = w.started(1);
+    let large = "233,".repeat(20_000);
+    w.request(one, 1, &[&stock("1")[..], &[("genericTickList", &large)]].concat());
+    w.flush();
+    w.lose();
+    assert_eq!(errors(&w.got(one)), [(-1, 1100), (1, 504)]);
+    w.link_up(176);
+    assert_eq!(errors(&w.got(one)), [(-1, 1101)]);
+    w.lose();
+    w.link_up(176);
+    assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 1102)], "it was told");
+
+    // It has not been told yet when the next thing happens.
+    for servers in [true, false] {
+        let mut w = world(|c| (c.max_server_version, c.messages_per_second) = (176, Some(2)));
+        w.link_up(176);
+        let one = w.started(1);
+        w.request(one, 97, &with("7", &[("tickType", "AllLast")]));
+        for (id, symbol) in [("1", "A"), ("2", "B"), ("3", "C"), ("4", "D")] {
+            w.request(one, 1, &with(id, &[("symbol", symbol)]));
+        }
+        w.pass(10 * SECOND);
+        w.lose();
+        link_again(&mut w, 130);
+        assert_eq!(errors(&w.got(one)), [(-1, 1100), (7, 504)], "the rest of it is still being asked for");
+        match servers {
+            true => drop(w.say_error(-1, 1101, "restored, data lost")),
+            false => {
+                w.lose();
+                assert_eq!(errors(&w.got(one)), [(-1, 1100)]);
+                link_again(&mut w, 130);
+            }
+        }
+        w.pass(20 * SECOND);
+        assert_eq!(errors(&w.got(one)), [(-1, 1101)]);
+    }
+}
+
+#[test]
 fn a_loss_costs_each_request_once() {
     let mut w = world(|c| c.messages_per_second = None);
     w.link_up(176);

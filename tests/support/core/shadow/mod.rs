@@ -388,6 +388,8 @@ pub struct Shadow {
     replaying: BTreeSet<usize>,
     /// Clients that wait to be told that the link is back, and whether something of theirs is lost.
     restoring: BTreeMap<Who, bool>,
+    /// Clients that were not told yet that something of theirs could not be asked for.
+    bereft: BTreeSet<Who>,
     pub by_up: BTreeMap<i32, usize>,
     /// Upstream ids of subscriptions that the Gateway lost: those without a cancel, and all of this link.
     moved: BTreeSet<i32>,
@@ -490,6 +492,7 @@ impl Shadow {
             insts: Vec::new(),
             replaying: BTreeSet::new(),
             restoring: BTreeMap::new(),
+            bereft: BTreeSet::new(),
             by_up: BTreeMap::new(),
             moved: BTreeSet::new(),
             moved_ever: BTreeSet::new(),

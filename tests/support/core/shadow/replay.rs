@@ -60,7 +60,8 @@ impl Shadow {
         let insts = &self.insts;
         self.latest.retain(|_, at| insts[*at].live());
         self.replaying.clear();
-        self.restoring.clear();
+        let restoring = std::mem::take(&mut self.restoring);
+        self.bereft.extend(restoring.into_iter().filter(|(_, lost)| *lost).map(|(who, _)| who));
     }
 
     /// The Gateway has lost its subscriptions, and keeps its link: they are asked for again. Returns those.
@@ -111,7 +112,8 @@ impl Shadow {
 
     /// The link is back.
     pub(super) fn wake(&mut self) {
-        let mut lost = BTreeSet::new();
+        let mut lost = std::mem::take(&mut self.bereft);
+        lost.extend(self.restoring.iter().filter(|(_, lost)| **lost).map(|(who, _)| *who));
         for at in 0..self.insts.len() {
             if !self.insts[at].live() || self.insts[at].asleep.take().is_none() {
                 continue;
