@@ -535,9 +535,7 @@ impl Core {
             }
         }
         self.replaying.clear();
-        self.bereft.extend(
-            std::mem::take(&mut self.restoring).into_iter().filter(|(_, lost)| *lost).map(|(key, _)| key),
-        );
+        self.welcome_nobody();
         self.queries.clear();
         self.early_commissions.clear();
         self.suspects.clear();

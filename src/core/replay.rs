@@ -345,14 +345,35 @@ impl Core {
         self.news_of_replay |= self.replaying.swap_remove(&up);
     }
 
+    /// What was to be told of a link is not so any more. That something of a client is lost is still to be told.
+    pub(super) fn welcome_nobody(&mut self) {
+        let lost = std::mem::take(&mut self.restoring).into_iter().filter(|(_, lost)| *lost);
+        self.bereft.extend(lost.map(|(key, _)| key));
+    }
+
+    /// The Gateway has its servers again and has lost nothing (its 1102): told to everybody but those of whom something is
+    /// lost or has not been asked for again; they are told when it has.
+    pub(super) fn servers_back(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>) {
+        for key in self.clients.keys_in(Phase::Ready) {
+            let lost = self.bereft.swap_remove(&key);
+            match lost || self.restoring.contains_key(&key) || self.is_replaying(key) {
+                true => *self.restoring.entry(key).or_default() |= lost,
+                false => self.tell(ctx, key, heard, &[], false),
+            }
+        }
+        self.welcome_back(ctx);
+    }
+
+    /// Whether something of a client has not been asked for again.
+    fn is_replaying(&self, key: ClientKey) -> bool {
+        self.clients.get(key).is_some_and(|c| c.active.iter().any(|up| self.replaying.contains(up)))
+    }
+
     /// Tells those clients that the link is back for whom everything has been asked again.
     pub(super) fn welcome_back(&mut self, ctx: &mut Ctx<'_>) {
         self.news_of_replay = false;
-        let waits = |core: &Core, key: ClientKey| {
-            core.clients.get(key).is_some_and(|c| c.active.iter().any(|up| core.replaying.contains(up)))
-        };
         for (key, lost) in std::mem::take(&mut self.restoring) {
-            if waits(self, key) {
+            if self.is_replaying(key) {
                 self.restoring.insert(key, lost);
                 continue;
             }

@@ -494,7 +494,15 @@ impl Core {
             }
             Some(Class::Broadcast) => {
                 self.note(ctx, Level::Warn, format!("the Gateway says {code}: {words}"));
-                return self.broadcast(ctx, heard);
+                return match code {
+                    codes::LINK_BACK => self.servers_back(ctx, heard),
+                    codes::LINK_LOST => {
+                        // Whoever has not been welcomed back yet is when the Gateway has its servers again.
+                        self.welcome_nobody();
+                        self.broadcast(ctx, heard)
+                    }
+                    _ => self.broadcast(ctx, heard),
+                };
             }
             Some(Class::Unsubscribed) if self.own_unsubscribes > 0 => {
                 self.own_unsubscribes -= 1;

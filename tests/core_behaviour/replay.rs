@@ -643,6 +643,34 @@ fn whoever_lost_a_subscription_is_told_1101_however_it_was_lost_and_whatever_com
 }
 
 #[test]
+fn what_the_gateway_says_of_its_servers_while_subscriptions_are_asked_for_is_told_once_and_when_it_is_so() {
+    for lost in [false, true] {
+        let mut w = world(|c| c.messages_per_second = Some(1));
+        w.link_up(176);
+        let (one, two) = (w.started(1), w.started(2));
+        for (id, symbol) in [("1", "A"), ("2", "B"), ("3", "C")] {
+            w.request(one, 1, &with(id, &[("symbol", symbol)]));
+        }
+        w.pass(5 * SECOND);
+        w.lose();
+        link_again(&mut w, 176);
+        assert_eq!(errors(&w.got(two)), [(-1, 1100), (-1, 1102)]);
+        assert_eq!(errors(&w.got(one)), [(-1, 1100)]);
+        if lost {
+            w.say_error(-1, 1100, "lost");
+            assert_eq!(errors(&w.got(one)), [(-1, 1100)]);
+            w.pass(20 * SECOND);
+            assert!(w.got(one).is_empty(), "everything is asked for, of a Gateway without its servers");
+        }
+        w.say_error(-1, 1102, "restored, data kept");
+        let told = if lost { vec![(-1, 1100), (-1, 1102)] } else { vec![(-1, 1102)] };
+        assert_eq!(errors(&w.got(two)), told);
+        w.pass(20 * SECOND);
+        assert_eq!(errors(&w.got(one)), [(-1, 1102)], "once");
+    }
+}
+
+#[test]
 fn a_loss_costs_each_request_once() {
     let mut w = world(|c| c.messages_per_second = None);
     w.link_up(176);

@@ -336,7 +336,7 @@ impl Sim {
                     let outcome = self.w.gateway_sends(&payload);
                     return self.feed(outcome, false);
                 }
-                self.m.broadcast(&values);
+                self.m.hear_link(code, &values);
                 return self.says(4, &values);
             }
             10 if self.rng.one_in(4) => {

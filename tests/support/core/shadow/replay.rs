@@ -60,8 +60,7 @@ impl Shadow {
         let insts = &self.insts;
         self.latest.retain(|_, at| insts[*at].live());
         self.replaying.clear();
-        let restoring = std::mem::take(&mut self.restoring);
-        self.bereft.extend(restoring.into_iter().filter(|(_, lost)| *lost).map(|(who, _)| who));
+        self.welcome_nobody();
     }
 
     /// The Gateway has lost its subscriptions, and keeps its link: they are asked for again. Returns those.
@@ -174,6 +173,30 @@ impl Shadow {
         if self.replaying.remove(&at) {
             self.welcome_back();
         }
+    }
+
+    fn welcome_nobody(&mut self) {
+        let restoring = std::mem::take(&mut self.restoring);
+        self.bereft.extend(restoring.into_iter().filter(|(_, lost)| *lost).map(|(who, _)| who));
+    }
+
+    /// What the Gateway says of its servers, but for 1101.
+    pub fn hear_link(&mut self, code: u16, values: &Record) {
+        if code == 1100 {
+            self.welcome_nobody();
+        }
+        if code != 1102 {
+            return self.broadcast(values);
+        }
+        for who in self.ready_clients() {
+            let lost = self.bereft.remove(&who);
+            let waits = self.replaying.iter().any(|at| self.insts[*at].who == who);
+            match lost || waits || self.restoring.contains_key(&who) {
+                true => *self.restoring.entry(who).or_default() |= lost,
+                false => self.tells(who, 4, values),
+            }
+        }
+        self.welcome_back();
     }
 
     fn welcome_back(&mut self) {
