@@ -318,7 +318,8 @@ impl Core {
             client.active.insert(up);
             client.requests.insert((message, down), up);
         }
-        if decl.handling == Handling::Executions {
+        // One that waits for a link gets another id first.
+        if decl.handling == Handling::Executions && self.is_ready() {
             self.queries.insert(up, Default::default());
         }
         if let Some(kept) = kept {

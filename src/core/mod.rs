@@ -508,6 +508,10 @@ impl Core {
         for up in &self.lingering {
             assert!(self.requests.get(*up).is_some(), "what lingers is there");
         }
+        for up in self.queries.keys() {
+            let is_known = self.requests.get(*up).is_some() || self.reconcile.is_query(*up);
+            assert!(is_known, "a query that is over waits for no commission");
+        }
         self.answers.check();
         self.orders.check();
         self.away.check();

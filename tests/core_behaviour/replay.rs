@@ -671,6 +671,26 @@ fn what_the_gateway_says_of_its_servers_while_subscriptions_are_asked_for_is_tol
 }
 
 #[test]
+fn a_question_for_executions_that_waited_for_the_link_is_over_when_it_is_answered() {
+    let mut w = ready();
+    let one = w.started(1);
+    let up = w.places(one, "5");
+    w.shows(&up, "Submitted");
+    w.say(11, &[("reqId", "-1"), ("orderId", &up), ("clientId", "0"), ("execId", "e1")]);
+    w.say(59, &[("execId", "e1"), ("commission", "1")]);
+    w.lose();
+    w.request(one, 7, &[("reqId", "3")]);
+    w.got(one);
+    w.link_up(176);
+    let query = asked(&w.went_up(), 7);
+    w.say(55, &[("reqId", &query)]);
+    assert_eq!(ids(&w.got(one)).last(), Some(&55));
+    // The Gateway reports a commission again when it has changed. While a question is under way, that is for its asker.
+    w.say(59, &[("execId", "e1"), ("commission", "2")]);
+    assert_eq!(ids(&w.got(one)), [59]);
+}
+
+#[test]
 fn a_loss_costs_each_request_once() {
     let mut w = world(|c| c.messages_per_second = None);
     w.link_up(176);
