@@ -134,7 +134,7 @@ impl Core {
             && self.is_quiet(owner)
             && self.knows_open_orders
             && !self.in_flight.iter().any(under_way)
-            && self.global_cancels.values().all(|at| *at < since)
+            && self.last_global_cancel.is_none_or(|at| at < since)
             && !self.orders.has_direct(owner)
             && !self.orders.live_of(owner).any(|(_, o)| o.amended.is_some_and(|at| at >= amended))
             && self.all_work(owner);

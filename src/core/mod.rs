@@ -210,6 +210,8 @@ pub struct Core {
     in_flight: indexmap::IndexSet<UpOrderId, FxBuildHasher>,
     /// Who sent a global cancel on this link, and when it last left: the Gateway does not answer it as such.
     global_cancels: indexmap::IndexMap<ClientKey, Time, FxBuildHasher>,
+    /// When a global cancel last left, whoever sent it.
+    last_global_cancel: Option<Time>,
     executions: Executions,
     away: Away,
     ledger: Ledger,
@@ -296,6 +298,7 @@ impl Core {
             orders,
             in_flight: Default::default(),
             global_cancels: Default::default(),
+            last_global_cancel: None,
             executions: Executions::recovered(journal),
             away: Away::recovered(journal),
             ledger,
@@ -513,6 +516,9 @@ impl Core {
             assert!(is_known, "a query that is over waits for no commission");
         }
         self.answers.check();
+        for stream in shared::ALL {
+            assert!(self.streams.get(stream).remembered() <= limits::MAX_IMAGE_ROWS, "I10");
+        }
         self.orders.check();
         self.away.check();
         for up in 1..self.orders.next_upstream().min(2) {

@@ -359,6 +359,7 @@ impl Core {
 
     /// A global cancel leaves. It is remembered while its sender is there and may wonder whether it arrived.
     pub(super) fn global_cancel_sent(&mut self, ctx: &Ctx<'_>, client: Option<ClientKey>) {
+        self.last_global_cancel = Some(ctx.now);
         if let Some(key) =
             client.filter(|key| self.clients.get(*key).is_some_and(|c| c.phase == Phase::Ready))
         {

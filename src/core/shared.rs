@@ -77,9 +77,15 @@ impl Stream {
 
     /// There is no link: nothing of the image holds any more. What was there is remembered, to be told if it is gone.
     pub fn sleep(&mut self) {
+        // Rows that replace none have other keys each time: what was told on several links is kept once.
+        let told: indexmap::IndexSet<Bytes, FxBuildHasher> = self.before.values().cloned().collect();
         for (key, payload) in std::mem::take(&mut self.rows) {
-            self.before.insert(key, payload);
+            if self.before.contains_key(&key) || !told.contains(&payload) {
+                self.before.insert(key, payload);
+            }
         }
+        let over = self.before.len().saturating_sub(limits::MAX_IMAGE_ROWS);
+        self.before.drain(..over);
         self.end = None;
     }
 
@@ -126,6 +132,11 @@ impl Stream {
     /// The image as far as it is known: the rows, then the end marker if it has come.
     pub fn image(&self) -> Vec<Bytes> {
         self.rows.values().chain(&self.end).cloned().collect()
+    }
+
+    /// Rows of before an outage that are remembered.
+    pub fn remembered(&self) -> usize {
+        self.before.len()
     }
 
     /// Rows in the image.

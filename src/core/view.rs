@@ -53,6 +53,8 @@ pub struct StreamView {
     pub sharers: Vec<i32>,
     /// Rows in its image.
     pub rows: usize,
+    /// Rows of before an outage that are remembered.
+    pub remembered: usize,
 }
 
 /// A subscription that clients share, or could share, in a [`View`].
@@ -186,6 +188,7 @@ impl Core {
             subscribers: sharers.len(),
             sharers,
             rows: state.rows(),
+            remembered: state.remembered(),
         }
     }
 

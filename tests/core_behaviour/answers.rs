@@ -448,3 +448,16 @@ fn a_repetition_from_before_a_modification_or_a_cancel_is_not_told_as_how_the_or
         assert_eq!(ids(&w.got(one)), [5, 3, 53], "{amend}: it has been silent about it");
     }
 }
+
+#[test]
+fn a_global_cancel_counts_also_when_its_sender_has_gone() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let up = w.places(one, "5");
+    w.shows(&up, "Submitted");
+    w.got(one);
+    w.request(two, 58, &[]);
+    w.gone(two, twsmux::core::io::Gone::Eof);
+    assert_eq!(ids(&w.went_up()), [58]);
+    assert_eq!(w.asks(one, 5, &[]).id, 16, "some of what it does may still be on its way");
+}

@@ -708,3 +708,22 @@ fn a_loss_costs_each_request_once() {
     let took = since.elapsed();
     assert!(took < SECOND, "{took:?} for 8000 questions");
 }
+
+#[test]
+fn bulletins_of_many_links_are_remembered_once() {
+    let mut w = ready();
+    let one = w.started(1);
+    w.asks(one, 12, &[("allMsgs", "1")]);
+    for link in 0..5 {
+        for id in ["1", "2"] {
+            w.say(14, &[("msgId", id), ("message", "m")]);
+        }
+        let told = ids(&w.got(one)).iter().filter(|id| **id == 14).count();
+        assert_eq!(told, if link == 0 { 2 } else { 0 });
+        w.lose();
+        w.link_up(176);
+        w.went_up();
+    }
+    let view = w.core.view(w.now);
+    assert!(view.streams.iter().all(|s| s.remembered <= 2));
+}

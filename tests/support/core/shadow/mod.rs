@@ -401,6 +401,8 @@ pub struct Shadow {
     pub by_up_order: BTreeMap<i32, usize>,
     /// When a client's last global cancel left.
     global_cancels: BTreeMap<Who, u64>,
+    /// When one last left.
+    last_global_cancel: Option<u64>,
     /// Calls of placeOrder by token.
     calls: BTreeMap<u64, Call>,
     placed: BTreeMap<i32, i32>,
@@ -502,6 +504,7 @@ impl Shadow {
             by_up_order: BTreeMap::new(),
             calls: BTreeMap::new(),
             global_cancels: BTreeMap::new(),
+            last_global_cancel: None,
             placed: BTreeMap::new(),
             next: BTreeMap::new(),
             first: 0,

@@ -34,6 +34,7 @@ impl Shadow {
                 self.takes_off(at, Flight::Cancel);
             }
             58 => {
+                self.last_global_cancel = Some(now);
                 if let Turn::GlobalCancel(who) =
                     self.leaves(durable, |turn| matches!(turn, Turn::GlobalCancel(_)))
                     && self.is_ready(who)

@@ -78,7 +78,7 @@ impl Shadow {
     fn known_orders(&mut self, who: Who) -> bool {
         let owner = self.clients[who].id;
         let under_way = self.orders.iter().any(|o| o.owner == owner && o.flight.is_some());
-        let recent = |(who, at): (&Who, &u64)| self.is_ready(*who) && *at + 10 * SECOND >= self.now;
+        let recent = self.last_global_cancel.is_some_and(|at| at + 10 * SECOND >= self.now);
         let works = |o: &Order| {
             let status = o.status.as_ref().and_then(|r| r.get("status"));
             let working = ["PendingSubmit", "ApiPending", "PreSubmitted", "Submitted", "PendingCancel"];
@@ -94,7 +94,7 @@ impl Shadow {
             && self.is_quiet(owner)
             && self.knows_open_orders
             && !under_way
-            && !self.global_cancels.iter().any(recent)
+            && !recent
             && !self.foreign.iter().any(|(client, _)| *client == owner);
         if known {
             self.saved += 1;
