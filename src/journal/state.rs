@@ -127,8 +127,11 @@ impl State {
                     order.unknown = true;
                 }
             }
+            // Never written of one who has orders; a log that says so is one that somebody made up.
             Record::OwnerForgotten { owner } => {
-                self.owners.shift_remove(owner);
+                if !self.orders.values().any(|order| order.owner == *owner) {
+                    self.owners.shift_remove(owner);
+                }
             }
             Record::Forgotten { up } => {
                 self.orders.remove(up);
