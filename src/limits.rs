@@ -66,6 +66,12 @@ pub const ID_GAP: i32 = MAX_QUEUED_PER_CLIENT as i32;
 /// Longest that a new order or a modification waits for the journal and the pacer; beyond it it is refused, because an
 /// order that leaves late may be worse than none.
 pub const ORDER_WAIT: Duration = Duration::from_secs(10);
+/// Longest that a request waits for its turn; beyond it it is not sent, and its asker is told. Above it is the time that ten
+/// clients need to send 500 requests each.
+pub const REQUEST_WAIT: Duration = Duration::from_secs(300);
+/// Likewise of a client that asks to be paced instead of refused (`+PACEAPI`): longer than the longest of the Gateway's own
+/// pacing rules looks back, several times.
+pub const PACED_REQUEST_WAIT: Duration = Duration::from_secs(3600);
 /// Facts handed to the journal and not yet on disk, above which new orders are refused and messages for absent owners
 /// are kept in memory alone.
 pub const MAX_JOURNAL_BACKLOG: u64 = 100_000;
@@ -140,6 +146,9 @@ pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
 pub const RATE_ERROR_PAUSE: Duration = Duration::from_secs(1);
 /// Messages per second sent upstream unless configured otherwise; the Gateway's limit is 50.
 pub const MESSAGES_PER_SECOND: u32 = 45;
+/// Messages of each window that are left to orders and cancels: whatever else waits, so many of them leave at once. Of a small
+/// limit it is an eighth.
+pub const ORDERS_RESERVE: u32 = 5;
 /// Different error codes of the Gateway that are counted one by one.
 pub const MAX_ERROR_CODES: usize = 256;
 /// Time a stopping twsmux gives what is queued for the Gateway.

@@ -137,6 +137,7 @@ fn a_limit_with_a_setting_is_the_default_of_that_setting() {
         "conflate_above_bytes",
         "slow_client_time",
         "order_wait",
+        "request_wait",
         "drain_time",
         "messages_per_second",
         "handshake_time",

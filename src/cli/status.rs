@@ -150,6 +150,15 @@ fn page(status: &Value) -> String {
         count("lane_waiters"),
         count("orders")
     );
+    for queue in status["queues"].as_array().into_iter().flatten().filter(|q| q["waiting"] != 0) {
+        let _ = writeln!(
+            out,
+            "queue     {} {}, the first for {} s",
+            shown(&queue["waiting"]),
+            shown(&queue["class"]).replace('_', " "),
+            decimals(&queue["oldest_seconds"], 1.0, 1)
+        );
+    }
     let _ = writeln!(
         out,
         "version   twsmux {}, picture {} s old",
@@ -320,7 +329,9 @@ mod tests {
 
     fn status() -> Value {
         serde_json::json!({
-            "version": "0.1.0", "age_seconds": 0.25, "requests": 3, "orders": 1, "queued": 0, "lane_waiters": 0,
+            "version": "0.1.0", "age_seconds": 0.25, "requests": 3, "orders": 1, "queued": 6, "lane_waiters": 0,
+            "queues": [{"class": "orders", "waiting": 0, "oldest_seconds": 0.0},
+                       {"class": "market_data", "waiting": 6, "oldest_seconds": 1.25}],
             "upstream": {
                 "gateway": "127.0.0.1:4002", "ready": false, "state": "down", "diagnosis": "nothing listens there",
                 "server_version": null, "accounts": null, "client_id": 0, "close_wait": null,
@@ -347,6 +358,7 @@ mod tests {
             "NOT READY (down)",
             "nothing listens there",
             "unknown sockets in CLOSE_WAIT",
+            "queue     6 market data, the first for 1.2 s",
             "clients: 1",
             "Positions",
             "lines: 1",

@@ -33,6 +33,8 @@ pub const LATEST_SERVER_VERSION: u16 = crate::core::MAX_SERVER_VERSION;
 const LONGEST_TIME: f64 = 86_400.0;
 /// Longest wait of an order, seconds: one that leaves later may be worse than none.
 const LONGEST_ORDER_WAIT: f64 = 300.0;
+/// Longest wait of a request, seconds: its client would have given up long before.
+const LONGEST_REQUEST_WAIT: f64 = 3600.0;
 /// Longest time for the end, seconds.
 const LONGEST_DRAIN_TIME: f64 = 60.0;
 /// Longest time that what nobody wants, or an answer, can be kept, seconds.
@@ -117,6 +119,9 @@ pub struct Options {
     /// Longest that a new order or a modification waits before it is refused, in seconds [default: 10]
     #[arg(long, env = "TWSMUX_ORDER_WAIT", value_name = "SECONDS")]
     pub order_wait: Option<f64>,
+    /// Longest that a request waits for its turn before it is refused, in seconds [default: 300]
+    #[arg(long, env = "TWSMUX_REQUEST_WAIT", value_name = "SECONDS")]
+    pub request_wait: Option<f64>,
     /// Time that a stopping twsmux gives what waits for the Gateway, in seconds [default: 3]
     #[arg(long, env = "TWSMUX_DRAIN_TIME", value_name = "SECONDS")]
     pub drain_time: Option<f64>,
@@ -268,6 +273,7 @@ impl Options {
             conflate_above_bytes,
             slow_client_time,
             order_wait,
+            request_wait,
             drain_time,
             line_grace,
             repeat_time,
@@ -301,6 +307,7 @@ impl Options {
         or(&mut self.conflate_above_bytes, conflate_above_bytes);
         or(&mut self.slow_client_time, slow_client_time);
         or(&mut self.order_wait, order_wait);
+        or(&mut self.request_wait, request_wait);
         or(&mut self.drain_time, drain_time);
         or(&mut self.line_grace, line_grace);
         or(&mut self.repeat_time, repeat_time);
@@ -361,6 +368,7 @@ impl Options {
             ("handshake_time", self.handshake_time, LONGEST_TIME),
             ("slow_client_time", self.slow_client_time, LONGEST_SLOW_TIME),
             ("order_wait", self.order_wait, LONGEST_ORDER_WAIT),
+            ("request_wait", self.request_wait, LONGEST_REQUEST_WAIT),
             ("drain_time", self.drain_time, LONGEST_DRAIN_TIME),
         ] {
             if let Some(v) = value.filter(|v| !(*v > 0.0 && *v <= longest)) {
@@ -419,6 +427,7 @@ impl Options {
                 conflate_above: self.conflate_above_bytes.unwrap_or(d.limits.conflate_above),
                 slow_time: seconds(self.slow_client_time, d.limits.slow_time),
                 order_wait: seconds(self.order_wait, d.limits.order_wait),
+                request_wait: seconds(self.request_wait, d.limits.request_wait),
                 drain_time: seconds(self.drain_time, d.limits.drain_time),
             },
             line_grace: seconds(self.line_grace, d.line_grace),

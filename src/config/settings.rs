@@ -206,6 +206,14 @@ pub const ALL: &[Setting] = &[
         value: |o| seconds(o.core().limits.order_wait),
     },
     Setting {
+        key: "request_wait",
+        allowed: "seconds, above 0 and 3600 at most",
+        default: "300.0",
+        about: "Longest that a request waits for its turn before it is refused; an hour for a client with `+PACEAPI` in its connect options",
+        reload: Applied("what waits already, too"),
+        value: |o| seconds(o.core().limits.request_wait),
+    },
+    Setting {
         key: "drain_time",
         allowed: "seconds, above 0 and 60 at most",
         default: "3.0",

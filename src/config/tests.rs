@@ -97,6 +97,7 @@ fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
         ("conflate_above_bytes = 4095", ", line 1, key conflate_above_bytes: ", "from 4096 to 1073741824"),
         ("slow_client_time = 26.0", ", line 1, key slow_client_time: ", "25 at most"),
         ("order_wait = 301.0", ", line 1, key order_wait: ", "300 at most"),
+        ("request_wait = 3601.0", ", line 1, key request_wait: ", "3600 at most"),
         ("line_grace = -1.0", ", line 1, key line_grace: ", "from 0 to 3600"),
         ("repeat_time = 3601.0", ", line 1, key repeat_time: ", "from 0 to 3600"),
         ("drain_time = 0.0", ", line 1, key drain_time: ", "above 0, 60 at most"),
@@ -273,7 +274,7 @@ fn the_core_applies_what_the_table_says() {
                 upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\n\
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\
-                max_outbox_bytes = 2000000\nconflate_above_bytes = 5000\nslow_client_time = 5.0\norder_wait = 7.0\ndrain_time = 8.0\n\
+                max_outbox_bytes = 2000000\nconflate_above_bytes = 5000\nslow_client_time = 5.0\norder_wait = 7.0\nrequest_wait = 10.0\ndrain_time = 8.0\n\
                 line_grace = 9.0\nrepeat_time = 0.0\n[client.7]\nmaster = true\n";
     let new = from_file(text).unwrap();
     for line in &new.lines {
@@ -294,6 +295,7 @@ fn the_core_applies_what_the_table_says() {
         | "conflate_above_bytes"
         | "slow_client_time"
         | "order_wait"
+        | "request_wait"
         | "drain_time" => "limits",
         _ => key,
     };

@@ -294,7 +294,7 @@ impl Core {
         let reuse = line.as_ref().map_or(Reuse::Never, |(_, _, reuse)| *reuse);
         let line = line.filter(|_| kept.is_none());
         if line.is_some() && !one_shot {
-            self.make_room_for_line(ctx, message);
+            self.make_room_for_line(ctx, asked.key, message);
         }
         let up = self.requests.add(Entry {
             members: vec![(asked.key, down)],
@@ -428,7 +428,7 @@ impl Core {
         if self.requests.get(up).is_some_and(|e| e.members.len() > 1 || self.may_linger(up, e)) {
             return self.leave_line(ctx, up, member, tell);
         }
-        self.end_upstream(ctx, up);
+        self.end_upstream(ctx, Some(member.0), up);
         self.retire_request(up, tell);
     }
 
@@ -444,7 +444,7 @@ impl Core {
             return self.end_request(up);
         }
         // Whether the request has left or not, its cancel follows it: the queue keeps the order.
-        self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())]);
+        self.forward(ctx, asked, Post::of(asked.key, What::Follow(up)), &[(Role::ReqId, up.0.into())]);
         self.retire_request(up, true);
     }
 
@@ -452,7 +452,7 @@ impl Core {
         let down = DownReqId(asked.error_id());
         match self.clients.get(asked.key).and_then(|c| c.requests.get(&(of, down)).copied()) {
             Some(up) => {
-                self.forward(ctx, asked, Post::of(asked.key, What::Other), &[(Role::ReqId, up.0.into())])
+                self.forward(ctx, asked, Post::of(asked.key, What::Follow(up)), &[(Role::ReqId, up.0.into())])
             }
             None => self.not_active(ctx, asked, of),
         }

@@ -20,6 +20,8 @@ pub struct Limits {
     pub slow_time: Duration,
     /// Longest wait of a new order or a modification.
     pub order_wait: Duration,
+    /// Longest wait of a request for its turn.
+    pub request_wait: Duration,
     /// Time that a stopping twsmux gives what waits for the Gateway.
     pub drain_time: Duration,
 }
@@ -33,6 +35,7 @@ impl Default for Limits {
             conflate_above: limits::CONFLATE_ABOVE,
             slow_time: limits::SLOW_TIME,
             order_wait: limits::ORDER_WAIT,
+            request_wait: limits::REQUEST_WAIT,
             drain_time: limits::DRAIN_TIME,
         }
     }
@@ -58,6 +61,7 @@ impl Limits {
             conflate_above: self.conflate_above.max(other.conflate_above),
             slow_time: self.slow_time.max(other.slow_time),
             order_wait: self.order_wait.max(other.order_wait),
+            request_wait: self.request_wait.max(other.request_wait),
             drain_time: self.drain_time.max(other.drain_time),
         }
     }

@@ -276,7 +276,7 @@ impl Core {
                 continue;
             }
             if sent {
-                self.end_upstream(ctx, up);
+                self.end_upstream(ctx, None, up);
             }
             self.retire_request(up, false);
         }
@@ -285,8 +285,9 @@ impl Core {
         }
     }
 
-    /// Cancels a request at the Gateway, where that is worth a message: streams, and history, which is limited.
-    pub(super) fn end_upstream(&mut self, ctx: &mut Ctx<'_>, up: UpReqId) {
+    /// Cancels a request at the Gateway, where that is worth a message: streams, and history, which is limited. `by`: whose
+    /// next request it makes room for, so that it leaves before that.
+    pub(super) fn end_upstream(&mut self, ctx: &mut Ctx<'_>, by: Option<ClientKey>, up: UpReqId) {
         if !self.is_ready() {
             return;
         }
@@ -297,7 +298,8 @@ impl Core {
             && !(one_shot && message != id::REQ_HISTORICAL_DATA)
             && crate::protocol::request(u32::from(cancel)).is_some_and(|r| r.message.since <= version)
         {
-            self.enqueue(ctx, Post::own(What::Other), |v, out| compose::cancel(cancel, v, up.0, smart, out));
+            let post = Post { client: by, ..Post::own(What::Follow(up)) };
+            self.enqueue(ctx, post, |v, out| compose::cancel(cancel, v, up.0, smart, out));
         }
     }
 }

@@ -30,7 +30,7 @@ impl Core {
             let again = self.asked_again(asked);
             if self.is_ready() {
                 self.suspect(ctx, key);
-                self.enqueue(ctx, Post::of(key, What::Other), |_, out| again.put(out));
+                self.enqueue(ctx, Post::of(key, What::Begin(stream)), |_, out| again.put(out));
             }
             let state = self.streams.get_mut(stream);
             (state.again, state.has_all) = (Some(again), wants_all);
@@ -45,7 +45,7 @@ impl Core {
             // Those of the day were not asked for yet. What is known of them is not told again.
             let again = self.asked_again(asked);
             if self.is_ready() {
-                self.enqueue(ctx, Post::of(key, What::Other), |_, out| again.put(out));
+                self.enqueue(ctx, Post::of(key, What::Rest(stream)), |_, out| again.put(out));
             }
             let state = self.streams.get_mut(stream);
             (state.again, state.has_all) = (Some(again), true);

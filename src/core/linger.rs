@@ -9,7 +9,7 @@ use super::pacer::{Post, What};
 use super::requests::Entry;
 use super::timers::Timer;
 use super::{Core, Ctx};
-use crate::ids::UpReqId;
+use crate::ids::{ClientKey, UpReqId};
 use crate::limits;
 use crate::protocol::model::Shared;
 
@@ -28,7 +28,7 @@ impl Core {
         if self.lingering.len() >= limits::MAX_LINGERING
             && let Some(oldest) = self.lingering.first().copied()
         {
-            self.end_lingering(ctx, oldest);
+            self.end_lingering(ctx, None, oldest);
         }
         self.lingering.insert(up);
         self.timers.arm(Timer::Line(up), ctx.now + self.config.line_grace);
@@ -41,18 +41,18 @@ impl Core {
         }
     }
 
-    /// A line that nobody came back for ends.
-    pub(super) fn end_lingering(&mut self, ctx: &mut Ctx<'_>, up: UpReqId) {
+    /// A line that nobody came back for ends; see [`Core::end_upstream`].
+    pub(super) fn end_lingering(&mut self, ctx: &mut Ctx<'_>, by: Option<ClientKey>, up: UpReqId) {
         self.wanted_again(up);
-        self.end_upstream(ctx, up);
+        self.end_upstream(ctx, by, up);
         self.retire_request(up, false);
     }
 
-    /// A new line of a kind begins: one that lingers makes room for it.
-    pub(super) fn make_room_for_line(&mut self, ctx: &mut Ctx<'_>, message: u16) {
+    /// A client begins a new line of a kind: one that lingers makes room for it.
+    pub(super) fn make_room_for_line(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, message: u16) {
         let same = |up: &UpReqId| self.requests.get(*up).is_some_and(|e| e.message == message);
         if let Some(oldest) = self.lingering.iter().copied().find(same) {
-            self.end_lingering(ctx, oldest);
+            self.end_lingering(ctx, Some(key), oldest);
         }
     }
 
@@ -77,7 +77,7 @@ impl Core {
             return;
         }
         let account = self.streams.get(stream).account.clone();
-        self.enqueue(ctx, Post::own(What::Other), |v, out| match stream {
+        self.enqueue(ctx, Post::own(What::End(stream)), |v, out| match stream {
             Shared::AccountUpdates => compose::leave_account_updates(v, &account, out),
             Shared::Positions => compose::bare_request(id::CANCEL_POSITIONS, v, out),
             Shared::Bulletins => compose::bare_request(id::CANCEL_NEWS_BULLETINS, v, out),

@@ -31,6 +31,7 @@ mod link;
 pub mod orders;
 mod outbox;
 mod pacer;
+mod patience;
 mod place;
 pub mod policy;
 mod recent;
@@ -58,9 +59,9 @@ use crate::ids::{ClientId, ClientKey, LinkId, UpOrderId, UpReqId};
 use crate::journal::{Record, State};
 use crate::limits;
 use crate::protocol::meaning::Subject;
-use crate::protocol::model::{Reuse, Role};
+use crate::protocol::model::{Class, Request, Reuse, Role};
 use crate::time::Time;
-use crate::wire::frame;
+use crate::wire::{frame, text};
 
 use answers::{Answers, Source};
 use away::Away;
@@ -502,6 +503,7 @@ impl Core {
         if let Some(limit) = self.pacer.most(now) {
             assert!(self.pacer.in_window(now) <= limit as usize, "I9");
         }
+        self.pacer.check();
         let held: usize =
             self.requests.iter().filter_map(|(_, e)| e.held.as_ref()).map(|data| data.len()).sum();
         assert_eq!(held, self.held_bytes, "I10: what is held is counted");
@@ -741,24 +743,30 @@ impl Core {
         if self.finished || self.known.hello.is_none() {
             return;
         }
+        let version = self.speeches.upstream().version();
         let mut frame = BytesMut::new();
-        write(self.speeches.upstream().version(), &mut frame);
-        if let Some(c) = post.client.and_then(|key| self.clients.get_mut(key)) {
+        write(version, &mut frame);
+        if let Some(c) = post.charged().and_then(|key| self.clients.get_mut(key)) {
             c.queued.0 += 1;
             c.queued.1 += frame.len();
+            self.watch_patience(ctx.now);
         }
-        self.pacer.push(Queued { post, frame: frame.freeze(), since: ctx.now });
+        let message = frame.get(frame::PREFIX..).and_then(|payload| text::message(payload, version).ok());
+        let decl = message.and_then(|message| crate::protocol::request(message.id));
+        let class = decl.map_or(Class::Account, Request::class);
+        self.pacer.push(Queued { post, frame: frame.freeze(), since: ctx.now, class });
     }
 
     /// Gives the upstream what the pacer allows and its buffer can take.
     fn pump(&mut self, ctx: &mut Ctx<'_>) {
         let (Link::Ready { .. } | Link::Learning { .. }) = self.link else { return };
-        while let Some(head) = self.pacer.head(self.ledger.durable()) {
+        while let Some(turn) = self.pacer.turn(self.ledger.durable()) {
             if self.upstream_out.len() > limits::MAX_UPSTREAM_OUT {
                 return; // consume_upstream_output comes back here
             }
-            let switch = head.post.market_data_type.filter(|t| *t != self.market_data_type);
-            let at = self.pacer.ready_at(1, ctx.now);
+            let wanted = self.pacer.head(turn).and_then(|head| head.post.market_data_type);
+            let switch = wanted.filter(|t| *t != self.market_data_type);
+            let at = self.pacer.free_at(turn, ctx.now);
             if at > ctx.now {
                 self.timers.arm(Timer::Pacer, at);
                 return;
@@ -771,7 +779,7 @@ impl Core {
                 self.mark_upstream_dirty(ctx);
                 continue; // it counts like any other message: the request follows when its turn comes
             }
-            let Some(queued) = self.pacer.pop(self.ledger.durable()) else { return };
+            let Some(queued) = self.pacer.take(turn) else { return };
             self.account_for(&queued);
             self.sent(ctx, &queued);
         }
@@ -784,7 +792,7 @@ impl Core {
     fn sent(&mut self, ctx: &mut Ctx<'_>, queued: &Queued) {
         self.upstream_out.append(ctx.now).extend_from_slice(&queued.frame);
         self.pacer.sent(ctx.now);
-        self.stats.queue_wait(ctx.now.since(queued.since));
+        self.stats.queue_wait(queued.class, ctx.now.since(queued.since));
         self.mark_upstream_dirty(ctx);
         match queued.post.what {
             What::Order(up) => {
@@ -821,7 +829,7 @@ impl Core {
 
     /// A frame is out of the queue.
     fn account_for(&mut self, queued: &Queued) {
-        if let Some(c) = queued.post.client.and_then(|key| self.clients.get_mut(key)) {
+        if let Some(c) = queued.post.charged().and_then(|key| self.clients.get_mut(key)) {
             c.queued.0 -= 1;
             c.queued.1 -= queued.frame.len();
         }
@@ -868,13 +876,14 @@ impl Core {
             Timer::Stable => self.known.failures = 0,
             Timer::Drain => self.finish(ctx),
             Timer::OrderWait => self.refuse_late_orders(ctx),
+            Timer::RequestWait => self.refuse_late_requests(ctx),
             Timer::Reconcile => {
                 let words = format!("no end within {} s", limits::RECONCILE_TIME.as_secs());
                 self.reconcile_failed(ctx, &words);
             }
             Timer::Lane(lane, key) => self.lane_timeout(ctx, lane, key),
             Timer::Outage => self.outage_lasts(ctx),
-            Timer::Line(up) => self.end_lingering(ctx, up),
+            Timer::Line(up) => self.end_lingering(ctx, None, up),
             Timer::Stream(stream) => self.end_stream(ctx, stream),
             Timer::Client(key) => self.client_timeout(ctx, key),
         }

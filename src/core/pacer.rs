@@ -1,41 +1,62 @@
-//! The pacer: **never more than the limit in any window of one second** (I9), and orders in their order (I7).
+//! The pacer: **never more than the limit in any window of one second** (I9), orders in their order (I7), and everybody
+//! gets a share.
 //!
-//! Owns the whole frames that wait for the Gateway and the times of the last sends. What concerns orders waits in one
-//! line per owner, first in, first out; everything else waits in one line for all. **A line never overtakes itself**, so
-//! order, modification, cancel and what asks about them keep their order; a line whose head waits for the disk holds up
-//! nobody else. Lines of orders go first, and with them one line beside them that never waits for the disk: cancels of
-//! orders of which nothing waits, and the lists of orders that twsmux itself asks for, which would come too late behind the
-//! requests of clients that subscribe again.
+//! Owns the whole frames that wait for the Gateway and the times of the last sends ([`window`]). What concerns orders waits
+//! in one line per owner, first in, first out. **A line never overtakes itself**, so order, modification, cancel and what
+//! asks about them keep their order; a line whose head waits for the disk holds up nobody else. Lines in which an order or
+//! the cancel of one stands go first, and with them one line beside them that never waits for the disk: cancels of orders
+//! of which nothing waits, and the lists of orders that twsmux itself asks for, which would come too late behind the
+//! requests of clients that subscribe again. A part of each window is left to all these.
+//!
+//! Everything else waits in classes ([`Class`]), and in them the senders take turns ([`fair`]). Higher classes get more,
+//! but each class gets its share. **What is about one request id, or one shared stream, keeps its order** whoever sends it:
+//! it stands in one queue as long as anything of it waits.
+
+mod fair;
+mod window;
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use bytes::Bytes;
 use rustc_hash::FxBuildHasher;
 
 use crate::ids::{ClientId, ClientKey, UpOrderId, UpReqId};
-use crate::protocol::model::Lane;
+use crate::protocol::model::{Class, Lane, Shared};
 use crate::time::Time;
 
-/// The window: the second in which the Gateway counts, and on top of it what the way there may take at one time more than
-/// at another. What leaves in two bursts a second apart arrives closer together when the first one is held up.
-const WINDOW: Duration = Duration::from_millis(1_100);
+use fair::{Fair, Sender};
+use window::Window;
 
 /// What a queued frame is, so that it can be voided and accounted for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum What {
     /// A request under an upstream request id.
     Request(UpReqId),
+    /// The cancel or the change of one; never before it.
+    Follow(UpReqId),
     /// A new order, the modification of one, or an exercise.
     Order(UpOrderId),
     /// A cancel of an order, or of all.
     CancelOrder(Option<UpOrderId>),
     /// A request without id, at the head of its lane.
     Lane(Lane, i64),
+    /// Beginning of a shared stream.
+    Begin(Shared),
+    /// Its end.
+    End(Shared),
+    /// It goes on, and the rest of its image is asked for.
+    Rest(Shared),
     /// twsmux's own execution query.
     Executions,
-    /// Anything else: cancels of streams, joins, twsmux's own requests.
+    /// Anything else: what has no answer, twsmux's own requests.
     Other,
+}
+
+impl What {
+    /// Whether it must not wait behind what is not about orders.
+    fn is_urgent(self) -> bool {
+        matches!(self, What::Order(_) | What::CancelOrder(_))
+    }
 }
 
 /// One frame that waits.
@@ -47,6 +68,8 @@ pub struct Queued {
     pub frame: Bytes,
     /// When it came.
     pub since: Time,
+    /// With which others it waits.
+    pub class: Class,
 }
 
 /// Where a frame goes in the queue.
@@ -64,12 +87,15 @@ pub struct Post {
     pub after: u64,
     /// The market data type that must be in force upstream when it is sent.
     pub market_data_type: Option<i32>,
+    /// Whether it is asked for again after an outage: it has its turn with what its client sends, is never too late, and
+    /// does not count against what its client may queue.
+    pub again: bool,
 }
 
 impl Post {
     /// twsmux's own.
     pub fn own(what: What) -> Self {
-        Post { client: None, what, line: None, beside: false, after: 0, market_data_type: None }
+        Post { client: None, what, line: None, beside: false, after: 0, market_data_type: None, again: false }
     }
 
     /// A client's.
@@ -92,6 +118,11 @@ impl Post {
         Post { after: record, ..self }
     }
 
+    /// The client against whose queue it counts.
+    pub fn charged(&self) -> Option<ClientKey> {
+        self.client.filter(|_| !self.again)
+    }
+
     /// Whether it is a list of orders that twsmux asks for itself.
     pub fn is_own_list(&self) -> bool {
         self.client.is_none() && matches!(self.what, What::Lane(..) | What::Executions)
@@ -101,294 +132,355 @@ impl Post {
 /// A frame and its number in the order of arrival.
 type Numbered = (u64, Queued);
 
+/// How often each class may send until all have had their share. With plain priority a client that asks for its account all
+/// the time would keep the market data of all others from coming.
+const SHARES: [(Class, u32); 3] = [(Class::Account, 4), (Class::MarketData, 2), (Class::History, 1)];
+
+/// How many frames a client sends in its turn. With market data it is several, because clients may want different market
+/// data types, and each change between those is a message.
+fn turn_of(class: Class) -> u32 {
+    if class == Class::MarketData { 4 } else { 1 }
+}
+
+/// What keeps its order, whoever sends it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Tie {
+    Request(UpReqId),
+    Stream(Shared),
+}
+
+fn tie(what: What) -> Option<Tie> {
+    match what {
+        What::Request(up) | What::Follow(up) => Some(Tie::Request(up)),
+        What::Begin(stream) | What::End(stream) | What::Rest(stream) => Some(Tie::Stream(stream)),
+        _ => None,
+    }
+}
+
+/// The line of an owner of orders.
+#[derive(Debug, Default)]
+struct Line {
+    frames: VecDeque<Numbered>,
+    /// How many of them are urgent.
+    urgent: usize,
+}
+
+/// The place of a class among those that share.
+type Place = usize;
+
+/// Whose turn it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Turn(Whose);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    /// A line of orders.
+    Orders(Option<ClientId>),
+    /// A sender in a class.
+    Class(Place, Sender),
+}
+
 /// See the module's words.
 #[derive(Debug)]
 pub struct Pacer {
-    limit: Option<u32>,
-    /// The highest limit before the last change, and when that was.
-    before: Option<(Option<u32>, Time)>,
-    sent: VecDeque<Time>,
+    window: Window,
     arrivals: u64,
     /// Lines of orders by owner, and under `None` the line beside them; none is empty.
-    orders: indexmap::IndexMap<Option<ClientId>, VecDeque<Numbered>, FxBuildHasher>,
-    rest: VecDeque<Numbered>,
-    len: usize,
-    pause_until: Time,
-}
-
-/// Which line a frame stands in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Line {
-    Orders(usize),
-    Rest,
+    orders: indexmap::IndexMap<Option<ClientId>, Line, FxBuildHasher>,
+    classes: [Fair; SHARES.len()],
+    /// How much is left of the share of each class.
+    shares: [u32; SHARES.len()],
+    /// Where those wait that keep their order, and how many of each.
+    tied: indexmap::IndexMap<Tie, (Place, Sender, usize), FxBuildHasher>,
+    /// Waiting frames by class.
+    waiting: [usize; Class::ALL.len()],
 }
 
 impl Pacer {
     /// `limit`: messages in any second, `None` for no limit.
     pub fn new(limit: Option<u32>) -> Self {
         Pacer {
-            limit,
-            before: None,
-            sent: VecDeque::new(),
+            window: Window::new(limit),
             arrivals: 0,
             orders: Default::default(),
-            rest: VecDeque::new(),
-            len: 0,
-            pause_until: Time::ZERO,
+            classes: Default::default(),
+            shares: SHARES.map(|(_, share)| share),
+            tied: Default::default(),
+            waiting: Default::default(),
         }
     }
 
     /// Another limit from now on. What left before still counts.
     pub fn set_limit(&mut self, limit: Option<u32>, now: Time) {
-        self.before = Some((self.most(now), now));
-        if self.limit.is_none() {
-            // Nobody has counted what left: it may have been any number.
-            self.pause(now + WINDOW);
-            self.sent.clear();
-        }
-        self.limit = limit;
+        self.window.set_limit(limit, now);
     }
 
     /// The highest limit that was in force within the last second; `None` for no limit.
     pub fn most(&self, now: Time) -> Option<u32> {
-        match self.before {
-            Some((before, at)) if now < at + WINDOW => Some(self.limit?.max(before?)),
-            _ => self.limit,
-        }
+        self.window.most(now)
     }
 
-    /// Adds a frame at the end of its line.
+    /// Adds a frame at the end of its line or queue.
     pub fn push(&mut self, queued: Queued) {
         self.arrivals += 1;
-        self.len += 1;
-        let line = match queued.post.line {
-            Some(owner) => self.orders.entry((!queued.post.beside).then_some(owner)).or_default(),
-            None if queued.post.is_own_list() => self.orders.entry(None).or_default(),
-            None => &mut self.rest,
+        self.waiting[queued.class as usize] += 1;
+        let post = queued.post;
+        let line = match post.line {
+            Some(owner) => Some((!post.beside).then_some(owner)),
+            None => post.is_own_list().then_some(None),
         };
-        line.push_back((self.arrivals, queued));
-    }
-
-    /// The line whose head may leave next, when records up to `durable` are on disk: of the lines of orders the one
-    /// whose head came first, else the rest.
-    fn turn(&self, durable: u64) -> Option<Line> {
-        let heads = self.orders.values().enumerate().filter_map(|(at, line)| Some((at, line.front()?)));
-        let first =
-            heads.filter(|(_, (_, q))| q.post.after <= durable).min_by_key(|(_, (number, _))| *number);
-        match first {
-            Some((at, _)) => Some(Line::Orders(at)),
-            None => (!self.rest.is_empty()).then_some(Line::Rest),
+        let Some(line) = line else { return self.push_to_class(queued) };
+        let entry = self.orders.entry(line).or_default();
+        entry.urgent += usize::from(post.what.is_urgent());
+        entry.frames.push_back((self.arrivals, queued));
+        if let (Some(owner), 1) = (line, entry.frames.len()) {
+            self.classes[0].enter(Sender::Line(owner));
         }
     }
 
-    /// The frame whose turn it is, when records up to `durable` are on disk.
-    pub fn head(&self, durable: u64) -> Option<&Queued> {
-        match self.turn(durable)? {
-            Line::Orders(at) => self.orders[at].front(),
-            Line::Rest => self.rest.front(),
+    fn push_to_class(&mut self, queued: Queued) {
+        let post = queued.post;
+        // What twsmux itself ends makes room at the Gateway.
+        let class = match post.what {
+            What::Follow(_) if post.client.is_none() => Class::Account,
+            _ => queued.class,
+        };
+        let place = SHARES.iter().position(|(c, _)| *c == class).unwrap_or(0);
+        let sender = post.client.map_or(Sender::Own, Sender::Client);
+        let (place, sender) = match tie(post.what) {
+            Some(tie) => {
+                let (place, sender, n) = self.tied.entry(tie).or_insert((place, sender, 0));
+                *n += 1;
+                (*place, *sender)
+            }
+            None => (place, sender),
+        };
+        self.classes[place].push(sender, (self.arrivals, queued));
+    }
+
+    /// Whose turn it is, when records up to `durable` are on disk: of the lines with orders the one whose head came first,
+    /// else the class that has something left of its share.
+    pub fn turn(&self, durable: u64) -> Option<Turn> {
+        let urgent = |line: &Option<ClientId>, of: &Line| line.is_none() || of.urgent > 0;
+        let lines = self.orders.iter().filter(|(line, of)| urgent(line, of));
+        let heads = lines.filter_map(|(line, of)| Some((*line, of.frames.front()?)));
+        let ready = heads.filter(|(_, (_, q))| q.post.after <= durable);
+        if let Some((line, _)) = ready.min_by_key(|(_, (number, _))| *number) {
+            return Some(Turn(Whose::Orders(line)));
         }
-        .map(|(_, q)| q)
+        let may = |sender| match sender {
+            Sender::Line(owner) => self.orders.get(&Some(owner)).is_some_and(|line| line.urgent == 0),
+            _ => true,
+        };
+        let mut turns = (0..SHARES.len()).filter_map(|at| Some((at, self.classes[at].turn(may)?)));
+        let first = turns.clone().next();
+        let within = turns.find(|(at, _)| self.shares[*at] > 0);
+        within.or(first).map(|(at, sender)| Turn(Whose::Class(at, sender)))
+    }
+
+    /// The frame whose turn it is.
+    pub fn head(&self, turn: Turn) -> Option<&Queued> {
+        match turn.0 {
+            Whose::Orders(line) => self.line_head(line),
+            Whose::Class(_, Sender::Line(owner)) => self.line_head(Some(owner)),
+            Whose::Class(at, sender) => self.classes[at].head(sender),
+        }
+    }
+
+    fn line_head(&self, line: Option<ClientId>) -> Option<&Queued> {
+        Some(&self.orders.get(&line)?.frames.front()?.1)
+    }
+
+    /// When the frame whose turn it is may leave; `now` or later.
+    pub fn free_at(&self, turn: Turn, now: Time) -> Time {
+        match turn.0 {
+            Whose::Orders(_) => self.window.ready_at(1, now),
+            Whose::Class(..) => self.window.ready_beside_orders(now),
+        }
     }
 
     /// Takes the frame whose turn it is.
-    pub fn pop(&mut self, durable: u64) -> Option<Queued> {
-        let line = self.turn(durable)?;
-        let taken = match line {
-            Line::Orders(at) => self.orders[at].pop_front(),
-            Line::Rest => self.rest.pop_front(),
-        };
-        if let Line::Orders(at) = line
-            && self.orders[at].is_empty()
-        {
-            self.orders.swap_remove_index(at);
+    pub fn take(&mut self, turn: Turn) -> Option<Queued> {
+        let taken = match turn.0 {
+            Whose::Orders(line) => self.take_from_line(line),
+            Whose::Class(at, sender) => {
+                let taken = match sender {
+                    Sender::Line(owner) => self.take_from_line(Some(owner)),
+                    _ => self.classes[at].take(sender),
+                };
+                self.classes[at].sent(sender, turn_of(SHARES[at].0));
+                if self.shares[at] == 0 {
+                    self.shares = SHARES.map(|(_, share)| share);
+                }
+                self.shares[at] -= 1;
+                taken
+            }
+        }?;
+        self.forget(&taken);
+        Some(taken)
+    }
+
+    fn take_from_line(&mut self, line: Option<ClientId>) -> Option<Queued> {
+        let of = self.orders.get_mut(&line)?;
+        let (_, taken) = of.frames.pop_front()?;
+        of.urgent -= usize::from(taken.post.what.is_urgent());
+        if of.frames.is_empty() {
+            self.orders.swap_remove(&line);
+            if let Some(owner) = line {
+                self.classes[0].leave(Sender::Line(owner));
+            }
         }
-        self.len -= 1;
-        taken.map(|(_, q)| q)
+        Some(taken)
+    }
+
+    /// A frame waits no longer.
+    fn forget(&mut self, queued: &Queued) {
+        self.waiting[queued.class as usize] -= 1;
+        let Some(tie) = tie(queued.post.what) else { return };
+        // What stands in a line of orders is not tied.
+        if let Some((_, _, n)) = self.tied.get_mut(&tie).filter(|_| queued.post.line.is_none()) {
+            *n -= 1;
+            if *n == 0 {
+                self.tied.swap_remove(&tie);
+            }
+        }
     }
 
     /// Whether something that `which` picks waits in the line of an owner.
     pub fn waits(&self, owner: ClientId, which: impl Fn(What) -> bool) -> bool {
-        self.orders.get(&Some(owner)).is_some_and(|line| line.iter().any(|(_, q)| which(q.post.what)))
+        self.orders.get(&Some(owner)).is_some_and(|line| line.frames.iter().any(|(_, q)| which(q.post.what)))
     }
 
     /// Whether anything waits, in its line or beside it, that concerns the orders of an owner.
     pub fn waits_for(&self, owner: ClientId) -> bool {
-        self.orders.values().flatten().any(|(_, q)| q.post.line == Some(owner))
+        self.orders.values().flat_map(|line| &line.frames).any(|(_, q)| q.post.line == Some(owner))
     }
 
     /// Waiting frames.
     pub fn len(&self) -> usize {
-        self.len
+        self.waiting.iter().sum()
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// All that waits, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = &Queued> {
+        let lines = self.orders.values().flat_map(|line| &line.frames).map(|(_, q)| q);
+        lines.chain(self.classes.iter().flat_map(Fair::iter))
+    }
+
+    /// By class, in the order of [`Class::ALL`]: waiting frames, and when the one came that waits longest.
+    pub fn by_class(&self) -> [(usize, Option<Time>); Class::ALL.len()] {
+        let mut classes = self.waiting.map(|n| (n, None));
+        for q in self.iter() {
+            let (_, oldest) = &mut classes[q.class as usize];
+            *oldest = Some(oldest.map_or(q.since, |t: Time| t.min(q.since)));
+        }
+        classes
     }
 
     /// When the order or modification came that waits longest.
     pub fn oldest_order(&self) -> Option<Time> {
         let orders = self.orders.values().filter_map(|line| {
-            line.iter().find(|(_, q)| matches!(q.post.what, What::Order(_))).map(|(_, q)| q.since)
+            line.frames.iter().find(|(_, q)| matches!(q.post.what, What::Order(_))).map(|(_, q)| q.since)
         });
         orders.min()
     }
 
     /// When `n` messages may be sent together; `now` or later.
     pub fn ready_at(&self, n: usize, now: Time) -> Time {
-        let mut at = now.max(self.pause_until);
-        if let Some(limit) = self.limit {
-            let n = n.min(limit as usize);
-            let free = limit as usize - n;
-            if self.sent.len() > free {
-                // All but `free` of the sends in the window must have left it.
-                at = at.max(self.sent[self.sent.len() - 1 - free] + WINDOW);
-            }
-        }
-        at
+        self.window.ready_at(n, now)
     }
 
     /// One message was sent.
     pub fn sent(&mut self, now: Time) {
-        if self.limit.is_none() {
-            return;
-        }
-        // By time, not by number: the invariant is to see it if there were too many.
-        while self.sent.front().is_some_and(|t| *t + WINDOW <= now) {
-            self.sent.pop_front();
-        }
-        self.sent.push_back(now);
+        self.window.sent(now);
     }
 
     /// Sends nothing before `until`.
     pub fn pause(&mut self, until: Time) {
-        self.pause_until = self.pause_until.max(until);
+        self.window.pause(until);
     }
 
     /// Takes out the frames that `void` picks, in the order in which they came.
     pub fn void(&mut self, void: impl Fn(&Queued) -> bool) -> Vec<Queued> {
-        let mut out = Vec::new();
-        let mut sift = |line: &mut VecDeque<Numbered>| {
-            if line.iter().any(|(_, q)| void(q)) {
-                let (gone, keep): (VecDeque<_>, _) =
-                    std::mem::take(line).into_iter().partition(|(_, q)| void(q));
-                *line = keep;
-                out.extend(gone);
-            }
+        self.void_numbered(|_, q| void(q))
+    }
+
+    /// Takes out the first beginning of a shared stream that is `late`, and what follows it up to the next beginning.
+    pub fn void_stream(&mut self, stream: Shared, late: impl Fn(&Queued) -> bool) -> Vec<Queued> {
+        let begins = |q: &Queued| q.post.what == What::Begin(stream);
+        let first = |from: u64, which: &dyn Fn(&Queued) -> bool| {
+            let waiting = self.classes.iter().flat_map(Fair::numbered);
+            waiting.filter(|(n, q)| *n >= from && begins(q) && which(q)).map(|(n, _)| *n).min()
         };
-        self.orders.values_mut().for_each(&mut sift);
-        sift(&mut self.rest);
-        self.orders.retain(|_, line| !line.is_empty());
-        self.len -= out.len();
+        let Some(from) = first(0, &late) else { return Vec::new() };
+        let to = first(from + 1, &|_| true).unwrap_or(u64::MAX);
+        self.void_numbered(|n, q| tie(q.post.what) == Some(Tie::Stream(stream)) && (from..to).contains(&n))
+    }
+
+    fn void_numbered(&mut self, void: impl Fn(u64, &Queued) -> bool) -> Vec<Queued> {
+        let mut out = Vec::new();
+        for (owner, line) in &mut self.orders {
+            sift(&mut line.frames, &void, &mut out);
+            line.urgent = line.frames.iter().filter(|(_, q)| q.post.what.is_urgent()).count();
+            if let (Some(owner), true) = (owner, line.frames.is_empty()) {
+                self.classes[0].leave(Sender::Line(*owner));
+            }
+        }
+        self.orders.retain(|_, line| !line.frames.is_empty());
+        for class in &mut self.classes {
+            class.void(&void, &mut out);
+        }
         out.sort_by_key(|(number, _)| *number);
+        out.iter().for_each(|(_, q)| self.forget(q));
         out.into_iter().map(|(_, q)| q).collect()
     }
 
     /// A new link: nothing waits. What was sent on the old one still counts: the Gateway may count by program.
     pub fn reset(&mut self) -> Vec<Queued> {
-        self.pause_until = Time::ZERO;
+        self.window.reset();
         self.void(|_| true)
     }
 
     /// The number of sends in the second before `now`, for the invariant and the view.
     pub fn in_window(&self, now: Time) -> usize {
-        self.sent.iter().filter(|t| **t + Duration::from_secs(1) > now).count()
+        self.window.in_window(now)
+    }
+
+    /// Asserts what must always hold.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn check(&self) {
+        let mut waiting = [0; Class::ALL.len()];
+        self.iter().for_each(|q| waiting[q.class as usize] += 1);
+        assert_eq!(waiting, self.waiting, "what waits is counted");
+        let classes = self.classes.iter().flat_map(Fair::iter);
+        let tied = classes.filter(|q| tie(q.post.what).is_some()).count();
+        assert_eq!(
+            tied,
+            self.tied.values().map(|(_, _, n)| n).sum::<usize>(),
+            "what keeps its order is counted"
+        );
+        for line in self.orders.values() {
+            let urgent = line.frames.iter().filter(|(_, q)| q.post.what.is_urgent()).count();
+            assert_eq!(urgent, line.urgent, "I7: a line knows of its orders");
+        }
+    }
+}
+
+/// Takes out of a line the frames that `void` picks.
+fn sift(line: &mut VecDeque<Numbered>, void: &impl Fn(u64, &Queued) -> bool, out: &mut Vec<Numbered>) {
+    if line.iter().any(|(n, q)| void(*n, q)) {
+        let (gone, keep): (VecDeque<_>, _) = std::mem::take(line).into_iter().partition(|(n, q)| void(*n, q));
+        *line = keep;
+        out.extend(gone);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn no_second_ever_holds_more_than_the_limit(
-            limit in 1u32..60,
-            gaps in proptest::collection::vec((0u64..300_000, 1usize..3), 1..400),
-        ) {
-            let mut pacer = Pacer::new(Some(limit));
-            let mut now = Time::ZERO;
-            let mut sends: Vec<Time> = Vec::new();
-            for (gap, n) in gaps {
-                now = now + Duration::from_micros(gap);
-                let n = n.min(limit as usize);
-                now = pacer.ready_at(n, now);
-                for _ in 0..n {
-                    pacer.sent(now);
-                    sends.push(now);
-                }
-            }
-            for (i, t) in sends.iter().enumerate() {
-                let inside = sends[i..].iter().take_while(|u| u.since(*t) <= Duration::from_secs(1)).count();
-                prop_assert!(inside <= limit as usize, "{inside} within a second of {t:?}");
-            }
-        }
-    }
-
-    fn queued(line: Option<i32>, after: u64, mark: u8) -> Queued {
-        Queued {
-            post: Post { line: line.map(ClientId), after, ..Post::own(What::Other) },
-            frame: Bytes::copy_from_slice(&[mark]),
-            since: Time::ZERO,
-        }
-    }
-
-    #[test]
-    fn a_line_that_waits_for_the_disk_holds_up_nobody_else() {
-        let mut pacer = Pacer::new(None);
-        for (line, after, mark) in
-            [(Some(1), 7, 1), (Some(1), 0, 2), (None, 0, 3), (Some(2), 0, 4), (Some(2), 8, 5), (None, 0, 6)]
-        {
-            pacer.push(queued(line, after, mark));
-        }
-        let mut left = Vec::new();
-        for durable in [6, 6, 6, 6, 7, 7, 7, 8] {
-            left.push(pacer.pop(durable).map_or(0, |q| q.frame[0]));
-        }
-        assert_eq!(left, [4, 3, 6, 0, 1, 2, 0, 5]);
-        assert!(pacer.is_empty());
-    }
-
-    #[test]
-    fn twsmuxs_own_lists_go_with_the_orders_and_before_the_rest() {
-        let mut pacer = Pacer::new(None);
-        let list = |what, mark| {
-            let mut list = queued(None, 0, mark);
-            list.post.what = what;
-            list
-        };
-        pacer.push(queued(None, 0, 1));
-        pacer.push(queued(Some(1), 0, 2));
-        pacer.push(list(What::Lane(Lane::OpenOrders, 0), 3));
-        pacer.push(queued(Some(1), 0, 4));
-        pacer.push(list(What::Executions, 5));
-        let left: Vec<u8> = std::iter::from_fn(|| pacer.pop(0)).map(|q| q.frame[0]).collect();
-        assert_eq!(left, [2, 3, 4, 5, 1]);
-    }
-
-    #[test]
-    fn what_is_voided_comes_out_in_the_order_of_arrival() {
-        let mut pacer = Pacer::new(None);
-        for (line, mark) in [(Some(2), 1), (None, 2), (Some(1), 3), (Some(2), 4)] {
-            pacer.push(queued(line, 0, mark));
-        }
-        let out: Vec<u8> = pacer.void(|q| q.frame[0] != 3).iter().map(|q| q.frame[0]).collect();
-        assert_eq!(out, [1, 2, 4]);
-        assert_eq!(pacer.len(), 1);
-        assert_eq!(pacer.pop(0).map(|q| q.frame[0]), Some(3));
-    }
-
-    #[test]
-    fn a_limit_is_used_to_the_full() {
-        let mut pacer = Pacer::new(Some(45));
-        let mut sent = 0;
-        let mut now = Time::ZERO;
-        while now < Time(10_000_000) {
-            now = pacer.ready_at(1, now);
-            pacer.sent(now);
-            sent += 1;
-        }
-        assert!(sent >= 45 * 9, "{sent} messages in ten seconds");
-    }
-}
+mod tests;

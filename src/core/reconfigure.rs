@@ -30,5 +30,6 @@ impl Core {
         if let Some(since) = self.pacer.oldest_order() {
             self.timers.arm(Timer::OrderWait, since + new.limits.order_wait);
         }
+        self.watch_patience_again();
     }
 }

@@ -214,7 +214,7 @@ impl Core {
     /// subscribed anew, and clients are told 1102 instead.
     pub(super) fn subscriptions_lost(&mut self, ctx: &mut Ctx<'_>) {
         for up in self.lingering.clone() {
-            self.end_lingering(ctx, up);
+            self.end_lingering(ctx, None, up);
         }
         let asked = |e: &Entry| !e.one_shot && e.lives() && e.changes_at.is_some() && e.again.is_some();
         let mut streams: Vec<UpReqId> =
@@ -222,7 +222,7 @@ impl Core {
         streams.sort_unstable();
         for before in streams {
             // What the Gateway has lost cannot be cancelled; what it has kept must not come twice.
-            self.end_upstream(ctx, before);
+            self.end_upstream(ctx, None, before);
             if let Some(entry) = self.requests.get_mut(before) {
                 entry.sleep(ctx.now);
             }
@@ -290,10 +290,11 @@ impl Core {
         if decl.handling == Handling::Executions {
             self.queries.insert(up, Default::default());
         }
-        // As twsmux's own: what clients had once does not count against what they may queue.
         let post = Post {
+            client: members.first().map(|(key, _)| *key),
             line: again.line,
             market_data_type: again.market_data_type,
+            again: true,
             ..Post::own(What::Request(up))
         };
         self.enqueue(ctx, post, |_, out| again.put(out));
@@ -336,7 +337,7 @@ impl Core {
         let Some(again) = state.again.as_mut() else { return };
         if again.translate(dialects, &[], None).is_ok() {
             let again = again.clone();
-            self.enqueue(ctx, Post::own(What::Other), |_, out| again.put(out));
+            self.enqueue(ctx, Post::own(What::Begin(stream)), |_, out| again.put(out));
         }
     }
 

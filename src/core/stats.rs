@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::io::Gone;
 use crate::limits;
+use crate::protocol::model::Class;
 
 /// Counts by error code.
 pub type Codes = indexmap::IndexMap<u16, u64, rustc_hash::FxBuildHasher>;
@@ -149,8 +150,10 @@ pub struct Stats {
     pub gateway_errors: Codes,
     /// Client requests refused as unreadable or unknown.
     pub bad_requests: u64,
-    /// How long messages waited for the pacer before they left.
-    pub queue_waits: Waits,
+    /// How long messages waited for the pacer before they left, by [`Class`].
+    pub queue_waits: [Waits; Class::ALL.len()],
+    /// Requests that waited too long and were not sent, by [`Class`].
+    pub expired: [u64; Class::ALL.len()],
     /// Requests that did not go upstream, by [`Saved`].
     pub saved: [u64; Saved::ALL.len()],
     /// How long the journal's disk took for each group of facts.
@@ -193,7 +196,8 @@ impl Default for Stats {
             errors: Codes::default(),
             gateway_errors: Codes::default(),
             bad_requests: 0,
-            queue_waits: Waits::default(),
+            queue_waits: Default::default(),
+            expired: Default::default(),
             saved: [0; Saved::ALL.len()],
             syncs: Waits::default(),
             journal_failures: 0,
@@ -236,8 +240,8 @@ impl Stats {
         self.syncs.add(took);
     }
 
-    pub(super) fn queue_wait(&mut self, wait: Duration) {
-        self.queue_waits.add(wait);
+    pub(super) fn queue_wait(&mut self, class: Class, wait: Duration) {
+        self.queue_waits[class as usize].add(wait);
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Timer {
     Outage,
     /// An order has waited too long for its turn.
     OrderWait,
+    /// A request has waited too long for its turn.
+    RequestWait,
     /// The Gateway has not listed the executions in time.
     Reconcile,
     /// The asker at the head of a lane has waited too long; the number is the lane's key.

@@ -6,7 +6,7 @@ use super::requests::Entry;
 use super::shared;
 use super::{Core, stats::Stats};
 use crate::ids::{ClientKey, UpReqId};
-use crate::protocol::model::{Kind, Request, Shared, Which};
+use crate::protocol::model::{Class, Kind, Request, Shared, Which};
 use crate::time::Time;
 
 /// One client in a [`View`].
@@ -28,6 +28,8 @@ pub struct ClientView {
     pub requests: usize,
     /// Messages that wait for the pacer.
     pub queued: usize,
+    /// Whether it asks to be paced instead of refused (`+PACEAPI`).
+    pub wants_pacing: bool,
     /// Bytes that it has not taken yet, those that wait to be conflated included.
     pub outbox_bytes: usize,
     /// Messages among them that wait for room, the latest of each row.
@@ -80,6 +82,17 @@ pub struct LineCount {
     pub lines: usize,
     /// Clients' requests that are served by them.
     pub sharers: usize,
+}
+
+/// What waits of one class for the Gateway, in a [`View`].
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct QueueView {
+    /// The class, as in the metrics.
+    pub class: &'static str,
+    /// Messages that wait.
+    pub waiting: usize,
+    /// For how long the first of them has waited; 0 when nothing waits.
+    pub oldest_seconds: f64,
 }
 
 /// The upstream in a [`View`].
@@ -140,6 +153,8 @@ pub struct View {
     pub journal_backlog: u64,
     /// Messages that wait for the pacer.
     pub queued: usize,
+    /// The same by class.
+    pub queues: Vec<QueueView>,
     /// Requests that wait in lanes.
     pub lane_waiters: usize,
     /// The counters; for metrics.
@@ -228,6 +243,7 @@ impl Core {
                     connected_seconds: now.since(c.since).as_secs_f64(),
                     requests: c.active.len(),
                     queued: c.queued.0,
+                    wants_pacing: c.wants_pacing(),
                     outbox_bytes: c.unread(),
                     waiting: c.backlog.len(),
                     conflated: c.conflated,
@@ -252,6 +268,15 @@ impl Core {
             journal_ok: !self.ledger.is_broken(),
             journal_backlog: self.ledger.last() - self.ledger.durable(),
             queued: self.pacer.len(),
+            queues: Class::ALL
+                .iter()
+                .zip(self.pacer.by_class())
+                .map(|((_, class), (waiting, oldest))| QueueView {
+                    class,
+                    waiting,
+                    oldest_seconds: oldest.map_or(0.0, |since| now.since(since).as_secs_f64()),
+                })
+                .collect(),
             lane_waiters: self.lanes.waiting(),
             stats: self.stats.clone(),
         }

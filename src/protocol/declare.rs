@@ -206,6 +206,12 @@ const fn message(id: u16, name: &'static str) -> Message {
 
 /// Begins the declaration of a request: message id, name, how long it lives, what becomes of it.
 pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling) -> Request {
+    let class = match handling {
+        Handling::PlaceOrder | Handling::CancelOrder | Handling::Exercise | Handling::GlobalCancel => {
+            Class::Orders
+        }
+        _ => Class::Account,
+    };
     Request {
         message: message(id, name),
         kind,
@@ -225,6 +231,7 @@ pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling
             _ => Replay::Never,
         },
         resumes_without: None,
+        class,
     }
 }
 
@@ -323,6 +330,22 @@ impl Request {
     /// A field is set to zero when it is asked for again.
     pub const fn resumes_without(self, field: &'static str) -> Self {
         Self { resumes_without: Some(field), ..self }
+    }
+
+    /// It waits with market data.
+    pub const fn market_data(self) -> Self {
+        Self { class: Class::MarketData, ..self }
+    }
+
+    /// It waits with historical data.
+    pub const fn history(self) -> Self {
+        Self { class: Class::History, ..self }
+    }
+
+    /// With which others it waits for the Gateway: a cancel and an update with what they are about.
+    pub fn class(&self) -> Class {
+        let (Kind::Cancel(of) | Kind::Update(of)) = self.kind else { return self.class };
+        super::request(of.into()).map_or(self.class, |of| of.class)
     }
 
     /// Error code for a cancel or update of a request that is not active.

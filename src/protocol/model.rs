@@ -320,6 +320,29 @@ pub enum EndWhen {
     Image,
 }
 
+/// Which requests wait together while the Gateway takes no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Class {
+    /// Orders, their modifications and their cancels.
+    Orders,
+    /// Accounts, positions, questions about orders, and whatever is in no other class.
+    Account,
+    /// Market data, and the contracts that it is about.
+    MarketData,
+    /// Historical data, scanners, news and calendars.
+    History,
+}
+
+impl Class {
+    /// All of them, the first ones first, with their names.
+    pub const ALL: [(Class, &'static str); 4] = [
+        (Class::Orders, "orders"),
+        (Class::Account, "account"),
+        (Class::MarketData, "market_data"),
+        (Class::History, "history"),
+    ];
+}
+
 /// A client's request.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
@@ -347,6 +370,8 @@ pub struct Request {
     pub replay: Replay,
     /// A field that is set to zero when a subscription is asked for again: it would bring the past once more.
     pub resumes_without: Option<&'static str>,
+    /// With which others it waits for the Gateway; of a cancel and an update see [`Request::class`].
+    pub class: Class,
 }
 
 /// What becomes of a request when the connection is lost.

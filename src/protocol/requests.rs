@@ -40,6 +40,7 @@ pub static REQUESTS: [Request; 85] = [
             206,
             &[(Role::ReqId, &[1]), (Role::Flag, &[4]), (Role::Flag, &[5])],
         )
+        .market_data()
         .answers(&[58, 81, 1, 2, 21, 45, 46, 47, 56, 57, 84, 91, 4])
         .ends(&[(57, Always)])
         .duplicate(102)
@@ -144,6 +145,7 @@ pub static REQUESTS: [Request; 85] = [
             text("issuerId").since(176),
         ])
         .proto_by_id(&schema::CONTRACT_DATA_REQUEST, 205)
+        .market_data()
         .answers(&[10, 18, 52, 4])
         .asked_once()
         .ends(&[(52, Always)])
@@ -169,6 +171,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("mktDepthOptions").at("marketDepthOptions"),
         ])
         .proto_by_id(&schema::MARKET_DEPTH_REQUEST, 206)
+        .market_data()
         .answers(&[12, 13, 92, 4])
         .shared(&[(12, Row::Book), (13, Row::Book)])
         .duplicate(322),
@@ -233,6 +236,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("chartOptions"),
         ])
         .proto(&schema::HISTORICAL_DATA_REQUEST, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[9])])
+        .history()
         .answers(&[17, 108, 90, 106, 4])
         .asked_once()
         .reused(Reuse::Repeat { end: Some("endDateTime"), small: Some(("barSizeSetting", SMALL_BARS)) })
@@ -283,6 +287,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("subscriptionOptions").at("scannerSubscriptionOptions"),
         ])
         .proto_by_id(&schema::SCANNER_SUBSCRIPTION_REQUEST, 210)
+        .history()
         .answers(&[20, 4])
         .shared(&[(20, Row::One)])
         .duplicate(385),
@@ -294,6 +299,7 @@ pub static REQUESTS: [Request; 85] = [
     request(24, "reqScannerParameters", OneShot, Handling::Lane(ScannerParameters))
         .text(&[version("1")])
         .proto(&schema::SCANNER_PARAMETERS_REQUEST, 210, &[])
+        .history()
         .answers(&[19, 4])
         .reused(Reuse::Link)
         .ends(&[(19, Always)]),
@@ -318,6 +324,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("realTimeBarsOptions"),
         ])
         .proto_by_id(&schema::REAL_TIME_BARS_REQUEST, 208)
+        .market_data()
         .answers(&[50, 4])
         .shared(&[])
         .duplicate(322),
@@ -334,6 +341,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("fundamentalDataOptions").at("fundamentalsDataOptions"),
         ]])
         .proto_by_id(&schema::FUNDAMENTALS_DATA_REQUEST, 210)
+        .history()
         .answers(&[51, 4])
         .ends(&[(51, Always)])
         .duplicate(322),
@@ -349,6 +357,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("implVolOptions").at("impliedVolatilityOptions"),
         ]])
         .proto_by_id(&schema::CALCULATE_IMPLIED_VOLATILITY_REQUEST, 211)
+        .market_data()
         .answers(&[21, 4])
         .asked_once()
         .ends(&[(21, Always)])
@@ -361,6 +370,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("optPrcOptions").at("optionPriceOptions"),
         ]])
         .proto_by_id(&schema::CALCULATE_OPTION_PRICE_REQUEST, 211)
+        .market_data()
         .answers(&[21, 4])
         .asked_once()
         .ends(&[(21, Always)])
@@ -485,6 +495,7 @@ pub static REQUESTS: [Request; 85] = [
             int("underlyingConId"),
         ])
         .proto_by_id(&schema::SEC_DEF_OPT_PARAMS_REQUEST, 212)
+        .market_data()
         .answers(&[75, 76, 4])
         .asked_once()
         .ends(&[(76, Always)])
@@ -508,6 +519,7 @@ pub static REQUESTS: [Request; 85] = [
         .since(108)
         .text(&[req_id(), text("pattern")])
         .proto_by_id(&schema::MATCHING_SYMBOLS_REQUEST, 212)
+        .market_data()
         .answers(&[79, 4])
         .asked_once()
         .ends(&[(79, Always)])
@@ -523,6 +535,7 @@ pub static REQUESTS: [Request; 85] = [
         .since(114)
         .text(&[req_id(), text("bboExchange")])
         .proto_by_id(&schema::SMART_COMPONENTS_REQUEST, 212)
+        .market_data()
         .answers(&[82, 4])
         .asked_once()
         .ends(&[(82, Always)])
@@ -531,6 +544,7 @@ pub static REQUESTS: [Request; 85] = [
         .since(116)
         .text(&[req_id(), text("providerCode"), text("articleId"), tags("newsArticleOptions").since(128)])
         .proto_by_id(&schema::NEWS_ARTICLE_REQUEST, 209)
+        .history()
         .answers(&[83, 4])
         .asked_once()
         .ends(&[(83, Always)])
@@ -554,6 +568,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("historicalNewsOptions").since(128),
         ])
         .proto_by_id(&schema::HISTORICAL_NEWS_REQUEST, 209)
+        .history()
         .answers(&[86, 87, 4])
         .asked_once()
         .ends(&[(87, Always)])
@@ -569,6 +584,7 @@ pub static REQUESTS: [Request; 85] = [
             int("formatDate"),
         ])
         .proto_by_id(&schema::HEAD_TIMESTAMP_REQUEST, 208)
+        .history()
         .answers(&[88, 4])
         .asked_once()
         .reused(Reuse::Repeat { end: None, small: None })
@@ -578,6 +594,7 @@ pub static REQUESTS: [Request; 85] = [
         .since(119)
         .text(&[req_id(), group(CONTRACT), boolean("includeExpired"), boolean("useRTH"), text("timePeriod")])
         .proto_by_id(&schema::HISTOGRAM_DATA_REQUEST, 208)
+        .history()
         .answers(&[89, 4])
         .asked_once()
         .ends(&[(89, Always)])
@@ -638,6 +655,7 @@ pub static REQUESTS: [Request; 85] = [
             tags("miscOptions"),
         ])
         .proto_by_id(&schema::HISTORICAL_TICKS_REQUEST, 208)
+        .history()
         .answers(&[96, 97, 98, 4])
         .asked_once()
         .reused(Reuse::Repeat { end: Some("endDateTime"), small: None })
@@ -653,6 +671,7 @@ pub static REQUESTS: [Request; 85] = [
             boolean("ignoreSize").since(140),
         ])
         .proto_by_id(&schema::TICK_BY_TICK_REQUEST, 208)
+        .market_data()
         .answers(&[99, 96, 97, 98, 4])
         .shared(&[])
         .alone_with("numberOfTicks")
@@ -675,6 +694,7 @@ pub static REQUESTS: [Request; 85] = [
         .since(161)
         .text(&[req_id()])
         .proto_by_id(&schema::WSH_META_DATA_REQUEST, 209)
+        .history()
         .answers(&[104, 4])
         .asked_once()
         .ends(&[(104, Always)])
@@ -698,6 +718,7 @@ pub static REQUESTS: [Request; 85] = [
             int("totalLimit").since(173).unset(UNSET_INT),
         ])
         .proto_by_id(&schema::WSH_EVENT_DATA_REQUEST, 209)
+        .history()
         .answers(&[105, 4])
         .ends(&[(105, Always)])
         .duplicate(322),

@@ -19,7 +19,7 @@ use crate::core::io::Gone;
 use crate::core::stats::{ConnectResult, Drop, Saved, Stats, WAIT_BOUNDS_US, Waits};
 use crate::core::view::View;
 use crate::protocol;
-use crate::protocol::model::Shared;
+use crate::protocol::model::{Class, Shared};
 
 /// What is counted outside the core.
 #[derive(Clone, Debug, Default)]
@@ -48,8 +48,10 @@ pub fn render(view: &View, beside: &Beside) -> String {
     sheet.count(names::CONFIG_RELOADS, &["rejected"], beside.loaded.rejected);
     sheet.count(names::LOG_DROPPED, &[], beside.log_lines_dropped);
     let mut text = sheet.0.handle().render();
-    histogram(&mut text, names::QUEUE_WAIT, &view.stats.queue_waits);
-    histogram(&mut text, names::JOURNAL_SYNC, &view.stats.syncs);
+    let classes = Class::ALL.iter().zip(&view.stats.queue_waits);
+    let waits: Vec<_> = classes.map(|((_, class), waits)| (format!("class=\"{class}\""), waits)).collect();
+    histogram(&mut text, names::QUEUE_WAIT, &waits);
+    histogram(&mut text, names::JOURNAL_SYNC, &[(String::new(), &view.stats.syncs)]);
     text
 }
 
@@ -173,11 +175,16 @@ fn received(sheet: &Sheet, direction: &str, counts: &[u64], name: fn(u32) -> Opt
 fn work(sheet: &Sheet, view: &View) {
     sheet.set(names::REQUESTS, &[], view.requests as f64);
     sheet.set(names::LANE_WAITERS, &[], view.lane_waiters as f64);
-    sheet.set(names::QUEUE_DEPTH, &[], view.queued as f64);
+    for queue in &view.queues {
+        sheet.set(names::QUEUE_DEPTH, &[queue.class], queue.waiting as f64);
+    }
     sheet.set(names::ORDERS, &[], view.orders as f64);
     for of in &view.lines_by_message {
         sheet.set(names::LINES, &[of.message], of.lines as f64);
         sheet.set(names::LINE_SHARERS, &[of.message], of.sharers as f64);
+    }
+    for (class, label) in Class::ALL {
+        sheet.count(names::REQUESTS_EXPIRED, &[label], view.stats.expired[class as usize]);
     }
     for (how, label) in Saved::ALL {
         sheet.count(names::REQUESTS_SAVED, &[label], view.stats.saved[how as usize]);
@@ -203,17 +210,24 @@ fn seconds(us: u64) -> f64 {
     us as f64 / 1e6
 }
 
-fn histogram(text: &mut String, metric: Metric, waits: &Waits) {
+/// A histogram, for each of its labels.
+fn histogram(text: &mut String, metric: Metric, rows: &[(String, &Waits)]) {
     let Metric { name, help, .. } = metric;
     let mut lines = format!("# HELP {name} {help}\n# TYPE {name} histogram\n");
-    let mut count = 0;
-    for (bound, n) in WAIT_BOUNDS_US.iter().zip(waits.counts) {
-        count += n;
-        let _ = writeln!(lines, "{name}_bucket{{le=\"{}\"}} {count}", seconds(*bound));
+    for (label, waits) in rows {
+        let (comma, braces) = match label.is_empty() {
+            true => ("", String::new()),
+            false => (",", format!("{{{label}}}")),
+        };
+        let mut count = 0;
+        for (bound, n) in WAIT_BOUNDS_US.iter().zip(waits.counts) {
+            count += n;
+            let _ = writeln!(lines, "{name}_bucket{{{label}{comma}le=\"{}\"}} {count}", seconds(*bound));
+        }
+        count += waits.counts[WAIT_BOUNDS_US.len()];
+        let _ = writeln!(lines, "{name}_bucket{{{label}{comma}le=\"+Inf\"}} {count}");
+        let _ = writeln!(lines, "{name}_sum{braces} {}\n{name}_count{braces} {count}", seconds(waits.sum_us));
     }
-    count += waits.counts[WAIT_BOUNDS_US.len()];
-    let _ = writeln!(lines, "{name}_bucket{{le=\"+Inf\"}} {count}");
-    let _ = writeln!(lines, "{name}_sum {}\n{name}_count {count}", seconds(waits.sum_us));
     text.push_str(&lines);
 }
 
@@ -233,7 +247,7 @@ mod tests {
         view.upstream.server_version = Some(176);
         view.requests = 3;
         view.orders = 4;
-        view.queued = 5;
+        view.queues[2].waiting = 5;
         view.lane_waiters = 6;
         for (n, phase) in [Phase::Ready, Phase::Ready, Phase::Held].into_iter().enumerate() {
             view.clients.push(ClientView {
@@ -245,6 +259,7 @@ mod tests {
                 connected_seconds: 0.0,
                 requests: 0,
                 queued: 0,
+                wants_pacing: false,
                 outbox_bytes: 50,
                 waiting: n, // the first is not behind
                 conflated: 0,
@@ -262,8 +277,9 @@ mod tests {
         stats.gateway_errors.insert(0, 16);
         stats.handshake_us = Some(1_500_000);
         stats.round_trip_us = Some(250);
-        stats.queue_waits.counts = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
-        stats.queue_waits.sum_us = 25_000_100;
+        stats.expired[3] = 17;
+        stats.queue_waits[1].counts = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+        stats.queue_waits[1].sum_us = 25_000_100;
         view
     }
 
@@ -317,13 +333,15 @@ mod tests {
             ("twsmux_errors_total{origin=\"gateway\",code=\"other\"}", "16"),
             ("twsmux_requests_in_flight", "3"),
             ("twsmux_order_mappings", "4"),
-            ("twsmux_queue_depth", "5"),
+            ("twsmux_queue_depth{class=\"market_data\"}", "5"),
+            ("twsmux_queue_depth{class=\"orders\"}", "0"),
+            ("twsmux_requests_expired_total{class=\"history\"}", "17"),
             ("twsmux_lane_waiters", "6"),
-            ("twsmux_queue_wait_seconds_bucket{le=\"0.001\"}", "1"),
-            ("twsmux_queue_wait_seconds_bucket{le=\"10\"}", "1"),
-            ("twsmux_queue_wait_seconds_bucket{le=\"+Inf\"}", "3"),
-            ("twsmux_queue_wait_seconds_sum", "25.0001"),
-            ("twsmux_queue_wait_seconds_count", "3"),
+            ("twsmux_queue_wait_seconds_bucket{class=\"account\",le=\"0.001\"}", "1"),
+            ("twsmux_queue_wait_seconds_bucket{class=\"account\",le=\"10\"}", "1"),
+            ("twsmux_queue_wait_seconds_bucket{class=\"account\",le=\"+Inf\"}", "3"),
+            ("twsmux_queue_wait_seconds_sum{class=\"account\"}", "25.0001"),
+            ("twsmux_queue_wait_seconds_count{class=\"account\"}", "3"),
             ("twsmux_log_lines_dropped_total", "8"),
             ("twsmux_config_loaded_timestamp_seconds", "1500.25"),
             ("twsmux_config_reloads_total{result=\"applied\"}", "9"),

@@ -102,10 +102,12 @@ metrics! {
         "Requests without an id that wait for the answer to another one";
     STREAM_SUBSCRIBERS = "twsmux_stream_subscribers" Gauge(Count) ["stream"]
         "Clients that share one upstream subscription, by stream";
-    QUEUE_DEPTH = "twsmux_queue_depth" Gauge(Count) []
-        "Messages that wait for the pacer before they are sent to the Gateway";
-    QUEUE_WAIT = "twsmux_queue_wait_seconds" Histogram(Seconds) []
-        "How long messages waited for the pacer before they were sent to the Gateway";
+    QUEUE_DEPTH = "twsmux_queue_depth" Gauge(Count) ["class"]
+        "Messages that wait for the pacer before they are sent to the Gateway, by class";
+    QUEUE_WAIT = "twsmux_queue_wait_seconds" Histogram(Seconds) ["class"]
+        "How long messages waited for the pacer before they were sent to the Gateway, by class";
+    REQUESTS_EXPIRED = "twsmux_requests_expired_total" Counter(Count) ["class"]
+        "Requests that waited too long for their turn and were not sent, by class; their askers were told";
     OUTBOX = "twsmux_client_outbox_bytes" Gauge(Bytes) []
         "Bytes that clients have not taken yet, all clients together";
     CLIENTS_BEHIND = "twsmux_clients_behind" Gauge(Count) []

@@ -12,6 +12,7 @@ mod link;
 mod mishaps;
 mod orders;
 mod outages;
+mod pacing;
 mod policies;
 mod protobuf;
 mod reconfigure;

@@ -38,7 +38,7 @@ fn a_lower_message_rate_counts_what_left_under_the_old_one() {
     let who = w.started(1);
     w.pass(2 * SECOND);
     asks(&mut w, who, 0..60);
-    assert_eq!(left(&mut w), 45);
+    assert_eq!(left(&mut w), 40, "the others are left to orders");
     change(&mut w, |c| c.messages_per_second = Some(5));
     assert_eq!(left(&mut w), 0, "more than five left in the last second");
     w.pass(SECOND);
@@ -56,12 +56,12 @@ fn a_higher_message_rate_lets_go_at_once() {
     let who = w.started(1);
     w.pass(2 * SECOND);
     asks(&mut w, who, 0..60);
-    assert_eq!(left(&mut w), 45);
+    assert_eq!(left(&mut w), 40, "the others are left to orders");
     w.rate = None;
     change(&mut w, |c| c.messages_per_second = Some(49));
     assert_eq!(left(&mut w), 4);
     change(&mut w, |c| c.messages_per_second = None);
-    assert_eq!(left(&mut w), 11);
+    assert_eq!(left(&mut w), 16);
 }
 
 #[test]

@@ -88,6 +88,31 @@ fn clients_are_told_when_everything_of_theirs_has_been_asked_again() {
 }
 
 #[test]
+fn who_has_little_does_not_wait_for_who_has_much() {
+    let mut w = ready();
+    let (much, little) = (w.started(1), w.started(2));
+    for n in 0..300 {
+        let n = n.to_string();
+        w.request(much, 1, &[("reqId", &n), ("conId", &n)]);
+    }
+    for n in ["1001", "1002"] {
+        w.request(little, 1, &[("reqId", n), ("conId", n)]);
+    }
+    w.pass(10 * SECOND);
+    w.lose();
+    w.got(much);
+    w.got(little);
+    link_again(&mut w, 176);
+    w.pass(2 * SECOND);
+    assert_eq!(errors(&w.got(little)), [(-1, 1102)]);
+    assert_eq!(errors(&w.got(much)), [], "300 do not leave in two seconds");
+    // What it had once is not what it may queue, and is never too late.
+    assert_eq!(w.core.view(w.now).clients.iter().map(|c| c.queued).sum::<usize>(), 0);
+    w.pass(10 * SECOND);
+    assert_eq!(errors(&w.got(much)), [(-1, 1102)]);
+}
+
+#[test]
 fn what_is_subscribed_without_a_link_is_asked_for_when_it_is_there() {
     let mut w = ready();
     let (one, two) = (w.started(1), w.started(2));

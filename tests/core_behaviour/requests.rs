@@ -172,15 +172,15 @@ fn what_waits_leaves_at_the_rate_and_in_order() {
     for n in 0..200 {
         w.request(who, 9, &[("reqId", &n.to_string()), ("conId", &n.to_string())]);
     }
-    assert_eq!(w.went_up().len(), 45);
+    assert_eq!(w.went_up().len(), 40, "the others are left to orders");
     let from = w.now;
-    let mut sent = 45;
+    let mut sent = 40;
     while sent < 200 {
         w.pass(SECOND / 10);
         sent += w.went_up().len();
     }
     let took = w.now.since(from);
-    assert!(took >= 3 * SECOND && took <= 5 * SECOND, "{took:?}");
+    assert!(took >= 3 * SECOND && took <= 6 * SECOND, "{took:?}");
 }
 
 #[test]
@@ -191,11 +191,11 @@ fn a_burst_that_is_held_up_on_its_way_does_not_meet_the_next_one_within_a_second
     for n in 0..90 {
         w.request(who, 9, &[("reqId", &n.to_string()), ("conId", &n.to_string())]);
     }
-    assert_eq!(w.went_up().len(), 45);
+    assert_eq!(w.went_up().len(), 40);
     w.pass(SECOND + SECOND / 12);
     assert!(w.went_up().is_empty(), "the Gateway may have read the burst a little later than it left");
     w.pass(SECOND / 12);
-    assert_eq!(w.went_up().len(), 45);
+    assert_eq!(w.went_up().len(), 40);
 }
 
 #[test]

@@ -191,6 +191,8 @@ impl Sim {
                     self.m.error(who, -1, &[504]);
                 } else if self.m.clients[who].id != 0 {
                     self.m.error(who, -1, &[327]);
+                } else {
+                    self.m.binds(who);
                 }
                 self.send(who, 15, &record(&[("autoBind", "1")]));
             }

@@ -13,6 +13,7 @@ mod gateway;
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use support::kinds::{self, KINDS};
@@ -23,9 +24,9 @@ use support::shadow::{
 };
 use support::speech;
 use support::{Frame, Outcome, Rng, Who, World, record, request_payload, response_payload};
-use twsmux::core::Config;
 use twsmux::core::io::{Action, Gone, Input};
 use twsmux::core::stats::Drop;
+use twsmux::core::{Config, Limits};
 use twsmux::ids::ClientId;
 use twsmux::journal::Record as Fact;
 use twsmux::protocol::layout::Record;
@@ -108,17 +109,22 @@ impl Sim {
         let version = *rng.pick(&VERSIONS);
         let calm = *rng.pick(&[2, 5, 20, 100]);
         let slow_disk = rng.one_in(3);
+        // Short ones, so that some wait too long.
+        let request_wait = *rng.pick(&[300, 20, 4]);
         let config = Config {
             upstream_client_id: ClientId(UP_CLIENT),
             max_server_version: version,
             // Slow ones, so that much waits and is caught waiting.
             messages_per_second: *rng.pick(&[Some(45), Some(20), Some(5), Some(2), Some(1), None]),
             seed,
+            limits: Limits { request_wait: Duration::from_secs(request_wait), ..Limits::default() },
             ..Config::default()
         };
+        let mut m = Shadow::new(version);
+        m.request_wait = request_wait * SECOND;
         Sim {
             w: World::new(config),
-            m: Shadow::new(version),
+            m,
             rng,
             up: Up::None,
             jobs: Vec::new(),

@@ -113,6 +113,26 @@ fn cancels_and_updates_name_a_request_that_lives() {
 }
 
 #[test]
+fn what_is_about_orders_is_in_their_class_and_nothing_else() {
+    for r in requests() {
+        let orders = matches!(
+            r.handling,
+            Handling::PlaceOrder | Handling::CancelOrder | Handling::Exercise | Handling::GlobalCancel
+        );
+        assert_eq!(r.class() == Class::Orders, orders, "{}", r.message.name);
+        if let Kind::Cancel(of) | Kind::Update(of) = r.kind {
+            let named = matches!(r.class, Class::MarketData | Class::History);
+            assert!(!named, "{} waits with what it is about", r.message.name);
+            assert_eq!(r.class(), request(of.into()).unwrap().class);
+        }
+    }
+    for (at, (class, _)) in Class::ALL.iter().enumerate() {
+        assert_eq!(*class as usize, at, "counters go by it");
+        assert!(requests().iter().any(|r| r.class() == *class), "{class:?}");
+    }
+}
+
+#[test]
 fn lanes_have_askers_and_one_end_each() {
     use Lane::*;
     for lane in [

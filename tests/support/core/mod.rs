@@ -512,7 +512,12 @@ impl World {
 
     /// A client greets.
     pub fn greet(&mut self, who: Who, min: u16, max: u16) -> Outcome {
-        let hello = ClientHello { min, max, options: String::new() };
+        self.greet_with(who, min, max, "")
+    }
+
+    /// A client greets with connect options.
+    pub fn greet_with(&mut self, who: Who, min: u16, max: u16, options: &str) -> Outcome {
+        let hello = ClientHello { min, max, options: options.into() };
         self.handle(Input::ClientHello { client: self.peers[who].key, hello })
     }
 

@@ -77,6 +77,8 @@ impl Shadow {
             up: None,
             data_type: self.clients[who].data_type,
             orphan: false,
+            since: self.now,
+            again: false,
             cancels: 0,
             cancelled_up: false,
             filter: 0,

@@ -9,6 +9,7 @@ mod orders;
 mod replay;
 mod shared;
 mod upstream;
+mod waits;
 mod without_id;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -89,8 +90,12 @@ pub struct Inst {
     pub state: State,
     pub up: Option<i32>,
     pub data_type: i32,
-    /// Its client is gone: what has not left must not leave.
+    /// Its client is gone, or it has waited too long: what has not left must not leave.
     pub orphan: bool,
+    /// When it was asked.
+    since: u64,
+    /// It was asked for again.
+    again: bool,
     /// Cancels sent by the client.
     pub cancels: u32,
     /// A cancel has reached the upstream.
@@ -363,6 +368,8 @@ pub struct Stream {
     pub waiting_end: BTreeSet<Who>,
     rows: Vec<(String, Message)>,
     end: Option<Message>,
+    /// All of the day was asked for.
+    has_all: bool,
     /// The rows before an outage.
     before: Vec<(String, Message)>,
 }
@@ -447,6 +454,12 @@ pub struct Shadow {
     pub lanes_sent: Vec<LaneKey>,
     /// Account updates, positions, bulletins.
     pub streams: [Stream; 3],
+    /// What has not left of each of them.
+    waiting: [VecDeque<waits::Waiting>; 3],
+    /// Bindings of manual orders that have not left.
+    bindings: Vec<waits::Waiting>,
+    /// How long requests wait at most.
+    pub request_wait: u64,
     pub own_unsubscribes: u32,
     farms: Vec<((u8, String), Record)>,
     /// When the Gateway told its time, and which, in milliseconds.
@@ -530,6 +543,9 @@ impl Shadow {
             saved: 0,
             lanes_sent: Vec::new(),
             streams: Default::default(),
+            waiting: Default::default(),
+            bindings: Vec::new(),
+            request_wait: u64::MAX / 2,
             own_unsubscribes: 0,
             farms: Vec::new(),
             clock: None,
@@ -840,6 +856,8 @@ impl Shadow {
                 false => stream.sleep(),
             }
         }
+        self.waiting = Default::default();
+        self.bindings.clear();
         self.clock_waiters.clear();
     }
 }

@@ -19,16 +19,21 @@ impl Shadow {
         self.lines.entry(line).or_default().push_back(item);
     }
 
-    /// The line whose head must leave next, when facts up to `durable` are on disk.
+    /// The line whose head must leave next, when facts up to `durable` are on disk: of those in which an order or a cancel
+    /// stands, and the one beside them. What is only a question waits with what is not about orders.
     pub(super) fn next_turn(&self, durable: u64) -> Option<i32> {
-        let heads = self.lines.iter().filter_map(|(line, items)| Some((line, items.front()?)));
+        let urgent = |item: &Item| !matches!(item.turn, Turn::Lane(_) | Turn::Query(_) | Turn::OwnQuery);
+        let lines = self.lines.iter().filter(|(line, items)| **line == BESIDE || items.iter().any(urgent));
+        let heads = lines.filter_map(|(line, items)| Some((line, items.front()?)));
         let ready = heads.filter(|(_, item)| item.after.expect("it is recorded") <= durable);
         ready.min_by_key(|(_, item)| item.number).map(|(line, _)| *line)
     }
 
-    /// Something leaves: it must be its turn.
+    /// Something leaves: it must be its turn, or it is a question at the head of its line.
     pub(super) fn leaves(&mut self, durable: u64, which: impl Fn(Turn) -> bool) -> Turn {
-        let line = self.next_turn(durable).expect("I5: something may leave");
+        let head = |items: &VecDeque<Item>| items.front().is_some_and(|item| which(item.turn));
+        let question = || self.lines.iter().find(|(_, items)| head(items)).map(|(line, _)| *line);
+        let line = self.next_turn(durable).or_else(question).expect("I5: something may leave");
         let item = self.lines.get_mut(&line).and_then(VecDeque::pop_front).expect("it has a head");
         assert!(which(item.turn), "I7: it was the turn of {item:?} of client {line}");
         item.turn

@@ -1,5 +1,6 @@
 //! Over an outage: what sleeps and what ends, and what is told when the link is back.
 
+use super::waits::Act;
 use super::*;
 
 impl Inst {
@@ -89,8 +90,11 @@ impl Shadow {
                 stream.before.clear();
             }
         }
-        if !self.streams[ACCOUNTS].subscribers.is_empty() {
-            self.own_unsubscribes += 1;
+        for at in 0..self.streams.len() {
+            if let Some(who) = self.streams[at].subscribers.first().copied() {
+                self.stream_waits(at, who, Act::End);
+                self.own_unsubscribes += u32::from(at == ACCOUNTS);
+            }
         }
         self.wake();
         moved
@@ -111,6 +115,7 @@ impl Shadow {
 
     /// The link is back.
     pub(super) fn wake(&mut self) {
+        self.streams_wait_again();
         let mut lost = std::mem::take(&mut self.bereft);
         lost.extend(self.restoring.iter().filter(|(_, lost)| **lost).map(|(who, _)| *who));
         for at in 0..self.insts.len() {
@@ -127,6 +132,7 @@ impl Shadow {
             }
             let inst = &mut self.insts[at];
             let (message, begun) = (inst.message(), inst.begun);
+            inst.again = true;
             inst.resumes = message == 20 && !inst.one_shot && begun;
             if !inst.one_shot {
                 self.replaying.insert(at);

@@ -1,5 +1,6 @@
 //! What several clients share, and the clock.
 
+use super::waits::Act;
 use super::*;
 
 impl Shadow {
@@ -23,6 +24,10 @@ impl Shadow {
             s.subscribers.push(who);
             s.rows.clear();
             s.end = None;
+            s.has_all = all;
+            if self.ready {
+                self.stream_waits(stream, who, Act::Begin);
+            }
             return;
         }
         if !s.subscribers.contains(&who) {
@@ -36,6 +41,9 @@ impl Shadow {
             for (message, values) in image {
                 self.tells(who, message, &values);
             }
+        }
+        if all && !std::mem::replace(&mut self.streams[stream].has_all, true) && self.ready {
+            self.stream_waits(stream, who, Act::Rest);
         }
     }
 
@@ -51,6 +59,9 @@ impl Shadow {
         let last = s.subscribers.is_empty();
         if last {
             *s = Stream::default();
+        }
+        if last && self.ready {
+            self.stream_waits(stream, who, Act::End);
         }
         if asked && stream == ACCOUNTS {
             self.error(who, -1, &[2100]);

@@ -51,7 +51,9 @@ impl Shadow {
             18 => self.lane_left((18, i64::from(int("faDataType").expect("a key"))), 18),
             91 => self.lane_left((91, i64::from(int("marketRuleId").expect("a key"))), 91),
             24 | 80 | 82 | 85 => self.lane_left((f.id, 0), f.id),
-            6 | 61 | 64 | 12 | 13 | 15 => {} // the Gateway's side looks at them
+            // What they say the Gateway's side looks at.
+            6 | 61 | 64 | 12 | 13 => self.stream_left(f),
+            15 => self.binding_left(),
             7 if r.get("symbol").is_none_or(str::is_empty) => {
                 self.leaves(durable, |turn| turn == Turn::OwnQuery);
                 if self.lists.step == Step::Executions && self.lists.query.is_none() {
@@ -271,6 +273,7 @@ impl Shadow {
             self.list_failed();
         }
         self.refuse_late_orders();
+        self.refuse_late_requests();
     }
 
     /// Whether the link must be given up now.
