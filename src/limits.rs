@@ -40,6 +40,10 @@ pub const UNSENT_IN_KERNEL: u32 = 128 << 10;
 pub const SLOW_TIME: Duration = Duration::from_secs(20);
 /// Requests of one client that are active at once, cancelled ones not counted.
 pub const MAX_REQUESTS_PER_CLIENT: usize = 5000;
+/// First time for which nothing more of historical data is asked for after the Gateway has complained of it; doubles.
+pub const HISTORY_PAUSE_MIN: Duration = Duration::from_secs(15);
+/// Longest such time.
+pub const HISTORY_PAUSE_MAX: Duration = Duration::from_secs(600);
 /// Messages of one client that wait for the pacer.
 pub const MAX_QUEUED_PER_CLIENT: usize = 2000;
 /// Order cancels of one client that may wait beyond [`MAX_QUEUED_PER_CLIENT`]: a flood of its own must not keep it from
@@ -144,6 +148,10 @@ pub const BACKOFF_MIN: Duration = Duration::from_secs(15);
 pub const BACKOFF_MAX: Duration = Duration::from_secs(300);
 /// Pause in sending after the Gateway reported error 100 (message rate).
 pub const RATE_ERROR_PAUSE: Duration = Duration::from_secs(1);
+/// Each such error halves the number of messages per second, as often as this at most.
+pub const MOST_HALVINGS: u32 = 4;
+/// After so long without one the number is doubled again.
+pub const SLOWED_TIME: Duration = Duration::from_secs(60);
 /// Messages per second sent upstream unless configured otherwise; the Gateway's limit is 50.
 pub const MESSAGES_PER_SECOND: u32 = 45;
 /// Messages of each window that are left to orders and cancels: whatever else waits, so many of them leave at once. Of a small

@@ -159,6 +159,9 @@ fn page(status: &Value) -> String {
             decimals(&queue["oldest_seconds"], 1.0, 1)
         );
     }
+    if status["held"].as_u64().unwrap_or(0) > 0 {
+        let _ = writeln!(out, "held      {} by IB's rules on historical data", shown(&status["held"]));
+    }
     let _ = writeln!(
         out,
         "version   twsmux {}, picture {} s old",
@@ -329,7 +332,7 @@ mod tests {
 
     fn status() -> Value {
         serde_json::json!({
-            "version": "0.1.0", "age_seconds": 0.25, "requests": 3, "orders": 1, "queued": 6, "lane_waiters": 0,
+            "version": "0.1.0", "age_seconds": 0.25, "requests": 3, "orders": 1, "queued": 6, "held": 2, "lane_waiters": 0,
             "queues": [{"class": "orders", "waiting": 0, "oldest_seconds": 0.0},
                        {"class": "market_data", "waiting": 6, "oldest_seconds": 1.25}],
             "upstream": {
@@ -359,6 +362,7 @@ mod tests {
             "nothing listens there",
             "unknown sockets in CLOSE_WAIT",
             "queue     6 market data, the first for 1.2 s",
+            "held      2 by IB's rules on historical data",
             "clients: 1",
             "Positions",
             "lines: 1",

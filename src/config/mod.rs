@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::policy::{Policies, Policy};
-use crate::core::{DuplicateClient, Limits, UsStockSizes};
+use crate::core::{DuplicateClient, HistoricalPacing, Limits, UsStockSizes};
 use crate::ids::ClientId;
 use crate::limits;
 use crate::shell::run::{Die, NOT_LOOPBACK, UpstreamClose};
@@ -79,6 +79,9 @@ pub struct Options {
     #[arg(long, env = "TWSMUX_MESSAGES_PER_SECOND", value_name = "N|unlimited", value_parser = parse_rate)]
     #[serde(deserialize_with = "rate")]
     pub messages_per_second: Option<Rate>,
+    /// What becomes of requests for historical data that IB's pacing rules forbid for now: `delay` or `off` [default: delay]
+    #[arg(long, env = "TWSMUX_HISTORICAL_PACING", value_name = "HOW")]
+    pub historical_pacing: Option<HistoricalPacing>,
     /// What becomes of a second client with an id that is in use: `reject` (326) or `replace` [default: reject]
     #[arg(long, env = "TWSMUX_DUPLICATE_CLIENT", value_name = "POLICY", value_parser = parse_duplicate)]
     pub duplicate_client: Option<DuplicateClient>,
@@ -261,6 +264,7 @@ impl Options {
             max_server_version,
             messages_per_second,
             duplicate_client,
+            historical_pacing,
             us_stock_sizes,
             upstream_close,
             backoff_min,
@@ -295,6 +299,7 @@ impl Options {
         or(&mut self.max_server_version, max_server_version);
         or(&mut self.messages_per_second, messages_per_second);
         or(&mut self.duplicate_client, duplicate_client);
+        or(&mut self.historical_pacing, historical_pacing);
         or(&mut self.us_stock_sizes, us_stock_sizes);
         or(&mut self.upstream_close, upstream_close);
         or(&mut self.backoff_min, backoff_min);
@@ -415,6 +420,7 @@ impl Options {
             max_server_version: self.max_server_version.unwrap_or(d.max_server_version),
             messages_per_second: self.messages_per_second.map_or(d.messages_per_second, |rate| rate.0),
             duplicate_client: self.duplicate_client.unwrap_or(d.duplicate_client),
+            historical_pacing: self.historical_pacing.unwrap_or(d.historical_pacing),
             us_stock_sizes: self.us_stock_sizes.unwrap_or(d.us_stock_sizes),
             backoff_min,
             backoff_max: seconds(self.backoff_max, d.backoff_max).max(backoff_min),

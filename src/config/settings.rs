@@ -102,6 +102,14 @@ pub const ALL: &[Setting] = &[
         value: |o| o.core().messages_per_second.map_or_else(|| quoted("unlimited"), |n| n.to_string()),
     },
     Setting {
+        key: "historical_pacing",
+        allowed: "\"delay\" or \"off\"",
+        default: "\"delay\"",
+        about: "What becomes of requests for historical data that IB's pacing rules forbid for now: they wait, or they are sent and refused",
+        reload: Applied("what waits already, too"),
+        value: |o| worded(o.core().historical_pacing),
+    },
+    Setting {
         key: "duplicate_client",
         allowed: "\"reject\" or \"replace\"",
         default: "\"reject\"",

@@ -271,7 +271,7 @@ fn the_core_applies_what_the_table_says() {
     };
     use crate::time::Time;
     let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\"]\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
-                upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\n\
+                upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\nhistorical_pacing = \"off\"\n\
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\
                 max_outbox_bytes = 2000000\nconflate_above_bytes = 5000\nslow_client_time = 5.0\norder_wait = 7.0\nrequest_wait = 10.0\ndrain_time = 8.0\n\

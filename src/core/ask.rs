@@ -443,6 +443,9 @@ impl Core {
         if !self.is_ready() {
             return self.end_request(up);
         }
+        if self.take_back(up) {
+            return self.cancel_held(ctx, asked, up);
+        }
         // Whether the request has left or not, its cancel follows it: the queue keeps the order.
         self.forward(ctx, asked, Post::of(asked.key, What::Follow(up)), &[(Role::ReqId, up.0.into())]);
         self.retire_request(up, true);

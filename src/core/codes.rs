@@ -51,6 +51,12 @@ pub fn class(code: u16) -> Option<Class> {
     CODES.iter().find(|(from, to, _)| (*from..=*to).contains(&code)).map(|row| row.2)
 }
 
+/// Whether the Gateway says with an error that it was asked for historical data too often.
+pub fn is_pacing_violation(code: u16, words: &str) -> bool {
+    // Both are also for data that is not there or not subscribed.
+    matches!(code, HISTORICAL | REAL_TIME_QUERY) && words.to_ascii_lowercase().contains("pacing violation")
+}
+
 /// Whether a code is always about one order, so that its id is an order's even where it is -1.
 pub fn is_about_an_order(code: u16) -> bool {
     matches!(
@@ -125,6 +131,8 @@ pub const TOO_OLD: u16 = 503;
 pub const NOT_CONNECTED: u16 = 504;
 /// Bad message length: framing is lost.
 pub const BAD_LENGTH: u16 = 507;
+/// A query for data as it comes is not valid.
+pub const REAL_TIME_QUERY: u16 = 420;
 /// The link to IB (here: to the Gateway) is lost.
 pub const LINK_LOST: u16 = 1100;
 /// The link is back, and so are the subscriptions.

@@ -288,7 +288,7 @@ impl Core {
     /// Cancels a request at the Gateway, where that is worth a message: streams, and history, which is limited. `by`: whose
     /// next request it makes room for, so that it leaves before that.
     pub(super) fn end_upstream(&mut self, ctx: &mut Ctx<'_>, by: Option<ClientKey>, up: UpReqId) {
-        if !self.is_ready() {
+        if !self.is_ready() || self.take_back(up) {
             return;
         }
         let Some(entry) = self.requests.get(up) else { return };

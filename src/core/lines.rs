@@ -287,7 +287,7 @@ fn sorted(list: &str) -> String {
 }
 
 /// Values by name, whatever their order on the wire.
-fn spell(record: &Record, zero_is_none: bool, out: &mut String) {
+pub(super) fn spell(record: &Record, zero_is_none: bool, out: &mut String) {
     let none = |value: &str| value.is_empty() || zero_is_none && matches!(value, "0" | "0.0");
     let mut values: Vec<(&str, &str)> = record.iter().filter(|(_, value)| !none(value)).collect();
     values.sort_unstable();

@@ -480,7 +480,9 @@ impl Core {
             return;
         }
         ctx.actions.push(Action::Abort { link: self.link_id });
-        for timer in [Timer::Handshake, Timer::Liveness, Timer::Stable, Timer::Pacer, Timer::Reconcile] {
+        for timer in
+            [Timer::Handshake, Timer::Liveness, Timer::Stable, Timer::Pacer, Timer::Held, Timer::Reconcile]
+        {
             self.timers.disarm(timer);
         }
         self.upstream_out.clear();

@@ -20,6 +20,7 @@ pub mod codes;
 pub mod compose;
 mod down;
 mod executions;
+mod held;
 mod idless;
 pub mod io;
 mod join;
@@ -113,6 +114,19 @@ pub enum UsStockSizes {
     AsSent,
 }
 
+/// What becomes of requests for historical data that the Gateway would refuse because they come too soon.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum, serde::Deserialize, serde::Serialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum HistoricalPacing {
+    /// They wait until the rules allow them.
+    #[default]
+    Delay,
+    /// They are sent, and the Gateway says what it will.
+    Off,
+}
+
 /// Settings. What of them may change while twsmux runs is in `reconfigure`.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -124,6 +138,8 @@ pub struct Config {
     pub max_server_version: u16,
     /// Messages in any second; `None` for no limit.
     pub messages_per_second: Option<u32>,
+    /// What becomes of requests for historical data that come too soon.
+    pub historical_pacing: HistoricalPacing,
     /// What becomes of a second client with an id that is in use.
     pub duplicate_client: DuplicateClient,
     /// First pause after a connect that was accepted and then failed.
@@ -157,6 +173,7 @@ impl Default for Config {
             upstream_client_id: ClientId(0),
             max_server_version: 176,
             messages_per_second: Some(limits::MESSAGES_PER_SECOND),
+            historical_pacing: HistoricalPacing::Delay,
             duplicate_client: DuplicateClient::Reject,
             backoff_min: limits::BACKOFF_MIN,
             backoff_max: limits::BACKOFF_MAX,
@@ -319,7 +336,10 @@ impl Core {
             bereft: Default::default(),
             news_of_replay: false,
             lingering: Default::default(),
-            pacer: Pacer::new(config.messages_per_second),
+            pacer: Pacer::new(
+                config.messages_per_second,
+                config.historical_pacing == HistoricalPacing::Delay,
+            ),
             timers,
             queries: Default::default(),
             early_commissions: Recent::new(limits::MAX_EARLY_COMMISSIONS),
@@ -751,15 +771,23 @@ impl Core {
             c.queued.1 += frame.len();
             self.watch_patience(ctx.now);
         }
+        let frame = frame.freeze();
         let message = frame.get(frame::PREFIX..).and_then(|payload| text::message(payload, version).ok());
-        let decl = message.and_then(|message| crate::protocol::request(message.id));
+        let decl = message.as_ref().and_then(|message| crate::protocol::request(message.id));
         let class = decl.map_or(Class::Account, Request::class);
-        self.pacer.push(Queued { post, frame: frame.freeze(), since: ctx.now, class });
+        let asks = match (decl, message, post.what) {
+            (Some(decl), Some(message), What::Request(_)) => self.asks_of(decl, &message),
+            _ => None,
+        };
+        self.pacer.push(Queued { post, frame: frame.clone(), since: ctx.now, class, asks });
     }
 
     /// Gives the upstream what the pacer allows and its buffer can take.
     fn pump(&mut self, ctx: &mut Ctx<'_>) {
         let (Link::Ready { .. } | Link::Learning { .. }) = self.link else { return };
+        if let Some(at) = self.pacer.release(ctx.now) {
+            self.timers.arm(Timer::Held, at);
+        }
         while let Some(turn) = self.pacer.turn(self.ledger.durable()) {
             if self.upstream_out.len() > limits::MAX_UPSTREAM_OUT {
                 return; // consume_upstream_output comes back here
@@ -779,7 +807,7 @@ impl Core {
                 self.mark_upstream_dirty(ctx);
                 continue; // it counts like any other message: the request follows when its turn comes
             }
-            let Some(queued) = self.pacer.take(turn) else { return };
+            let Some(queued) = self.pacer.take(turn, ctx.now) else { return };
             self.account_for(&queued);
             self.sent(ctx, &queued);
         }
@@ -860,6 +888,7 @@ impl Core {
     fn forget_request(&mut self, up: UpReqId, entry: Entry) {
         self.queries.shift_remove(&up);
         self.answers.give_up(Source::Request(up));
+        self.pacer.ended(up);
         self.wanted_again(up);
         self.replayed(up);
         for member in entry.members {
@@ -871,7 +900,7 @@ impl Core {
         match timer {
             Timer::Redial => self.look(ctx),
             Timer::Handshake => self.handshake_timeout(ctx),
-            Timer::Pacer => {} // handle() pumps
+            Timer::Pacer | Timer::Held => {} // handle() pumps
             Timer::Liveness => self.liveness(ctx),
             Timer::Stable => self.known.failures = 0,
             Timer::Drain => self.finish(ctx),

@@ -13,9 +13,11 @@
 //! it stands in one queue as long as anything of it waits.
 
 mod fair;
+mod history;
 mod window;
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustc_hash::FxBuildHasher;
@@ -25,6 +27,8 @@ use crate::protocol::model::{Class, Lane, Shared};
 use crate::time::Time;
 
 use fair::{Fair, Sender};
+pub use history::Asks;
+use history::History;
 use window::Window;
 
 /// What a queued frame is, so that it can be voided and accounted for.
@@ -70,6 +74,8 @@ pub struct Queued {
     pub since: Time,
     /// With which others it waits.
     pub class: Class,
+    /// What the Gateway's rules on historical data count of it.
+    pub asks: Option<Asks>,
 }
 
 /// Where a frame goes in the queue.
@@ -157,6 +163,10 @@ fn tie(what: What) -> Option<Tie> {
     }
 }
 
+fn sender_of(post: &Post) -> Sender {
+    post.client.map_or(Sender::Own, Sender::Client)
+}
+
 /// The line of an owner of orders.
 #[derive(Debug, Default)]
 struct Line {
@@ -188,6 +198,8 @@ pub struct Pacer {
     /// Lines of orders by owner, and under `None` the line beside them; none is empty.
     orders: indexmap::IndexMap<Option<ClientId>, Line, FxBuildHasher>,
     classes: [Fair; SHARES.len()],
+    /// What the Gateway's rules on historical data hold back; it goes to its class when they let it.
+    history: History,
     /// How much is left of the share of each class.
     shares: [u32; SHARES.len()],
     /// Where those wait that keep their order, and how many of each.
@@ -197,13 +209,15 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// `limit`: messages in any second, `None` for no limit.
-    pub fn new(limit: Option<u32>) -> Self {
+    /// `limit`: messages in any second, `None` for no limit. `history_rules`: whether the Gateway's rules on historical data
+    /// are kept.
+    pub fn new(limit: Option<u32>, history_rules: bool) -> Self {
         Pacer {
             window: Window::new(limit),
             arrivals: 0,
             orders: Default::default(),
             classes: Default::default(),
+            history: History::new(history_rules),
             shares: SHARES.map(|(_, share)| share),
             tied: Default::default(),
             waiting: Default::default(),
@@ -229,7 +243,12 @@ impl Pacer {
             Some(owner) => Some((!post.beside).then_some(owner)),
             None => post.is_own_list().then_some(None),
         };
-        let Some(line) = line else { return self.push_to_class(queued) };
+        let Some(line) = line else {
+            return match queued.asks {
+                Some(_) => self.history.push(sender_of(&post), (self.arrivals, queued)),
+                None => self.push_to_class(self.arrivals, queued),
+            };
+        };
         let entry = self.orders.entry(line).or_default();
         entry.urgent += usize::from(post.what.is_urgent());
         entry.frames.push_back((self.arrivals, queued));
@@ -238,7 +257,7 @@ impl Pacer {
         }
     }
 
-    fn push_to_class(&mut self, queued: Queued) {
+    fn push_to_class(&mut self, number: u64, queued: Queued) {
         let post = queued.post;
         // What twsmux itself ends makes room at the Gateway.
         let class = match post.what {
@@ -246,7 +265,7 @@ impl Pacer {
             _ => queued.class,
         };
         let place = SHARES.iter().position(|(c, _)| *c == class).unwrap_or(0);
-        let sender = post.client.map_or(Sender::Own, Sender::Client);
+        let sender = sender_of(&post);
         let (place, sender) = match tie(post.what) {
             Some(tie) => {
                 let (place, sender, n) = self.tied.entry(tie).or_insert((place, sender, 0));
@@ -255,7 +274,41 @@ impl Pacer {
             }
             None => (place, sender),
         };
-        self.classes[place].push(sender, (self.arrivals, queued));
+        self.classes[place].push(sender, (number, queued));
+    }
+
+    /// Lets go what the Gateway's rules on historical data allow. Returns when to call again, if nothing happens before.
+    pub fn release(&mut self, now: Time) -> Option<Time> {
+        while let Some((number, queued)) = self.history.release(now) {
+            self.push_to_class(number, queued);
+        }
+        self.history.next()
+    }
+
+    /// Whether the Gateway's rules on historical data are kept.
+    pub fn keep_history_rules(&mut self, keep: bool) {
+        self.history.set(keep);
+    }
+
+    /// The Gateway says that it was asked for historical data too often. Returns for how long nothing of
+    /// the kind goes; `None`: that is known.
+    pub fn history_complained(&mut self, now: Time) -> Option<Duration> {
+        self.history.complained(now)
+    }
+
+    /// Whether a request waits because of the rules on historical data.
+    pub fn holds(&self, up: UpReqId) -> bool {
+        self.history.holds(up)
+    }
+
+    /// How many do.
+    pub fn held(&self) -> usize {
+        self.history.iter().count()
+    }
+
+    /// A request is over.
+    pub fn ended(&mut self, up: UpReqId) {
+        self.history.ended(up);
     }
 
     /// Whose turn it is, when records up to `durable` are on disk: of the lines with orders the one whose head came first,
@@ -299,8 +352,8 @@ impl Pacer {
         }
     }
 
-    /// Takes the frame whose turn it is.
-    pub fn take(&mut self, turn: Turn) -> Option<Queued> {
+    /// Takes the frame whose turn it is: it leaves now.
+    pub fn take(&mut self, turn: Turn, now: Time) -> Option<Queued> {
         let taken = match turn.0 {
             Whose::Orders(line) => self.take_from_line(line),
             Whose::Class(at, sender) => {
@@ -317,6 +370,9 @@ impl Pacer {
             }
         }?;
         self.forget(&taken);
+        if let (What::Request(up), Some(asks)) = (taken.post.what, &taken.asks) {
+            self.history.left(up, asks, now);
+        }
         Some(taken)
     }
 
@@ -369,7 +425,7 @@ impl Pacer {
     /// All that waits, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &Queued> {
         let lines = self.orders.values().flat_map(|line| &line.frames).map(|(_, q)| q);
-        lines.chain(self.classes.iter().flat_map(Fair::iter))
+        lines.chain(self.classes.iter().flat_map(Fair::iter)).chain(self.history.iter())
     }
 
     /// By class, in the order of [`Class::ALL`]: waiting frames, and when the one came that waits longest.
@@ -400,9 +456,14 @@ impl Pacer {
         self.window.sent(now);
     }
 
-    /// Sends nothing before `until`.
-    pub fn pause(&mut self, until: Time) {
-        self.window.pause(until);
+    /// The Gateway says that messages come too fast; see [`Window::slow_down`].
+    pub fn slow_down(&mut self, now: Time) -> bool {
+        self.window.slow_down(now)
+    }
+
+    /// Messages that may leave in a second from now on; `None` for no limit.
+    pub fn limit(&self, now: Time) -> Option<u32> {
+        self.window.limit(now)
     }
 
     /// Takes out the frames that `void` picks, in the order in which they came.
@@ -435,14 +496,24 @@ impl Pacer {
         for class in &mut self.classes {
             class.void(&void, &mut out);
         }
+        let tied = out.len();
+        self.history.void(&void, &mut out);
+        // What was held is not tied to anything.
+        out[tied..].iter().for_each(|(_, q)| self.waiting[q.class as usize] -= 1);
+        out[..tied].iter().for_each(|(_, q)| self.forget(q));
+        for (_, q) in &out {
+            if let What::Request(up) = q.post.what {
+                self.history.ended(up);
+            }
+        }
         out.sort_by_key(|(number, _)| *number);
-        out.iter().for_each(|(_, q)| self.forget(q));
         out.into_iter().map(|(_, q)| q).collect()
     }
 
     /// A new link: nothing waits. What was sent on the old one still counts: the Gateway may count by program.
     pub fn reset(&mut self) -> Vec<Queued> {
         self.window.reset();
+        self.history.reset();
         self.void(|_| true)
     }
 
@@ -466,6 +537,7 @@ impl Pacer {
             self.tied.values().map(|(_, _, n)| n).sum::<usize>(),
             "what keeps its order is counted"
         );
+        self.history.check();
         for line in self.orders.values() {
             let urgent = line.frames.iter().filter(|(_, q)| q.post.what.is_urgent()).count();
             assert_eq!(urgent, line.urgent, "I7: a line knows of its orders");

@@ -28,7 +28,7 @@ impl Client {
 
 impl Core {
     /// How long a client's requests may wait.
-    fn patience_of(&self, key: ClientKey) -> Duration {
+    pub(super) fn patience_of(&self, key: ClientKey) -> Duration {
         let wait = self.config.limits.request_wait;
         match self.clients.get(key).is_some_and(Client::wants_pacing) {
             true => wait.max(limits::PACED_REQUEST_WAIT),
@@ -106,6 +106,8 @@ impl Core {
 
     /// With a request goes what was to follow it.
     fn request_is_late(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, waiting: usize) {
+        let held = self.pacer.holds(up);
+        let paced = self.requests.get(up).and_then(|e| crate::protocol::request(e.message.into())?.paced);
         for queued in
             self.pacer.void(|q| matches!(q.post.what, What::Request(of) | What::Follow(of) if of == up))
         {
@@ -114,7 +116,10 @@ impl Core {
         let members = self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default();
         self.end_request(up);
         for (key, down) in members {
-            self.tell_late(ctx, key, down.0, waiting);
+            match paced.filter(|_| held) {
+                Some(paced) => self.tell_held(ctx, key, down.0, paced),
+                None => self.tell_late(ctx, key, down.0, waiting),
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! Settings that change while twsmux runs.
 
 use super::timers::Timer;
-use super::{Config, Core, Ctx};
+use super::{Config, Core, Ctx, HistoricalPacing};
 
 impl Core {
     /// The settings in effect.
@@ -15,7 +15,9 @@ impl Core {
         if self.config.messages_per_second != new.messages_per_second {
             self.pacer.set_limit(new.messages_per_second, ctx.now);
         }
+        self.pacer.keep_history_rules(new.historical_pacing == HistoricalPacing::Delay);
         let config = &mut self.config;
+        config.historical_pacing = new.historical_pacing;
         config.messages_per_second = new.messages_per_second;
         config.duplicate_client = new.duplicate_client;
         config.backoff_min = new.backoff_min;

@@ -240,6 +240,7 @@ impl Core {
         if let Some(entry) = self.requests.get_mut(up) {
             (entry.spent, entry.goes_on) = (true, false);
         }
+        self.pacer.ended(up);
     }
 
     /// Whether a message ends a request of this kind.
@@ -371,10 +372,15 @@ impl Core {
         self.stats.gateway_error(code);
         let class = codes::class(code);
         if class == Some(Class::Rate) {
-            let words = "the Gateway reports error 100 (message rate): sending pauses. Other programs that use the \
-                         same Gateway count too; lower --messages-per-second if it comes again";
-            self.note(ctx, Level::Error, words.into());
-            self.pacer.pause(ctx.now + limits::RATE_ERROR_PAUSE);
+            if self.pacer.slow_down(ctx.now) {
+                let words = format!(
+                    "the Gateway reports error 100 (message rate): sending pauses, and then at most {} messages a second \
+                     leave, for a minute and longer if it comes again. Other programs that use the same Gateway count too; \
+                     lower --messages-per-second if it does",
+                    self.pacer.limit(ctx.now).unwrap_or_default()
+                );
+                self.note(ctx, Level::Error, words);
+            }
             return self.rate_refused(ctx, error_id);
         }
         if self.reconcile.is_query(UpReqId(error_id)) {
@@ -446,6 +452,10 @@ impl Core {
         };
         for (key, down) in members {
             self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], false);
+        }
+        let words = error_words(heard);
+        if codes::is_pacing_violation(code, &words) {
+            self.history_complained(ctx, code, &words);
         }
         if code == codes::DEPTH_RESET
             && let Some(line) = self.requests.get_mut(up).and_then(|e| e.line.as_mut())

@@ -15,6 +15,8 @@ pub enum Timer {
     Handshake,
     /// The pacer may send again.
     Pacer,
+    /// The rules on historical data may let something go.
+    Held,
     /// Look whether the Gateway is silent.
     Liveness,
     /// The link has been ready long enough to count as stable.

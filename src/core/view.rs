@@ -155,6 +155,10 @@ pub struct View {
     pub queued: usize,
     /// The same by class.
     pub queues: Vec<QueueView>,
+    /// Of these, requests that wait because of the Gateway's rules on historical data.
+    pub held: usize,
+    /// Messages that may leave in a second now; less than the setting after the Gateway has complained. `None`: any number.
+    pub messages_per_second: Option<u32>,
     /// Requests that wait in lanes.
     pub lane_waiters: usize,
     /// The counters; for metrics.
@@ -277,6 +281,8 @@ impl Core {
                     oldest_seconds: oldest.map_or(0.0, |since| now.since(since).as_secs_f64()),
                 })
                 .collect(),
+            held: self.pacer.held(),
+            messages_per_second: self.pacer.limit(now),
             lane_waiters: self.lanes.waiting(),
             stats: self.stats.clone(),
         }

@@ -1,7 +1,7 @@
 //! The words in which messages are declared: small `const` functions that build the forms of [`super::model`], so
 //! that a declaration in the tables reads like its description.
 
-use super::{model::*, schema::Schema};
+use super::{model::*, pacing::Paced, schema::Schema};
 
 const fn field(name: &'static str, ty: Type) -> Node {
     Node::One(plain(name, ty))
@@ -232,6 +232,7 @@ pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling
         },
         resumes_without: None,
         class,
+        paced: None,
     }
 }
 
@@ -340,6 +341,11 @@ impl Request {
     /// It waits with historical data.
     pub const fn history(self) -> Self {
         Self { class: Class::History, ..self }
+    }
+
+    /// It falls under the Gateway's rules on historical data.
+    pub const fn paced(self, paced: &'static Paced) -> Self {
+        Self { paced: Some(paced), ..self }
     }
 
     /// With which others it waits for the Gateway: a cancel and an update with what they are about.

@@ -23,6 +23,7 @@ pub mod layout;
 pub mod meaning;
 pub mod model;
 mod orders;
+pub mod pacing;
 pub mod plan;
 #[macro_use]
 mod record;

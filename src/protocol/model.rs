@@ -1,6 +1,7 @@
 //! The form in which a message is declared. Data only: the declarations are in `requests.rs` and
 //! `responses.rs`, their one interpreter is `layout.rs`.
 
+use super::pacing::Paced;
 use super::schema::Schema;
 
 /// Which way a message goes.
@@ -372,6 +373,8 @@ pub struct Request {
     pub resumes_without: Option<&'static str>,
     /// With which others it waits for the Gateway; of a cancel and an update see [`Request::class`].
     pub class: Class,
+    /// The Gateway's rules on historical data that it falls under.
+    pub paced: Option<&'static Paced>,
 }
 
 /// What becomes of a request when the connection is lost.

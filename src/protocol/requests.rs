@@ -8,14 +8,13 @@ use super::{
     declare::*,
     model::{self, EndWhen::*, Handling::*, Kind::*, Lane::*, Local, Shared::*, *},
     orders::{PLACE_ORDER, UNSET_INT},
+    pacing,
     responses::RT_VOLUME,
     schema,
 };
 
 /// Up to here the end of historical data was the data message itself.
 const BEFORE_HISTORICAL_END: EndWhen = EndWhen::Versions(model::Versions { since: 0, until: 196 });
-/// Bars that the Gateway counts as small: an identical request within 15 s breaks its pacing rules (PROTOCOL.md (c)).
-const SMALL_BARS: &[&str] = &["1 sec", "1 secs", "5 secs", "10 secs", "15 secs", "30 secs"];
 const VERIFY: &str = "Messages of the verification handshake are not accepted by twsmux: it authenticates nobody at the Gateway";
 const CONFIG: &str =
     "Changing the settings of the Gateway is not allowed through twsmux: they hold for all of its clients";
@@ -237,9 +236,10 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto(&schema::HISTORICAL_DATA_REQUEST, 208, &[(Role::ReqId, &[1]), (Role::Flag, &[9])])
         .history()
+        .paced(&pacing::BARS)
         .answers(&[17, 108, 90, 106, 4])
         .asked_once()
-        .reused(Reuse::Repeat { end: Some("endDateTime"), small: Some(("barSizeSetting", SMALL_BARS)) })
+        .reused(Reuse::Repeat { end: Some("endDateTime"), small: pacing::BARS.small })
         .ends(&[(17, BEFORE_HISTORICAL_END), (108, Always), (106, Always)])
         .duplicate(386),
     request(21, "exerciseOptions", Fire, Exercise)
@@ -325,6 +325,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::REAL_TIME_BARS_REQUEST, 208)
         .market_data()
+        .paced(&pacing::REAL_TIME_BARS)
         .answers(&[50, 4])
         .shared(&[])
         .duplicate(322),
@@ -585,6 +586,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::HEAD_TIMESTAMP_REQUEST, 208)
         .history()
+        .paced(&pacing::HEAD_TIMESTAMP)
         .answers(&[88, 4])
         .asked_once()
         .reused(Reuse::Repeat { end: None, small: None })
@@ -656,6 +658,7 @@ pub static REQUESTS: [Request; 85] = [
         ])
         .proto_by_id(&schema::HISTORICAL_TICKS_REQUEST, 208)
         .history()
+        .paced(&pacing::TICKS)
         .answers(&[96, 97, 98, 4])
         .asked_once()
         .reused(Reuse::Repeat { end: Some("endDateTime"), small: None })

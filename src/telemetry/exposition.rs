@@ -178,6 +178,8 @@ fn work(sheet: &Sheet, view: &View) {
     for queue in &view.queues {
         sheet.set(names::QUEUE_DEPTH, &[queue.class], queue.waiting as f64);
     }
+    sheet.set(names::HELD, &[], view.held as f64);
+    sheet.set(names::PACER_LIMIT, &[], view.messages_per_second.map_or(f64::INFINITY, f64::from));
     sheet.set(names::ORDERS, &[], view.orders as f64);
     for of in &view.lines_by_message {
         sheet.set(names::LINES, &[of.message], of.lines as f64);
@@ -249,6 +251,8 @@ mod tests {
         view.orders = 4;
         view.queues[2].waiting = 5;
         view.lane_waiters = 6;
+        view.held = 4;
+        view.messages_per_second = Some(22);
         for (n, phase) in [Phase::Ready, Phase::Ready, Phase::Held].into_iter().enumerate() {
             view.clients.push(ClientView {
                 key: n.to_string(),
@@ -336,6 +340,8 @@ mod tests {
             ("twsmux_queue_depth{class=\"market_data\"}", "5"),
             ("twsmux_queue_depth{class=\"orders\"}", "0"),
             ("twsmux_requests_expired_total{class=\"history\"}", "17"),
+            ("twsmux_history_held", "4"),
+            ("twsmux_pacer_limit_messages", "22"),
             ("twsmux_lane_waiters", "6"),
             ("twsmux_queue_wait_seconds_bucket{class=\"account\",le=\"0.001\"}", "1"),
             ("twsmux_queue_wait_seconds_bucket{class=\"account\",le=\"10\"}", "1"),

@@ -106,6 +106,10 @@ metrics! {
         "Messages that wait for the pacer before they are sent to the Gateway, by class";
     QUEUE_WAIT = "twsmux_queue_wait_seconds" Histogram(Seconds) ["class"]
         "How long messages waited for the pacer before they were sent to the Gateway, by class";
+    HELD = "twsmux_history_held" Gauge(Count) []
+        "Requests that wait because of the Gateway's pacing rules on historical data";
+    PACER_LIMIT = "twsmux_pacer_limit_messages" Gauge(Count) []
+        "Messages that may be sent to the Gateway in a second now; +Inf for any number";
     REQUESTS_EXPIRED = "twsmux_requests_expired_total" Counter(Count) ["class"]
         "Requests that waited too long for their turn and were not sent, by class; their askers were told";
     OUTBOX = "twsmux_client_outbox_bytes" Gauge(Bytes) []

@@ -2,6 +2,7 @@
 
 use crate::support::ease::{SECOND, errors, ids, link_again, ready, world};
 use crate::support::{Who, World};
+use twsmux::core::HistoricalPacing;
 
 /// 2026-11-23 22:07:38 UTC.
 const NOW_MS: u64 = 1_795_471_658_000;
@@ -231,7 +232,8 @@ fn bars(id: &'static str, change: &[(&'static str, &'static str)]) -> Vec<(&'sta
 
 #[test]
 fn small_bars_of_the_past_serve_again_for_as_long_as_they_must_not_be_asked_for_again() {
-    let mut w = world(|c| c.epoch_ms = NOW_MS);
+    // What may not serve again must be asked at once, for this test.
+    let mut w = world(|c| (c.epoch_ms, c.historical_pacing) = (NOW_MS, HistoricalPacing::Off));
     w.link_up(176);
     let (one, two) = (w.started(1), w.started(2));
     let get = |w: &mut World, change: &[(&'static str, &'static str)]| {
@@ -289,6 +291,7 @@ fn kept_bars_come_in_the_form_of_each_version() {
 fn ticks_of_the_past_and_head_timestamps_serve_again_and_can_be_switched_off() {
     for on in [true, false] {
         let mut w = world(|c| {
+            c.historical_pacing = HistoricalPacing::Off;
             c.epoch_ms = NOW_MS;
             if !on {
                 c.repeat_time = std::time::Duration::ZERO;

@@ -6,6 +6,7 @@ mod support;
 
 mod answers;
 mod handshake;
+mod historical;
 mod lines;
 mod linger;
 mod link;

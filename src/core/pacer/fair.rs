@@ -91,6 +91,30 @@ impl Fair {
         self.ring.push_back(sender);
     }
 
+    /// Takes one that `may` leave: of the first sender who has one, who is last then.
+    pub fn release(&mut self, mut may: impl FnMut(&Queued) -> bool) -> Option<Numbered> {
+        let senders: Vec<Sender> = self.ring.iter().copied().collect();
+        for sender in senders {
+            let Some(queue) = self.queues.get_mut(&sender) else { continue };
+            let Some(at) = queue.iter().position(|(_, q)| may(q)) else { continue };
+            let taken = queue.remove(at);
+            if queue.is_empty() {
+                self.queues.swap_remove(&sender);
+            }
+            self.ring.retain(|s| *s != sender);
+            if self.queues.contains_key(&sender) {
+                self.ring.push_back(sender);
+            }
+            return taken;
+        }
+        None
+    }
+
+    /// Whether nothing waits here.
+    pub fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
     /// Takes out the frames that `void` picks.
     pub fn void(&mut self, void: &impl Fn(u64, &Queued) -> bool, out: &mut Vec<Numbered>) {
         self.queues.retain(|sender, queue| {

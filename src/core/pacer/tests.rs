@@ -14,6 +14,7 @@ fn queued(line: Option<i32>, after: u64, mark: u8) -> Queued {
         frame: Bytes::copy_from_slice(&[mark]),
         since: Time::ZERO,
         class: Class::Account,
+        asks: None,
     }
 }
 
@@ -35,7 +36,7 @@ fn of(n: u32, class: Class, what: What, mark: u8) -> Queued {
 fn pop(pacer: &mut Pacer, durable: u64) -> Option<Queued> {
     let turn = pacer.turn(durable)?;
     let head = pacer.head(turn).map(|q| q.frame.clone());
-    let taken = pacer.take(turn);
+    let taken = pacer.take(turn, Time::ZERO);
     assert_eq!(head, taken.as_ref().map(|q| q.frame.clone()), "what is looked at is what is taken");
     pacer.check();
     taken
@@ -47,7 +48,7 @@ fn marks(pacer: &mut Pacer) -> Vec<u8> {
 
 #[test]
 fn a_line_that_waits_for_the_disk_holds_up_nobody_else() {
-    let mut pacer = Pacer::new(None);
+    let mut pacer = Pacer::new(None, true);
     for frame in [
         order(1, 7, 1),
         order(1, 0, 2),
@@ -68,7 +69,7 @@ fn a_line_that_waits_for_the_disk_holds_up_nobody_else() {
 
 #[test]
 fn twsmuxs_own_lists_go_with_the_orders_and_before_the_rest() {
-    let mut pacer = Pacer::new(None);
+    let mut pacer = Pacer::new(None, true);
     let list = |what, mark| {
         let mut list = queued(None, 0, mark);
         list.post.what = what;
@@ -84,7 +85,7 @@ fn twsmuxs_own_lists_go_with_the_orders_and_before_the_rest() {
 
 #[test]
 fn what_is_voided_comes_out_in_the_order_of_arrival() {
-    let mut pacer = Pacer::new(None);
+    let mut pacer = Pacer::new(None, true);
     for (line, mark) in [(Some(2), 1), (None, 2), (Some(1), 3), (Some(2), 4)] {
         pacer.push(queued(line, 0, mark));
     }
@@ -96,7 +97,7 @@ fn what_is_voided_comes_out_in_the_order_of_arrival() {
 
 #[test]
 fn questions_about_orders_have_no_privilege_but_what_an_order_behind_them_gives_them() {
-    let mut pacer = Pacer::new(None);
+    let mut pacer = Pacer::new(None, true);
     for mark in 1..=3 {
         pacer.push(queued(Some(1), 0, mark));
     }
@@ -112,7 +113,7 @@ fn questions_about_orders_have_no_privilege_but_what_an_order_behind_them_gives_
 
 #[test]
 fn a_cancel_follows_its_request_whoever_sends_it() {
-    let mut pacer = Pacer::new(None);
+    let mut pacer = Pacer::new(None, true);
     let (what, follow) = (What::Request(UpReqId(7)), What::Follow(UpReqId(7)));
     for mark in 1..=3 {
         pacer.push(of(1, Class::History, What::Other, mark));
@@ -131,7 +132,7 @@ fn a_cancel_follows_its_request_whoever_sends_it() {
 
 #[test]
 fn beginning_and_end_of_a_shared_stream_keep_their_order() {
-    let mut pacer = Pacer::new(None);
+    let mut pacer = Pacer::new(None, true);
     let (begin, end) = (What::Begin(Shared::AccountUpdates), What::End(Shared::AccountUpdates));
     pacer.push(of(1, Class::Account, What::Other, 1));
     pacer.push(of(1, Class::Account, begin, 2));
@@ -142,7 +143,7 @@ fn beginning_and_end_of_a_shared_stream_keep_their_order() {
 
 #[test]
 fn no_class_starves_and_higher_ones_get_more() {
-    let mut pacer = Pacer::new(None);
+    let mut pacer = Pacer::new(None, true);
     for n in 0..=254 {
         for (client, class) in [(1, Class::Account), (2, Class::MarketData), (3, Class::History)] {
             pacer.push(of(client, class, What::Other, n));
@@ -170,7 +171,7 @@ proptest! {
         frames in frames(),
         leaving in proptest::collection::vec(0usize..4, 300),
     ) {
-        let mut pacer = Pacer::new(None);
+        let mut pacer = Pacer::new(None, true);
         let (mut sent, mut left) = (BTreeMap::new(), BTreeMap::new());
         let mut go = |pacer: &mut Pacer, n: usize| {
             for _ in 0..n {
@@ -204,7 +205,7 @@ proptest! {
         before in proptest::collection::vec(0u32..12, 0..40),
         little in proptest::collection::vec((0usize..100, 20u32..25), 0..40),
     ) {
-        let mut pacer = Pacer::new(None);
+        let mut pacer = Pacer::new(None, true);
         for who in before.into_iter().filter(|who| *who < clients) {
             pacer.push(of(who, class, What::Other, 0));
         }
@@ -220,7 +221,7 @@ proptest! {
                 pacer.push(of(*who, class, What::Other, 2));
             }
             let turn = pacer.turn(0).unwrap();
-            let who = pacer.take(turn).unwrap().post.client.unwrap().slot;
+            let who = pacer.take(turn, Time::ZERO).unwrap().post.client.unwrap().slot;
             *shares.entry(who).or_default() += 1;
         }
         let of_equals: Vec<usize> = (0..clients).map(|who| shares[&who]).collect();
@@ -235,7 +236,7 @@ proptest! {
         limit in 1u32..60,
         orders in proptest::collection::vec(0u64..8_000_000, 0..30),
     ) {
-        let mut pacer = Pacer::new(Some(limit));
+        let mut pacer = Pacer::new(Some(limit), true);
         for (class, _) in SHARES {
             for n in 0..600u32 {
                 pacer.push(of(n % 5, class, What::Other, 0));
@@ -257,7 +258,7 @@ proptest! {
                 continue;
             }
             now = at;
-            let frame = pacer.take(turn).unwrap();
+            let frame = pacer.take(turn, now).unwrap();
             pacer.sent(now);
             sends.push(now);
             match SHARES.iter().position(|(class, _)| *class == frame.class) {
@@ -279,7 +280,7 @@ proptest! {
 
 #[test]
 fn orders_leave_at_once_while_others_use_all_that_they_may() {
-    let mut pacer = Pacer::new(Some(45));
+    let mut pacer = Pacer::new(Some(45), true);
     for _ in 0..200 {
         pacer.push(of(1, Class::MarketData, What::Other, 0));
     }
@@ -287,14 +288,14 @@ fn orders_leave_at_once_while_others_use_all_that_they_may() {
     for _ in 0..160 {
         let turn = pacer.turn(0).unwrap();
         now = pacer.free_at(turn, now);
-        pacer.take(turn);
+        pacer.take(turn, now);
         pacer.sent(now);
     }
     for mark in 0..limits::ORDERS_RESERVE {
         pacer.push(order(1, 0, mark as u8));
         let turn = pacer.turn(0).unwrap();
         assert_eq!(pacer.free_at(turn, now), now, "order {mark} finds room");
-        assert_eq!(pacer.take(turn).map(|q| q.frame[0]), Some(mark as u8));
+        assert_eq!(pacer.take(turn, now).map(|q| q.frame[0]), Some(mark as u8));
         pacer.sent(now);
     }
     assert_eq!(pacer.in_window(now), 45);

@@ -18,12 +18,20 @@ pub(super) struct Window {
     before: Option<(Option<u32>, Time)>,
     sent: VecDeque<Time>,
     pause_until: Time,
+    /// How often the limit is halved, and since when: the Gateway has complained.
+    slowed: (u32, Time),
 }
 
 impl Window {
     /// `limit`: messages in any second, `None` for no limit.
     pub fn new(limit: Option<u32>) -> Self {
-        Window { limit, before: None, sent: VecDeque::new(), pause_until: Time::ZERO }
+        Window {
+            limit,
+            before: None,
+            sent: VecDeque::new(),
+            pause_until: Time::ZERO,
+            slowed: (0, Time::ZERO),
+        }
     }
 
     /// Another limit from now on. What left before still counts.
@@ -45,15 +53,42 @@ impl Window {
         }
     }
 
+    /// The limit now: halved with each complaint of the Gateway, and doubled again with each quiet minute.
+    pub fn limit(&self, now: Time) -> Option<u32> {
+        let halved = self.halved(now);
+        if halved == 0 {
+            return self.limit;
+        }
+        Some((self.limit.unwrap_or(limits::MESSAGES_PER_SECOND) >> halved).max(1))
+    }
+
+    fn halved(&self, now: Time) -> u32 {
+        let (halved, since) = self.slowed;
+        let quiet = now.since(since).as_secs() / limits::SLOWED_TIME.as_secs();
+        halved.saturating_sub(u32::try_from(quiet).unwrap_or(u32::MAX))
+    }
+
+    /// The Gateway says that messages come too fast: nothing leaves for a moment, and then less than before. `false`: it is
+    /// about what left before the last complaint.
+    pub fn slow_down(&mut self, now: Time) -> bool {
+        if now < self.pause_until && self.halved(now) > 0 {
+            return false;
+        }
+        let halved = (self.halved(now) + 1).min(limits::MOST_HALVINGS);
+        self.slowed = (halved, now);
+        self.pause(now + limits::RATE_ERROR_PAUSE.max(WINDOW));
+        true
+    }
+
     /// How many of the messages of a window are left to orders: an eighth at most, so that a small limit is not halved.
-    fn reserve(&self) -> u32 {
-        self.limit.map_or(0, |limit| (limit / 8).min(limits::ORDERS_RESERVE))
+    fn reserve(&self, now: Time) -> u32 {
+        self.limit(now).map_or(0, |limit| (limit / 8).min(limits::ORDERS_RESERVE))
     }
 
     /// When `n` messages may be sent together; `now` or later.
     pub fn ready_at(&self, n: usize, now: Time) -> Time {
         let mut at = now.max(self.pause_until);
-        if let Some(limit) = self.limit {
+        if let Some(limit) = self.limit(now) {
             let n = n.min(limit as usize);
             let free = limit as usize - n;
             if self.sent.len() > free {
@@ -66,12 +101,12 @@ impl Window {
 
     /// When a message may be sent that is not about an order: so that what is left to those stays free.
     pub fn ready_beside_orders(&self, now: Time) -> Time {
-        self.ready_at(1 + self.reserve() as usize, now)
+        self.ready_at(1 + self.reserve(now) as usize, now)
     }
 
     /// One message was sent.
     pub fn sent(&mut self, now: Time) {
-        if self.limit.is_none() {
+        if self.limit(now).is_none() {
             return;
         }
         // By time, not by number: the invariant is to see it if there were too many.
@@ -136,7 +171,7 @@ mod tests {
             gaps in proptest::collection::vec((0u64..200_000, any::<bool>()), 1..400),
         ) {
             let mut window = Window::new(Some(limit));
-            let reserve = window.reserve();
+            let reserve = window.reserve(Time::ZERO);
             prop_assert!(reserve < limit && reserve <= limits::ORDERS_RESERVE);
             let (mut now, mut all, mut others) = (Time::ZERO, Vec::new(), Vec::new());
             for (gap, is_order) in gaps {
@@ -150,6 +185,40 @@ mod tests {
             }
             prop_assert!(most_in_a_second(&all) <= limit as usize);
             prop_assert!(most_in_a_second(&others) <= (limit - reserve) as usize);
+        }
+    }
+
+    #[test]
+    fn each_complaint_halves_the_limit_and_each_quiet_minute_doubles_it() {
+        let second = Duration::from_secs(1);
+        for (limit, base) in [(Some(45), 45), (None, limits::MESSAGES_PER_SECOND)] {
+            let mut window = Window::new(limit);
+            let mut now = Time::ZERO + second * 1000;
+            assert!(window.slow_down(now));
+            assert!(!window.slow_down(now + second / 2), "one more about what left before");
+            assert!(window.ready_at(1, now) >= now + WINDOW);
+            assert_eq!(window.limit(now), Some(base / 2));
+            now = now + second * 10;
+            assert!(window.slow_down(now));
+            assert_eq!(window.limit(now), Some(base / 4));
+            let mut sent = 0;
+            for _ in 0..3000 {
+                now = now + Duration::from_millis(10);
+                if window.ready_at(1, now) == now {
+                    window.sent(now);
+                    sent += 1;
+                }
+            }
+            assert!(sent <= 30 * base / 4, "{sent} messages in half a minute");
+            now = now + limits::SLOWED_TIME;
+            assert_eq!(window.limit(now), Some(base / 2));
+            now = now + limits::SLOWED_TIME;
+            assert_eq!(window.limit(now), limit);
+            for _ in 0..100 {
+                now = now + second * 2;
+                window.slow_down(now);
+            }
+            assert_eq!(window.limit(now), Some((base >> limits::MOST_HALVINGS).max(1)));
         }
     }
 
