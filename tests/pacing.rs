@@ -6,33 +6,42 @@
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Barrier, Mutex};
+use std::sync::{Arc, Barrier};
 
-use support::{mux_for, sim};
+use support::{Mux, mux_for, sim, wait_for};
 use twsmux::sim::client::{ApiClient, order, stock};
 
 const CLIENTS: usize = 10;
 const EACH: usize = 500;
 const LIMIT: u32 = 250;
-/// Shares are compared between these numbers of answers: who comes first may have the first second for himself.
-const FROM: usize = 500;
-const TO: usize = 2800;
+/// Shares are compared from when so many wait until only so many do: who comes first may have the first second for himself.
+const FROM: usize = 4500;
+const TO: usize = 2500;
 
 /// What one run has shown.
 struct Seen {
     most_in_a_second: u32,
-    /// Answers of each client between [`FROM`] and [`TO`].
+    /// What has left of each client between [`FROM`] and [`TO`].
     shares: Vec<usize>,
     /// Answers that were there when the last order was confirmed.
     answers_at_last_order: usize,
 }
 
+/// What waits of each client, in the first picture in which no more than `most` wait in all.
+fn queued_when(mux: &Mux, most: usize) -> Vec<usize> {
+    wait_for("requests to leave", || {
+        let clients = mux.status("/clients");
+        let asking = clients.as_array()?.iter().filter(|c| c["client_id"] != 99);
+        let queued: Vec<usize> = asking.map(|c| c["queued"].as_u64().expect("a number") as usize).collect();
+        let sum: usize = queued.iter().sum();
+        (sum > 0 && sum <= most).then_some(queued)
+    })
+}
+
 fn blast() -> Seen {
     let gateway = sim(|c| c.messages_per_second = None);
     let mux = mux_for(&gateway, &["--messages-per-second", &LIMIT.to_string()]);
-    let answers: Arc<Vec<AtomicUsize>> = Arc::new((0..CLIENTS).map(|_| AtomicUsize::new(0)).collect());
     let total = Arc::new(AtomicUsize::new(0));
-    let counts: Arc<Mutex<Vec<Vec<usize>>>> = Default::default();
     let clients: Vec<ApiClient> =
         (1..=CLIENTS).map(|id| ApiClient::open(mux.listen, 176, id as i32).expect("a connection")).collect();
     let all_there = Arc::new(Barrier::new(CLIENTS));
@@ -41,7 +50,7 @@ fn blast() -> Seen {
         .enumerate()
         .map(|(n, mut c)| {
             let all_there = all_there.clone();
-            let (answers, total, counts) = (answers.clone(), total.clone(), counts.clone());
+            let total = total.clone();
             std::thread::spawn(move || {
                 all_there.wait();
                 for id in 1..=EACH {
@@ -52,11 +61,7 @@ fn blast() -> Seen {
                 // Each is answered under its id, in the order of asking.
                 for id in 1..=EACH {
                     c.expect_error(id as i64, 200).expect("an answer");
-                    answers[n].fetch_add(1, Ordering::Relaxed);
-                    if [FROM, TO].contains(&(total.fetch_add(1, Ordering::Relaxed) + 1)) {
-                        let now = answers.iter().map(|a| a.load(Ordering::Relaxed)).collect();
-                        counts.lock().unwrap().push(now);
-                    }
+                    total.fetch_add(1, Ordering::Relaxed);
                 }
             })
         })
@@ -71,16 +76,16 @@ fn blast() -> Seen {
             .expect("it works");
     }
     let answers_at_last_order = total.load(Ordering::Relaxed);
+    let (before, after) = (queued_when(&mux, FROM), queued_when(&mux, TO));
     for client in asking {
         client.join().expect("every request of every client is answered");
     }
     let stats = gateway.stats();
     assert_eq!(stats.count(9), (CLIENTS * EACH) as u64, "none is lost, none leaves twice");
     assert_eq!((stats.accepted, stats.malformed), (1, 0));
-    let counts = counts.lock().unwrap();
     Seen {
         most_in_a_second: stats.most_in_a_second,
-        shares: counts[1].iter().zip(&counts[0]).map(|(to, from)| to - from).collect(),
+        shares: before.iter().zip(&after).map(|(before, after)| before - after).collect(),
         answers_at_last_order,
     }
 }
