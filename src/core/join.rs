@@ -105,6 +105,7 @@ impl Core {
         asked: Option<&Asked<'_>>,
     ) {
         let Some(last) = self.streams.get_mut(stream).leave(key) else { return };
+        self.stream_replayed(stream, last);
         if let Some(client) = self.clients.get_mut(key) {
             client.backlog.take(About::Stream(stream));
         }

@@ -68,6 +68,7 @@ impl Core {
     pub(super) fn end_stream(&mut self, ctx: &mut Ctx<'_>, stream: Shared) {
         self.timers.disarm(Timer::Stream(stream));
         self.unsubscribe(ctx, stream);
+        self.stream_replayed(stream, true);
         *self.streams.get_mut(stream) = Default::default();
     }
 

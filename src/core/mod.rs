@@ -838,6 +838,9 @@ impl Core {
             }
             What::Lane(lane, key) => self.lane_sent(ctx, lane, key, queued.post.is_own_list()),
             What::Request(up) => self.request_sent(up),
+            What::Begin(stream) if queued.post.again && !self.pacer.iter().any(|q| q.post == queued.post) => {
+                self.stream_replayed(stream, true)
+            }
             What::Executions => self.timers.arm(Timer::Reconcile, ctx.now + limits::RECONCILE_TIME),
             _ => {}
         }

@@ -142,6 +142,7 @@ impl Core {
             return; // nobody is subscribed, or somebody who is not late
         }
         self.timers.disarm(Timer::Stream(stream));
+        self.stream_replayed(stream, true);
         let ended = std::mem::take(self.streams.get_mut(stream));
         for key in ended.subscribers() {
             self.tell_late(ctx, key, -1, waiting);

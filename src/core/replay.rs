@@ -337,13 +337,22 @@ impl Core {
         let Some(again) = state.again.as_mut() else { return };
         if again.translate(dialects, &[], None).is_ok() {
             let again = again.clone();
-            self.enqueue(ctx, Post::own(What::Begin(stream)), |_, out| again.put(out));
+            state.replaying = true;
+            let post = Post { again: true, ..Post::own(What::Begin(stream)) };
+            self.enqueue(ctx, post, |_, out| again.put(out));
         }
     }
 
     /// A subscription has been asked for again, or is wanted no more.
     pub(super) fn replayed(&mut self, up: UpReqId) {
         self.news_of_replay |= self.replaying.swap_remove(&up);
+    }
+
+    /// Likewise a shared stream, or a client's part in it.
+    pub(super) fn stream_replayed(&mut self, stream: Shared, whole: bool) {
+        let state = self.streams.get_mut(stream);
+        self.news_of_replay |= state.replaying;
+        state.replaying &= !whole;
     }
 
     /// What was to be told of a link is not so any more. That something of a client is lost is still to be told.
@@ -367,7 +376,12 @@ impl Core {
 
     /// Whether something of a client has not been asked for again.
     fn is_replaying(&self, key: ClientKey) -> bool {
-        self.clients.get(key).is_some_and(|c| c.active.iter().any(|up| self.replaying.contains(up)))
+        let stream = |stream: &Shared| {
+            let state = self.streams.get(*stream);
+            state.replaying && state.has(key)
+        };
+        super::shared::ALL.iter().any(stream)
+            || self.clients.get(key).is_some_and(|c| c.active.iter().any(|up| self.replaying.contains(up)))
     }
 
     /// Tells those clients that the link is back for whom everything has been asked again.

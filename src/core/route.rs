@@ -570,6 +570,7 @@ impl Core {
     /// begins it anew.
     fn stream_refused(&mut self, ctx: &mut Ctx<'_>, stream: Shared, heard: &Heard<'_>) {
         self.timers.disarm(Timer::Stream(stream));
+        self.stream_replayed(stream, true);
         let state = std::mem::take(self.streams.get_mut(stream));
         for key in state.subscribers() {
             self.bring_forward(ctx, key, About::Stream(stream));

@@ -20,6 +20,8 @@ pub struct Stream {
     live: bool,
     /// What was asked, so that it can be asked again.
     pub again: Option<Again>,
+    /// It is asked for again, and that has not left.
+    pub replaying: bool,
     /// Whether the bulletins of the day were asked for.
     pub has_all: bool,
     /// The rows before an outage, until the next image is complete.
@@ -87,6 +89,7 @@ impl Stream {
         let over = self.before.len().saturating_sub(limits::MAX_IMAGE_ROWS);
         self.before.drain(..over);
         self.end = None;
+        self.replaying = false;
     }
 
     /// It is subscribed anew on the same link. An image that was still coming may go on and end before the new one begins:

@@ -88,6 +88,35 @@ fn clients_are_told_when_everything_of_theirs_has_been_asked_again() {
 }
 
 #[test]
+fn clients_are_told_when_the_streams_that_they_share_have_been_asked_for_again_too() {
+    let mut w = world(|c| c.messages_per_second = Some(1));
+    w.link_up(176);
+    let (one, two) = (w.started(1), w.started(2));
+    for (who, message) in [(one, 61), (two, 61), (two, 12)] {
+        w.request(who, message, &[("allMsgs", "1")]);
+    }
+    w.pass(10 * SECOND);
+    w.lose();
+    for who in [one, two] {
+        w.got(who);
+    }
+    w.went_up();
+    link_again(&mut w, 176);
+    // A message a second: positions, and later bulletins.
+    let mut seen = Vec::new();
+    for _ in 0..200 {
+        w.pass(SECOND / 10);
+        let left = w.went_up().iter().filter(|f| matches!(f.id, 61 | 12)).count();
+        let told = |w: &mut World, who| errors(&w.got(who)).contains(&(-1, 1102));
+        let now = (left, told(&mut w, one), told(&mut w, two));
+        if now != (0, false, false) {
+            seen.push(now);
+        }
+    }
+    assert_eq!(seen, [(1, true, false), (1, false, true)]);
+}
+
+#[test]
 fn who_has_little_does_not_wait_for_who_has_much() {
     let mut w = ready();
     let (much, little) = (w.started(1), w.started(2));

@@ -417,6 +417,9 @@ impl Sim {
             for who in stream.subscribers {
                 self.m.tells(who, 4, values);
             }
+            if stream.replaying {
+                self.m.welcome_back();
+            }
         }
         self.says(4, values);
     }

@@ -370,6 +370,8 @@ pub struct Stream {
     end: Option<Message>,
     /// All of the day was asked for.
     has_all: bool,
+    /// It is asked for again, and that has not left.
+    pub replaying: bool,
     /// The rows before an outage.
     before: Vec<(String, Message)>,
 }

@@ -25,6 +25,7 @@ impl Stream {
             }
         }
         self.end = None;
+        self.replaying = false;
     }
 }
 
@@ -181,6 +182,21 @@ impl Shadow {
         }
     }
 
+    /// Likewise a shared stream; `whole`: for everybody.
+    pub(super) fn stream_replayed(&mut self, stream: usize, whole: bool) {
+        let stream = &mut self.streams[stream];
+        let news = stream.replaying;
+        stream.replaying &= !whole;
+        if news {
+            self.welcome_back();
+        }
+    }
+
+    fn is_replaying(&self, who: Who) -> bool {
+        self.streams.iter().any(|s| s.replaying && s.subscribers.contains(&who))
+            || self.replaying.iter().any(|at| self.insts[*at].who == who)
+    }
+
     fn welcome_nobody(&mut self) {
         let restoring = std::mem::take(&mut self.restoring);
         self.bereft.extend(restoring.into_iter().filter(|(_, lost)| *lost).map(|(who, _)| who));
@@ -196,7 +212,7 @@ impl Shadow {
         }
         for who in self.ready_clients() {
             let lost = self.bereft.remove(&who);
-            let waits = self.replaying.iter().any(|at| self.insts[*at].who == who);
+            let waits = self.is_replaying(who);
             match lost || waits || self.restoring.contains_key(&who) {
                 true => *self.restoring.entry(who).or_default() |= lost,
                 false => self.tells(who, 4, values),
@@ -205,9 +221,9 @@ impl Shadow {
         self.welcome_back();
     }
 
-    fn welcome_back(&mut self) {
+    pub fn welcome_back(&mut self) {
         for (who, lost) in std::mem::take(&mut self.restoring) {
-            if self.replaying.iter().any(|at| self.insts[*at].who == who) {
+            if self.is_replaying(who) {
                 self.restoring.insert(who, lost);
             } else {
                 self.error(who, -1, if lost { &[1101] } else { &[1102] });

@@ -57,6 +57,7 @@ impl Shadow {
         let Some(at) = s.subscribers.iter().position(|c| *c == who) else { return };
         s.subscribers.remove(at);
         let last = s.subscribers.is_empty();
+        let news = s.replaying;
         if last {
             *s = Stream::default();
         }
@@ -65,6 +66,9 @@ impl Shadow {
         }
         if asked && stream == ACCOUNTS {
             self.error(who, -1, &[2100]);
+        }
+        if news {
+            self.welcome_back();
         }
         if last && stream == ACCOUNTS && self.ready {
             self.own_unsubscribes += 1;

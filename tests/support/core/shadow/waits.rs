@@ -39,6 +39,7 @@ impl Shadow {
     pub(super) fn streams_wait_again(&mut self) {
         for (at, waiting) in self.waiting.iter_mut().enumerate() {
             if let Some(who) = self.streams[at].subscribers.first().copied() {
+                self.streams[at].replaying = true;
                 waiting.push_back(Waiting { who, since: self.now, act: Act::Begin, again: true });
             }
         }
@@ -62,6 +63,10 @@ impl Shadow {
             _ => true,
         };
         assert_eq!(item.act == Act::End, ends, "beginning and end of a stream keep their order");
+        let stream = stream_of(f.id);
+        if item.again && !self.waiting[stream].iter().any(|w| w.again) {
+            self.stream_replayed(stream, true);
+        }
     }
 
     pub(super) fn refuse_late_requests(&mut self) {
