@@ -49,7 +49,7 @@ fn print(diagnosis: &Diagnosis, json: bool) -> std::io::Result<()> {
 }
 
 /// Checks the form; the name is resolved later.
-fn host_and_port(text: &str) -> Result<String, String> {
+pub(super) fn host_and_port(text: &str) -> Result<String, String> {
     let port =
         text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
     match port {

@@ -231,8 +231,9 @@ fn rate<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Rate>, D::Error
     worded(d, parse_rate)
 }
 
-/// Variables that are no settings of `run`: for its logs, for `doctor`, and for the test suite.
-const NOT_SETTINGS: [&str; 4] = ["TWSMUX_LOG", "TWSMUX_GATEWAY", "TWSMUX_CAPTURES", "TWSMUX_CLIENTS_DIR"];
+/// Variables that are no settings of `run`: for its logs, for `doctor` and `check`, and for the test suite.
+const NOT_SETTINGS: [&str; 5] =
+    ["TWSMUX_LOG", "TWSMUX_GATEWAY", "TWSMUX_CONNECT", "TWSMUX_CAPTURES", "TWSMUX_CLIENTS_DIR"];
 
 impl Options {
     /// The Gateway's address as it was given, or `sim`.

@@ -1,0 +1,233 @@
+//! One visit to twsmux as an API client: greeting, start, accounts, the time, and away.
+//!
+//! Owns: the socket and the conversation. May not know: how the outcome is printed. Driven by: [`super`].
+//!
+//! **Never dials a Gateway that it can recognise**, and whatever it dials it leaves by a reset, which leaves nothing behind.
+//! Everything that it asks twsmux answers by itself; the Gateway is sent nothing.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use super::super::status::clean;
+use super::outcome::{Fault, Stage};
+use crate::core::{codes, compose};
+use crate::protocol::dialect::Dialect;
+use crate::protocol::model::{Role, Route};
+use crate::sockets;
+use crate::sockets::owners::{self, Process};
+use crate::wire::{
+    frame::FrameBuffer,
+    handshake::{ClientHello, ServerHello},
+    text,
+};
+
+/// Client ids of checks: above every one that people choose, and few, because twsmux remembers client ids.
+pub const CLIENT_IDS: std::ops::Range<i32> = 1_900_000_000..1_900_000_064;
+
+/// What a visit is made with.
+#[derive(Clone, Debug)]
+pub struct Visit {
+    /// Where twsmux listens, as the user wrote it.
+    pub name: String,
+    /// The client id to use.
+    pub client_id: i32,
+    /// When it must be over.
+    pub deadline: Instant,
+    /// The patience that the user gave, seconds; for the words.
+    pub seconds: f64,
+}
+
+/// What was learnt.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found {
+    /// The managed accounts; never empty.
+    pub accounts: Vec<String>,
+    /// The server version that was negotiated: the Gateway's.
+    pub server_version: u16,
+    /// From the connect to the accounts.
+    pub handshake: Duration,
+    /// A question for the time and its answer, through twsmux's event loop.
+    pub round_trip: Duration,
+    /// The Gateway's clock, seconds since 1970.
+    pub gateway_time: i64,
+}
+
+impl Visit {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// What went wrong, with its exit code and words.
+    pub fn make(&self) -> Result<Found, Fault> {
+        if let Some(process) = gateway_at(&self.name) {
+            return Err(Fault::gateway_itself(&self.name, &clean(&process.to_string())));
+        }
+        let begun = Instant::now();
+        let stream = self.connect()?;
+        let mut talk = Talk {
+            visit: self,
+            stream,
+            buffer: FrameBuffer::default(),
+            out: BytesMut::new(),
+            stage: Stage::Greeting,
+        };
+        let max = crate::config::LATEST_SERVER_VERSION;
+        ClientHello { min: 100, max, options: String::new() }.put(&mut talk.out);
+        talk.send()?;
+        let hello = talk.next()?;
+        let hello = ServerHello::parse(&hello).map_err(|fault| talk.no_api(&fault))?;
+        let (version, dialect) = (hello.version, Dialect::new(hello.version));
+        talk.stage = Stage::Starting;
+        compose::start_api(version, self.client_id, "", &mut talk.out);
+        talk.send()?;
+        let accounts = talk.until(&dialect, Route::ManagedAccounts, "accountsList")?;
+        let handshake = begun.elapsed();
+        let accounts: Vec<String> =
+            accounts.split(',').map(|a| clean(a.trim())).filter(|a| !a.is_empty()).collect();
+        if accounts.is_empty() {
+            return Err(Fault::no_accounts(&self.name));
+        }
+        talk.stage = Stage::Started;
+        compose::bare_request(compose::id::REQ_CURRENT_TIME, version, &mut talk.out);
+        let asked = Instant::now();
+        talk.send()?;
+        let time = talk.until(&dialect, Route::Time, "time")?;
+        let round_trip = asked.elapsed();
+        let gateway_time =
+            time.parse().map_err(|_| talk.no_api(&format!("{:?} is no time", clean(&time))))?;
+        Ok(Found { accounts, server_version: version, handshake, round_trip, gateway_time })
+    }
+
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    }
+
+    /// A connection to the first of the addresses that takes one.
+    fn connect(&self) -> Result<TcpStream, Fault> {
+        let name = &self.name;
+        let addresses: Vec<SocketAddr> = match name.to_socket_addrs() {
+            Ok(found) => found.collect(),
+            Err(error) => return Err(Fault::unresolved(name, &clean(&error.to_string()))),
+        };
+        let mut fault = Fault::unresolved(name, "the resolver returned nothing");
+        for address in addresses {
+            let reset_at_close = |stream: TcpStream| {
+                // Should this be a Gateway after all, the close must not leave a zombie there.
+                socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            };
+            match TcpStream::connect_timeout(&address, self.left()).and_then(reset_at_close) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => fault = Fault::nothing_listens(name, &error.to_string()),
+            }
+        }
+        Err(fault)
+    }
+}
+
+/// The Gateway, if it is what listens there: IB Gateway and TWS are Java programs, and `twsmux sim` plays one. Where the
+/// process cannot be seen, nothing is said against it.
+fn gateway_at(name: &str) -> Option<Process> {
+    let listeners = sockets::examine(name, &[]).listeners;
+    let mut processes = listeners.into_iter().flat_map(|listener| listener.processes);
+    processes.find(|p| {
+        let program = p.command.split([' ', ':']).next();
+        p.role == owners::Role::Other && matches!(program, Some("java" | "twsmux"))
+    })
+}
+
+/// The conversation on one connection.
+struct Talk<'a> {
+    visit: &'a Visit,
+    stream: TcpStream,
+    buffer: FrameBuffer,
+    out: BytesMut,
+    stage: Stage,
+}
+
+impl Talk<'_> {
+    fn no_api(&self, why: &dyn std::fmt::Display) -> Fault {
+        Fault::no_api(&self.visit.name, &clean(&why.to_string()))
+    }
+
+    fn no_answer(&self) -> Fault {
+        Fault::no_answer(&self.visit.name, self.stage, self.visit.seconds)
+    }
+
+    fn closed(&self) -> Fault {
+        Fault::closed(&self.visit.name, self.stage)
+    }
+
+    /// Sends what has been written.
+    fn send(&mut self) -> Result<(), Fault> {
+        let _ = self.stream.set_write_timeout(Some(self.visit.left()));
+        match self.stream.write_all(&self.out.split()) {
+            Ok(()) => Ok(()),
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(self.no_answer())
+            }
+            // What it had to say before it closed can still be read.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The next frame.
+    fn next(&mut self) -> Result<Bytes, Fault> {
+        let mut chunk = [0u8; 16 << 10];
+        loop {
+            // First, so that a peer that never stops talking ends it too.
+            if Instant::now() >= self.visit.deadline {
+                return Err(self.no_answer());
+            }
+            match self.buffer.next(crate::limits::MAX_FRAME) {
+                Ok(Some(payload)) => return Ok(payload),
+                Ok(None) => {}
+                Err(_) if self.buffer.pending().starts_with(b"HTTP/") => {
+                    return Err(self.no_api(&"it answers as a web server, as the admin endpoint would"));
+                }
+                Err(fault) => return Err(self.no_api(&fault)),
+            }
+            let _ = self.stream.set_read_timeout(Some(self.visit.left()));
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(self.closed()),
+                Ok(n) => self.buffer.extend(&chunk[..n]),
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
+                Err(_) => return Err(self.closed()),
+            }
+        }
+    }
+
+    /// One field of the first message that goes this way. An error that ends the visit comes before it.
+    fn until(&mut self, dialect: &Dialect, wanted: Route, field: &str) -> Result<String, Fault> {
+        let name = &self.visit.name;
+        loop {
+            let payload = self.next()?;
+            let Ok(message) = text::message(&payload, dialect.version()) else { continue };
+            let Some(shape) = dialect.response(message.id) else { continue };
+            let words = |field| shape.field(&message, field).ok().flatten().unwrap_or_default();
+            if shape.decl.route == wanted {
+                return Ok(words(field));
+            }
+            if shape.decl.route != Route::Error {
+                continue;
+            }
+            let said = clean(&words("errorMsg"));
+            let code = shape.int(&message, Role::Code).ok().flatten().unwrap_or(0);
+            match u16::try_from(code).unwrap_or(0) {
+                codes::NOT_CONNECTED => return Err(Fault::gateway_away(name, &said)),
+                code if ENDS.contains(&code) => return Err(Fault::refused(name, code, &said)),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Errors after which no answer comes: the client id is in use, the version is refused, framing is lost.
+const ENDS: [u16; 4] = [codes::CLIENT_ID_IN_USE, codes::TOO_OLD, 506, codes::BAD_LENGTH];
