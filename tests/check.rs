@@ -130,9 +130,13 @@ fn many_at_once_and_one_after_the_other_cost_the_gateway_nothing() {
 
 #[test]
 fn usage_exits_2() {
-    for arguments in
-        [&["--connect", "4010"][..], &["--timeout", "0"], &["--timeout", "soon"], &["--nonsense"]]
-    {
+    for arguments in [
+        &["--connect", "4010"][..],
+        &["--timeout", "0"],
+        &["--timeout", "soon"],
+        &["--nonsense"],
+        &["--alive", "--json"],
+    ] {
         let output =
             Command::new(env!("CARGO_BIN_EXE_twsmux")).arg("check").args(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
@@ -287,6 +291,23 @@ fn what_does_not_answer_exits_8() {
     let words = ["before the accounts", "give --timeout at least 3"];
     ends(&mux.listen.to_string(), &["--timeout", "1.2"], 8, "no_answer", &words);
     is_left_alone(&mux);
+}
+
+#[test]
+fn alive_is_a_twsmux_that_answers_whatever_the_gateway_does() {
+    let alive = |address: &str, timeout: &str| told(&check(address, &["--alive", "--timeout", timeout]));
+    let (_reserved, nowhere) = closed_port();
+    let mux = Mux::start(&nowhere, &["--max-clients", "1"]);
+    let connect = mux.listen.to_string();
+    assert_eq!(alive(&connect, LONG), (0, "alive\n".into()), "the Gateway is away");
+    is_left_alone(&mux);
+    let _holder = ApiClient::dial(mux.listen).unwrap();
+    wait_until("the client", || mux.status("/clients") != json!([]));
+    assert_eq!(alive(&connect, LONG), (0, "alive\n".into()), "it is full");
+    mux.signal("STOP");
+    assert_eq!(alive(&connect, "0.5").0, 8, "it is stuck");
+    mux.signal("CONT");
+    assert_eq!(alive(&nowhere, LONG).0, 3);
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub struct CheckArgs {
     /// Patience, in seconds; at least 3 to be told why the Gateway is away
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     timeout: f64,
+    /// Only whether twsmux itself answers, whatever the Gateway does: for a check that restarts it
+    #[arg(long, conflicts_with_all = ["client_id", "json"])]
+    alive: bool,
     /// Print one JSON object, also when something is wrong
     #[arg(long)]
     json: bool,
@@ -40,6 +43,15 @@ pub struct CheckArgs {
 
 /// Runs the check.
 pub fn run(args: &CheckArgs) -> ExitCode {
+    if args.alive {
+        return match patience(args).and_then(|deadline| visit(args, deadline, 0).knock()) {
+            Ok(()) => {
+                print("alive");
+                ExitCode::SUCCESS
+            }
+            Err(fault) => super::fail(fault.ending.exit_code(), fault.words()),
+        };
+    }
     let outcome = check(args);
     if args.json {
         print(&object(args, &outcome).to_string());
@@ -60,19 +72,21 @@ fn print(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
+/// When it must be over.
+fn patience(args: &CheckArgs) -> Result<Instant, Fault> {
+    let patience = Duration::try_from_secs_f64(args.timeout).ok().filter(|patience| !patience.is_zero());
+    patience.and_then(|patience| Instant::now().checked_add(patience)).ok_or_else(|| {
+        Fault::usage(format!("--timeout {}: it must be a number of seconds above 0", args.timeout))
+    })
+}
+
+fn visit(args: &CheckArgs, deadline: Instant, client_id: i32) -> Visit {
+    Visit { name: args.connect.clone(), client_id, deadline, seconds: args.timeout }
+}
+
 fn check(args: &CheckArgs) -> Result<Found, Fault> {
-    let patience = Duration::try_from_secs_f64(args.timeout)
-        .ok()
-        .filter(|patience| !patience.is_zero())
-        .and_then(|patience| Instant::now().checked_add(patience));
-    let Some(deadline) = patience else {
-        return Err(Fault::usage(format!(
-            "--timeout {}: it must be a number of seconds above 0",
-            args.timeout
-        )));
-    };
-    let visit =
-        |client_id| Visit { name: args.connect.clone(), client_id, deadline, seconds: args.timeout }.make();
+    let deadline = patience(args)?;
+    let visit = |client_id| visit(args, deadline, client_id).make();
     if let Some(id) = args.client_id {
         return visit(id);
     }

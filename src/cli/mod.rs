@@ -1,17 +1,19 @@
 //! The command line: one file per subcommand, thin.
 
 mod check;
+mod completions;
 mod config;
 mod decode;
 mod doctor;
 mod journal;
+mod man;
 mod run;
 mod sim;
 mod status;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// One socket to Interactive Brokers Gateway or TWS, any number of API clients.
 #[derive(Debug, Parser)]
@@ -27,6 +29,8 @@ enum Command {
     Run(run::RunArgs),
     /// Test the way through a running twsmux: API handshake and accounts. Prints the accounts.
     Check(check::CheckArgs),
+    /// Print what a shell needs to complete this command line.
+    Completions(completions::CompletionsArgs),
     /// Look at the settings without running anything.
     Config(config::ConfigArgs),
     /// Print recorded frames readably, of any server version.
@@ -35,10 +39,17 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Look at the order journal, or repair it.
     Journal(journal::JournalArgs),
+    /// Print the manual page, or write all of them.
+    Man(man::ManArgs),
     /// Run a simulated Gateway, for trying out and testing programs that trade.
     Sim(sim::SimArgs),
     /// Show what a running twsmux has connected, subscribed and queued.
     Status(status::StatusArgs),
+}
+
+/// The command line as a value: for its completions and its manual, and for whoever wants to check a command line.
+pub fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the command line and runs the subcommand.
@@ -46,10 +57,12 @@ pub fn main() -> ExitCode {
     let code = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Check(args) => check::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(args),
         Command::Journal(args) => journal::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Status(args) => status::run(&args),
     };

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::super::status::clean;
-use super::outcome::{Fault, Stage};
+use super::outcome::{Ending, Fault, Stage};
 use crate::core::{codes, compose};
 use crate::protocol::dialect::Dialect;
 use crate::protocol::model::{Role, Route};
@@ -61,23 +61,9 @@ impl Visit {
     /// # Errors
     /// What went wrong, with its exit code and words.
     pub fn make(&self) -> Result<Found, Fault> {
-        if let Some(process) = gateway_at(&self.name) {
-            return Err(Fault::gateway_itself(&self.name, &clean(&process.to_string())));
-        }
         let begun = Instant::now();
-        let stream = self.connect()?;
-        let mut talk = Talk {
-            visit: self,
-            stream,
-            buffer: FrameBuffer::default(),
-            out: BytesMut::new(),
-            stage: Stage::Greeting,
-        };
-        let max = crate::config::LATEST_SERVER_VERSION;
-        ClientHello { min: 100, max, options: String::new() }.put(&mut talk.out);
-        talk.send()?;
-        let hello = talk.next()?;
-        let hello = ServerHello::parse(&hello).map_err(|fault| talk.no_api(&fault))?;
+        let mut talk = self.greet()?;
+        let hello = talk.hello()?;
         let (version, dialect) = (hello.version, Dialect::new(hello.version));
         talk.stage = Stage::Starting;
         compose::start_api(version, self.client_id, "", &mut talk.out);
@@ -98,6 +84,36 @@ impl Visit {
         let gateway_time =
             time.parse().map_err(|_| talk.no_api(&format!("{:?} is no time", clean(&time))))?;
         Ok(Found { accounts, server_version: version, handshake, round_trip, gateway_time })
+    }
+
+    /// Sees only whether twsmux answers the greeting, which it never holds back. That it has no room for one more client is
+    /// an answer too. Uses no client id.
+    ///
+    /// # Errors
+    /// As [`Visit::make`].
+    pub fn knock(&self) -> Result<(), Fault> {
+        match self.greet()?.hello() {
+            Err(fault) if fault.ending == Ending::Refused => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
+    /// Connects and sends the greeting.
+    fn greet(&self) -> Result<Talk<'_>, Fault> {
+        if let Some(process) = gateway_at(&self.name) {
+            return Err(Fault::gateway_itself(&self.name, &clean(&process.to_string())));
+        }
+        let mut talk = Talk {
+            visit: self,
+            stream: self.connect()?,
+            buffer: FrameBuffer::default(),
+            out: BytesMut::new(),
+            stage: Stage::Greeting,
+        };
+        let max = crate::config::LATEST_SERVER_VERSION;
+        ClientHello { min: 100, max, options: String::new() }.put(&mut talk.out);
+        talk.send()?;
+        Ok(talk)
     }
 
     fn left(&self) -> Duration {
@@ -159,6 +175,12 @@ impl Talk<'_> {
 
     fn closed(&self) -> Fault {
         Fault::closed(&self.visit.name, self.stage)
+    }
+
+    /// The answer to the greeting.
+    fn hello(&mut self) -> Result<ServerHello, Fault> {
+        let answer = self.next()?;
+        ServerHello::parse(&answer).map_err(|fault| self.no_api(&fault))
     }
 
     /// Sends what has been written.
