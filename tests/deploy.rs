@@ -458,6 +458,52 @@ fn command_lines_in_the_docs_are_accepted() {
     assert!(count > 15, "{count}");
 }
 
+/// The rows of a page's tables under a heading, as cells.
+fn rows(page: &str, heading: &str) -> Vec<Vec<String>> {
+    let lines = page.lines().skip_while(|l| l.trim_start_matches('#').trim() != heading).skip(1);
+    let table = lines.take_while(|l| !l.starts_with("## ")).filter(|l| l.starts_with("| "));
+    table.map(|l| l.trim_matches('|').split(" | ").map(|c| c.trim().to_owned()).collect()).collect()
+}
+
+#[test]
+fn every_reason_for_a_gateway_that_is_away_is_explained_in_its_own_words() {
+    // Strings over several lines as one line.
+    let joined: String = std::fs::read_dir(root().join("src/core"))
+        .unwrap()
+        .map(|entry| read(entry.unwrap().path()))
+        .flat_map(|source| source.split("\\\n").map(|l| l.trim_start().to_owned()).collect::<Vec<_>>())
+        .collect();
+    let page = read("docs/troubleshooting.md");
+    let reasons = rows(&page, "twsmux has no Gateway");
+    let reasons = reasons.iter().map(|row| &row[0]).take_while(|reason| !reason.starts_with("exit code"));
+    let mut count = 0;
+    for reason in reasons.filter(|r| *r != "words") {
+        for part in reason.split("...") {
+            assert!(joined.contains(part.trim()), "{part:?} of {reason:?} is not said by the core");
+        }
+        count += 1;
+    }
+    assert!(count >= 9, "{count}");
+}
+
+#[test]
+fn every_code_that_twsmux_uses_is_explained() {
+    let numbers = |cell: &str| -> Vec<u32> {
+        cell.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+    };
+    let manual = read("docs/operations.md");
+    let used: BTreeSet<u32> =
+        rows(&manual, "What twsmux itself says to clients").iter().flat_map(|row| numbers(&row[0])).collect();
+    let page = read("docs/troubleshooting.md");
+    let explained: BTreeSet<u32> = ["A program cannot connect", "Orders", "Data and requests"]
+        .iter()
+        .flat_map(|heading| rows(&page, heading))
+        .flat_map(|row| numbers(&row[0]))
+        .collect();
+    let missing: Vec<&u32> = used.difference(&explained).collect();
+    assert!(used.len() > 20 && missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn links_in_the_docs_lead_somewhere() {
     for page in std::fs::read_dir(root().join("docs"))
