@@ -254,6 +254,7 @@ impl Core {
         let Some(client) = self.clients.get(key) else { return };
         let active: Vec<UpReqId> = client.active.iter().copied().collect();
         self.lanes.forget(key);
+        self.forget_questions(key);
         self.global_cancels.swap_remove(&key);
         // A request that has not left is simply not sent; one that the client cancelled leaves with its cancel.
         // Others may share it.

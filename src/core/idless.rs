@@ -8,6 +8,7 @@ use super::ask::Asked;
 use super::compose::{self, id};
 use super::lanes::{Ask, Asker};
 use super::pacer::{Post, What};
+use super::questions::Place;
 use super::route::Heard;
 use super::stats::Saved;
 use super::timers::Timer;
@@ -43,6 +44,11 @@ impl Core {
             }
         };
         let about_orders = matches!(lane, Lane::OpenOrders | Lane::CompletedOrders);
+        let line = about_orders.then_some(asked.client_id);
+        if !self.is_ready() {
+            let place = Place { lane: (lane, lane_key), message: upstream, line };
+            return self.ask_later(ctx, asked, place, &frame.freeze());
+        }
         let subject = self.lane_subject(upstream, &frame);
         // What is about orders must see what its asker did before.
         if !about_orders || self.is_quiet(asked.client_id) {
@@ -72,7 +78,6 @@ impl Core {
             let words = "too many requests of this kind wait for the Gateway";
             return self.unavailable(ctx, asked, words);
         }
-        let line = about_orders.then_some(asked.client_id);
         let (askers, frame) = (vec![asker], frame.freeze());
         let ask = Ask { askers, own: false, line, subject, reuse: decl.reuse, frame };
         if self.lanes.ask(lane, lane_key, ask) {

@@ -184,14 +184,15 @@ impl Lanes {
         }
     }
 
-    /// The link is gone: everybody who asked, in order.
-    pub fn clear(&mut self) -> Vec<Asker> {
+    /// The link is gone: what was asked, in order, and whether something of the answer has come.
+    pub fn clear(&mut self) -> Vec<((Lane, i64), Ask, bool)> {
         self.sent.clear();
-        std::mem::take(&mut self.lanes)
-            .into_values()
-            .flat_map(|s| s.under_way.into_iter().chain(s.waiting))
-            .flat_map(|ask| ask.askers)
-            .collect()
+        let mut all = Vec::new();
+        for (lane, state) in std::mem::take(&mut self.lanes) {
+            all.extend(state.under_way.map(|ask| (lane, ask, state.begun)));
+            all.extend(state.waiting.into_iter().map(|ask| (lane, ask, false)));
+        }
+        all
     }
 
     /// Drops the lanes whose key tells the answer and whose asker is gone or was told that it took too long: whatever

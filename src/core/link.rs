@@ -520,10 +520,8 @@ impl Core {
         for up in all {
             self.sleep_or_end(ctx, up, &words);
         }
+        self.keep_questions(ctx, &words);
         self.watch_sleepers(ctx);
-        for asker in self.lanes.clear() {
-            self.send_error(ctx, asker.client, -1, codes::NOT_CONNECTED, &words);
-        }
         self.answers = Default::default();
         self.timers.disarm_lanes();
         self.refuse_queued(ctx, &why);

@@ -35,6 +35,7 @@ mod pacer;
 mod patience;
 mod place;
 pub mod policy;
+mod questions;
 mod recent;
 mod reconcile;
 mod reconfigure;
@@ -256,6 +257,8 @@ pub struct Core {
     restoring: indexmap::IndexMap<ClientKey, bool, FxBuildHasher>,
     /// Clients of which a subscription has ended with the link, and that were not told 1101 since.
     bereft: indexmap::IndexSet<ClientKey, FxBuildHasher>,
+    /// Requests without an id that wait for a link.
+    questions: VecDeque<questions::Question>,
     /// Whether one of `replaying` has left.
     news_of_replay: bool,
     /// Lines without clients, as long as they have been.
@@ -334,6 +337,7 @@ impl Core {
             replaying: Default::default(),
             restoring: Default::default(),
             bereft: Default::default(),
+            questions: Default::default(),
             news_of_replay: false,
             lingering: Default::default(),
             pacer: Pacer::new(
@@ -497,6 +501,8 @@ impl Core {
                 assert_eq!(twice, 1, "I3: one share for each id");
             }
         }
+        assert!(!self.is_ready() || self.questions.is_empty(), "with a link no question waits for one");
+        assert!(self.questions.len() <= 2 * limits::MAX_LANE_REQUESTS, "I10");
         for client in self.clients.iter() {
             for up in &client.active {
                 let entry = self.requests.get(*up).expect("I3: both sides know a request");

@@ -55,7 +55,7 @@ impl Again {
 
     /// Puts it into the version of the Gateway, with another request id and a field that is left out. `Err`: that version
     /// cannot carry it.
-    fn translate(
+    pub(super) fn translate(
         &mut self,
         dialects: &mut Dialects,
         edits: &[(Role, i64)],
@@ -90,7 +90,7 @@ impl Again {
 }
 
 /// The way from each version in which something was asked to that of the Gateway.
-struct Dialects {
+pub(super) struct Dialects {
     to: Arc<Dialect>,
     from: BTreeMap<u16, Translation>,
 }
@@ -128,6 +128,7 @@ impl Core {
                 Kind::Update(_) => false,
                 _ => may_sleep(decl, self.is_one_shot(asked)),
             },
+            Handling::Lane(_) => may_sleep(decl, true),
             Handling::Join(_) | Handling::Leave(_) | Handling::Local(_) | Handling::Refused(_) => true,
             _ => false,
         }
@@ -167,7 +168,7 @@ impl Core {
     /// Questions do not wait for ever: the next one whose time is over.
     pub(super) fn watch_sleepers(&mut self, ctx: &Ctx<'_>) {
         let questions = self.requests.iter().filter(|(_, e)| e.one_shot).filter_map(|(_, e)| e.asleep);
-        match questions.min() {
+        match questions.chain(self.first_question()).min() {
             Some(since) => self.timers.arm(Timer::Outage, (since + limits::OUTAGE_WAIT).max(ctx.now)),
             None => self.timers.disarm(Timer::Outage),
         }
@@ -178,6 +179,7 @@ impl Core {
         let words = format!("Not connected: {}.", self.diagnosis());
         let over = |e: &Entry| e.one_shot && e.asleep.is_some_and(|at| at + limits::OUTAGE_WAIT <= ctx.now);
         let over: Vec<UpReqId> = self.requests.iter().filter(|(_, e)| over(e)).map(|(up, _)| up).collect();
+        self.end_questions(ctx, &words);
         for up in over {
             for (key, down) in self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default() {
                 self.send_error(ctx, key, down.0, codes::NOT_CONNECTED, &words);
@@ -259,6 +261,7 @@ impl Core {
             }
             self.end_request(up);
         }
+        self.ask_questions(ctx, dialects);
         self.restoring =
             self.clients.keys_in(Phase::Ready).into_iter().map(|key| (key, lost.contains(&key))).collect();
         self.welcome_back(ctx);

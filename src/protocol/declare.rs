@@ -227,6 +227,7 @@ pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling
             (Handling::ById | Handling::Executions, Kind::OneShot | Kind::Stream | Kind::StreamIfFlag) => {
                 Replay::Always
             }
+            (Handling::Lane(_), _) => Replay::Always,
             (Handling::Join(_), _) => Replay::Streams,
             _ => Replay::Never,
         },

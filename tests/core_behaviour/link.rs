@@ -183,7 +183,7 @@ fn at_a_loss_every_client_is_told_once_and_what_cannot_wait_ends() {
     let mut got = errors(&w.got(one));
     assert_eq!(got.remove(0), (-1, 1100));
     got.sort();
-    assert_eq!(got, [(-1, 504), (6, 504), (61, 399)], "61 is of unknown fate, 60 was confirmed");
+    assert_eq!(got, [(6, 504), (61, 399)], "61 is of unknown fate, 60 was confirmed; 16 waits");
     assert_eq!(errors(&w.got(two)), [(-1, 1100)]);
 
     w.request(one, 3, &[("orderId", "62")]);

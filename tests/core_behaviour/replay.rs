@@ -197,6 +197,41 @@ fn questions_wait_half_a_minute_and_those_that_were_half_answered_end() {
 }
 
 #[test]
+fn requests_without_an_id_wait_half_a_minute_and_half_an_answer_ends() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    // One has left, one waits behind it, one has half its answer.
+    w.request(one, 16, &[]);
+    w.request(one, 80, &[]);
+    w.say(5, &[("orderId", "1"), ("clientId", "5"), ("permId", "77")]);
+    w.request(two, 85, &[]);
+    w.went_up();
+    w.lose();
+    assert_eq!(errors(&w.got(one)), [(-1, 1100), (-1, 504)], "half a list of orders");
+    assert_eq!(errors(&w.got(two)), [(-1, 1100)]);
+    // Asked while there is no link; somebody else who asks the same leaves.
+    w.request(two, 5, &[]);
+    let three = w.started(3);
+    w.got(three);
+    link_again(&mut w, 176);
+    w.pass(2 * SECOND);
+    let went = ids(&w.went_up());
+    assert_eq!(went.iter().filter(|id| **id == 80).count(), 1);
+    assert_eq!(went.iter().filter(|id| **id == 85).count(), 1);
+    w.say(80 - 2, &[]);
+    w.got(one);
+    // And what waits for too long is told.
+    w.request(two, 82, &[]);
+    w.went_up();
+    w.lose();
+    w.got(two);
+    w.pass(29 * SECOND);
+    assert_eq!(errors(&w.got(two)), []);
+    w.pass(2 * SECOND);
+    assert!(errors(&w.got(two)).iter().all(|e| *e == (-1, 504)));
+}
+
+#[test]
 fn executions_that_were_asked_for_come_when_the_link_is_back() {
     let mut w = ready();
     let one = w.started(1);

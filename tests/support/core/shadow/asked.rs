@@ -101,19 +101,6 @@ impl Shadow {
         Some(at)
     }
 
-    /// What a request says upstream. `None`: it is refused, because of the link or of the Gateway's version.
-    pub fn fits(&mut self, who: Who, down: i32, message: u16, values: &Record) -> Option<Said> {
-        if !self.available() {
-            self.refuse(who, down);
-            return None;
-        }
-        let said = self.carried(who, message, values);
-        if said.is_none() {
-            self.error(who, down, TOO_OLD);
-        }
-        said
-    }
-
     /// A cancel that the Gateway's version does not have ends the request all the same.
     pub fn cancel(&mut self, who: Who, kind: usize, down: i32) {
         if self.stopping {

@@ -454,6 +454,8 @@ pub struct Shadow {
     pub saved: u64,
     /// Lanes whose request left, in that order.
     pub lanes_sent: Vec<LaneKey>,
+    /// Requests without id that wait for a link, and since when.
+    questions: VecDeque<(LaneKey, Ask, u64)>,
     /// Account updates, positions, bulletins.
     pub streams: [Stream; 3],
     /// What has not left of each of them.
@@ -544,6 +546,7 @@ impl Shadow {
             changes: Changes::default(),
             saved: 0,
             lanes_sent: Vec::new(),
+            questions: VecDeque::new(),
             streams: Default::default(),
             waiting: Default::default(),
             bindings: Vec::new(),
@@ -761,6 +764,10 @@ impl Shadow {
                 ask.askers.retain(|asker| asker.0 != who);
             }
         }
+        for (_, ask, _) in &mut self.questions {
+            ask.askers.retain(|asker| asker.0 != who);
+        }
+        self.questions.retain(|(_, ask, _)| !ask.askers.is_empty());
         for stream in [ACCOUNTS, POSITIONS, BULLETINS] {
             self.leave(who, stream, false);
         }
@@ -839,11 +846,7 @@ impl Shadow {
             self.error(who, -1, &[1100]);
         }
         self.sleep_or_end();
-        for lane in std::mem::take(&mut self.lanes).into_values() {
-            for (who, _) in lane.head.into_iter().chain(lane.waiting).flat_map(|a| a.askers) {
-                self.error(who, -1, NOT_CONNECTED);
-            }
-        }
+        self.keep_questions();
         self.answers.clear();
         self.lanes_sent.clear();
         self.refuse_queued();

@@ -103,6 +103,7 @@ impl Shadow {
 
     /// Questions wait for half a minute.
     pub(super) fn outage_lasts(&mut self, now: u64) {
+        self.end_questions();
         for at in 0..self.insts.len() {
             let inst = &mut self.insts[at];
             let over = inst.asleep.is_some_and(|since| since + 30 * SECOND <= now);
@@ -146,6 +147,7 @@ impl Shadow {
                 self.error(who, down, &[317]);
             }
         }
+        self.ask_questions();
         for who in self.ready_clients() {
             self.restoring.insert(who, lost.contains(&who));
         }

@@ -35,11 +35,19 @@ impl Shadow {
     }
 
     pub fn ask_lane(&mut self, who: Who, lane: LaneKey, message: u16, values: &Record) {
-        if self.fits(who, -1, message, values).is_none() {
-            return;
+        if self.stopping {
+            return self.refuse(who, -1);
+        }
+        if self.carried(who, message, values).is_none() {
+            return self.error(who, -1, TOO_OLD);
         }
         let about_orders = matches!(lane.0, 5 | 99);
         let (owner, upstream) = (self.clients[who].id, self.at_gateway(who, message));
+        if !self.ready {
+            let line = about_orders.then_some(owner);
+            let ask = Ask { askers: vec![(who, message)], own: false, line, message: upstream };
+            return self.questions.push_back((lane, ask, self.now));
+        }
         if !about_orders || self.is_quiet(owner) {
             // What it has asked before is answered before.
             let is_next = !self.lanes.get(&lane).is_some_and(|state| {
@@ -58,6 +66,52 @@ impl Shadow {
         }
         let line = about_orders.then_some(owner);
         self.queue_lane(lane, Ask { askers: vec![(who, message)], own: false, line, message: upstream });
+    }
+
+    /// The link is gone: what nobody has had anything of waits for another one.
+    pub(super) fn keep_questions(&mut self) {
+        for (lane, state) in std::mem::take(&mut self.lanes) {
+            let begun = state.begun;
+            let asks = state.head.into_iter().map(|ask| (ask, begun));
+            for (mut ask, begun) in asks.chain(state.waiting.into_iter().map(|ask| (ask, false))) {
+                if begun {
+                    for (who, _) in ask.askers {
+                        self.error(who, -1, NOT_CONNECTED);
+                    }
+                } else if !ask.askers.is_empty() {
+                    ask.own = false;
+                    self.questions.push_back((lane, ask, self.now));
+                }
+            }
+        }
+    }
+
+    /// The link is back.
+    pub(super) fn ask_questions(&mut self) {
+        let version = self.version.expect("ready");
+        for (lane, mut ask, _) in std::mem::take(&mut self.questions) {
+            if request(ask.message.into()).expect("declared").message.since > version {
+                for (who, _) in ask.askers {
+                    self.error(who, -1, NOT_CONNECTED);
+                }
+                continue;
+            }
+            let message = ask.message;
+            ask.askers.retain(|asker| !self.join_lane(lane, message, *asker));
+            if !ask.askers.is_empty() {
+                self.queue_lane(lane, ask);
+            }
+        }
+    }
+
+    /// Questions wait for half a minute.
+    pub(super) fn end_questions(&mut self) {
+        while self.questions.front().is_some_and(|(_, _, since)| since + 30 * SECOND <= self.now) {
+            let (_, ask, _) = self.questions.pop_front().expect("there is one");
+            for (who, _) in ask.askers {
+                self.error(who, -1, NOT_CONNECTED);
+            }
+        }
     }
 
     /// An answer that serves again: reference data always, completed orders while nothing has changed.
