@@ -159,6 +159,9 @@ fn page(status: &Value) -> String {
             decimals(&queue["oldest_seconds"], 1.0, 1)
         );
     }
+    if status["kill_switch"] == true {
+        out.push_str("KILL SWITCH: no new orders and no modifications leave\n");
+    }
     if status["held"].as_u64().unwrap_or(0) > 0 {
         let _ = writeln!(out, "held      {} by IB's rules on historical data", shown(&status["held"]));
     }

@@ -79,6 +79,9 @@ pub struct Options {
     #[arg(long, env = "TWSMUX_MESSAGES_PER_SECOND", value_name = "N|unlimited", value_parser = parse_rate)]
     #[serde(deserialize_with = "rate")]
     pub messages_per_second: Option<Rate>,
+    /// Whether no new orders and no modifications leave, of anybody; cancels do [default: false]
+    #[arg(long, env = "TWSMUX_KILL_SWITCH", value_name = "BOOL")]
+    pub kill_switch: Option<bool>,
     /// What becomes of requests for historical data that IB's pacing rules forbid for now: `delay` or `off` [default: delay]
     #[arg(long, env = "TWSMUX_HISTORICAL_PACING", value_name = "HOW")]
     pub historical_pacing: Option<HistoricalPacing>,
@@ -265,6 +268,7 @@ impl Options {
             max_server_version,
             messages_per_second,
             duplicate_client,
+            kill_switch,
             historical_pacing,
             us_stock_sizes,
             upstream_close,
@@ -300,6 +304,7 @@ impl Options {
         or(&mut self.max_server_version, max_server_version);
         or(&mut self.messages_per_second, messages_per_second);
         or(&mut self.duplicate_client, duplicate_client);
+        or(&mut self.kill_switch, kill_switch);
         or(&mut self.historical_pacing, historical_pacing);
         or(&mut self.us_stock_sizes, us_stock_sizes);
         or(&mut self.upstream_close, upstream_close);
@@ -325,8 +330,8 @@ impl Options {
         let mut policies = Policies::default();
         for (name, policy) in &self.client {
             match (&name[..], name.parse()) {
-                ("default", _) => policies.default = *policy,
-                (_, Ok(id)) => drop(policies.by_id.insert(ClientId(id), *policy)),
+                ("default", _) => policies.default = policy.clone(),
+                (_, Ok(id)) => drop(policies.by_id.insert(ClientId(id), policy.clone())),
                 _ => {}
             }
         }
@@ -395,6 +400,11 @@ impl Options {
         {
             return fault("backoff_min", format!("{min} is above backoff_max, which is {max}"));
         }
+        for (name, policy) in &self.client {
+            if let Some((field, allowed)) = policy.fault() {
+                return fault(&format!("client.{name}.{field}"), format!("must be {allowed}"));
+            }
+        }
         for name in self.client.keys().filter(|name| *name != "default") {
             if name.parse::<i32>().map(|id| id.to_string()).as_ref() != Ok(name) {
                 return fault(
@@ -421,6 +431,7 @@ impl Options {
             max_server_version: self.max_server_version.unwrap_or(d.max_server_version),
             messages_per_second: self.messages_per_second.map_or(d.messages_per_second, |rate| rate.0),
             duplicate_client: self.duplicate_client.unwrap_or(d.duplicate_client),
+            kill_switch: self.kill_switch.unwrap_or(d.kill_switch),
             historical_pacing: self.historical_pacing.unwrap_or(d.historical_pacing),
             us_stock_sizes: self.us_stock_sizes.unwrap_or(d.us_stock_sizes),
             backoff_min,

@@ -102,6 +102,14 @@ pub const ALL: &[Setting] = &[
         value: |o| o.core().messages_per_second.map_or_else(|| quoted("unlimited"), |n| n.to_string()),
     },
     Setting {
+        key: "kill_switch",
+        allowed: "true or false",
+        default: "false",
+        about: "Whether no new orders and no modifications leave, of anybody; cancels do",
+        reload: Applied("what waits already, too"),
+        value: |o| o.core().kill_switch.to_string(),
+    },
+    Setting {
         key: "historical_pacing",
         allowed: "\"delay\" or \"off\"",
         default: "\"delay\"",

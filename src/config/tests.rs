@@ -102,6 +102,12 @@ fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
         ("repeat_time = 3601.0", ", line 1, key repeat_time: ", "from 0 to 3600"),
         ("drain_time = 0.0", ", line 1, key drain_time: ", "above 0, 60 at most"),
         ("[client.seven]\nmaster = true", ", line 1, key client.seven: ", "neither a client id nor"),
+        (
+            "[client.7]\nmax_order_value = -1.0",
+            ", line 2, key client.7.max_order_value: ",
+            "a number above 0",
+        ),
+        ("[client.7]\naccounts = [\"DU1,DU2\"]", ", line 2, key client.7.accounts: ", "one by one"),
         ("[client.007]\nmaster = true", ", line 1, key client.007: ", "neither a client id nor"),
         ("[client.7]\nmister = true", ", line 2, key client.7.mister: ", "`master`"),
         ("[client.7]\nmaster = 1", ", line 2, key client.7.master: ", "boolean"),
@@ -271,7 +277,7 @@ fn the_core_applies_what_the_table_says() {
     };
     use crate::time::Time;
     let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\"]\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
-                upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\nhistorical_pacing = \"off\"\n\
+                upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\nhistorical_pacing = \"off\"\nkill_switch = true\n\
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\
                 max_outbox_bytes = 2000000\nconflate_above_bytes = 5000\nslow_client_time = 5.0\norder_wait = 7.0\nrequest_wait = 10.0\ndrain_time = 8.0\n\

@@ -77,7 +77,9 @@ impl Core {
             let why = self.diagnosis();
             return self.unavailable(ctx, &asked, &why);
         }
-        self.dispatch(ctx, &asked);
+        if self.is_permitted(ctx, &asked) {
+            self.dispatch(ctx, &asked);
+        }
     }
 
     fn dispatch(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) {

@@ -111,6 +111,8 @@ pub const NOT_CANCELLABLE: u16 = 10148;
 pub const ORDER_NOT_FOUND: u16 = 10147;
 /// A message of the historical data service; also what the cancel of a scanner draws.
 pub const HISTORICAL: u16 = 162;
+/// Too many subscriptions to market data.
+pub const TOO_MANY_TICKERS: u16 = 101;
 /// The book of a depth subscription begins anew.
 pub const DEPTH_RESET: u16 = 317;
 /// The log level is none.

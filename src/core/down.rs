@@ -97,6 +97,12 @@ impl Core {
                 return self.close_client(ctx, key, Gone::Protocol, Some((codes::NOT_CONNECTED, words)));
             }
         };
+        if !self.config.policies.of(id).allowed {
+            self.stats.denied += 1;
+            let words =
+                format!("Unable to connect: client id {id} is not allowed here. Retry with one that is.");
+            return self.close_client(ctx, key, Gone::Refused, Some((codes::CLIENT_ID_IN_USE, words)));
+        }
         if let Some(holder) = self.by_id.get(&id).copied()
             && !self.make_way(ctx, holder)
         {

@@ -33,6 +33,7 @@ pub mod orders;
 mod outbox;
 mod pacer;
 mod patience;
+mod permits;
 mod place;
 pub mod policy;
 mod questions;
@@ -159,6 +160,8 @@ pub struct Config {
     pub max_clients: usize,
     /// What clients may take up, and how long things wait.
     pub limits: Limits,
+    /// Whether no new orders and no modifications leave.
+    pub kill_switch: bool,
     /// What single clients may do.
     pub policies: Policies,
     /// Seed of the jitter.
@@ -184,6 +187,7 @@ impl Default for Config {
             repeat_time: limits::REPEAT_TIME,
             max_clients: limits::MAX_CLIENTS,
             limits: Limits::default(),
+            kill_switch: false,
             policies: Policies::default(),
             seed: 0,
             epoch_ms: 0,

@@ -18,9 +18,26 @@ pub enum GlobalCancel {
 }
 
 /// The policy of one client id. Every field has a default that imitates the Gateway.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize, serde::Serialize)]
+#[derive(Clone, PartialEq, Debug, serde::Deserialize, serde::Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
+    /// Whether it may connect at all.
+    pub allowed: bool,
+    /// Whether it may do nothing with orders: place, modify, cancel, exercise.
+    pub read_only: bool,
+    /// Whether it may ask for market data only: nothing of orders, nothing of accounts.
+    pub data_only: bool,
+    /// The accounts that its orders may name; empty: all.
+    pub accounts: Vec<String>,
+    /// Largest quantity of an order of it; `None`: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_order_quantity: Option<f64>,
+    /// Largest value of an order of it, in the currency of its contract; `None`: any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_order_value: Option<f64>,
+    /// Subscriptions to market data that it may have at once; `None`: any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_lines: Option<u32>,
     /// What becomes of its reqGlobalCancel.
     pub global_cancel: GlobalCancel,
     /// Whether it may cancel orders of others that go through twsmux, by the id that reqAllOpenOrders shows, as long as
@@ -30,6 +47,40 @@ pub struct Policy {
     pub master: bool,
     /// Whether its orders are cancelled when its connection ends; not when twsmux itself stops or dies.
     pub cancel_on_disconnect: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            allowed: true,
+            read_only: false,
+            data_only: false,
+            accounts: Vec::new(),
+            max_order_quantity: None,
+            max_order_value: None,
+            max_lines: None,
+            global_cancel: GlobalCancel::default(),
+            cancel_foreign: false,
+            master: false,
+            cancel_on_disconnect: false,
+        }
+    }
+}
+
+impl Policy {
+    /// The field whose value makes no sense, and what is allowed.
+    pub fn fault(&self) -> Option<(&'static str, &'static str)> {
+        let makes_no_sense =
+            |limit: Option<f64>| limit.is_some_and(|limit| !(limit > 0.0 && limit.is_finite()));
+        if makes_no_sense(self.max_order_quantity) {
+            return Some(("max_order_quantity", "a number above 0"));
+        }
+        if makes_no_sense(self.max_order_value) {
+            return Some(("max_order_value", "a number above 0"));
+        }
+        let is_account = |name: &String| !name.is_empty() && !name.contains(',');
+        (!self.accounts.iter().all(is_account)).then_some(("accounts", "names of accounts, one by one"))
+    }
 }
 
 /// The policies of all client ids.

@@ -1,5 +1,7 @@
 //! Settings that change while twsmux runs.
 
+use super::pacer::What;
+use super::permits::KILL_SWITCH;
 use super::timers::Timer;
 use super::{Config, Core, Ctx, HistoricalPacing};
 
@@ -11,12 +13,14 @@ impl Core {
 
     /// Takes over what can change under way; the rest stays. `config::settings` says which is which, and a test compares
     /// the two.
-    pub(super) fn reconfigure(&mut self, ctx: &Ctx<'_>, new: &Config) {
+    pub(super) fn reconfigure(&mut self, ctx: &mut Ctx<'_>, new: &Config) {
         if self.config.messages_per_second != new.messages_per_second {
             self.pacer.set_limit(new.messages_per_second, ctx.now);
         }
         self.pacer.keep_history_rules(new.historical_pacing == HistoricalPacing::Delay);
+        let stops = new.kill_switch && !self.config.kill_switch;
         let config = &mut self.config;
+        config.kill_switch = new.kill_switch;
         config.historical_pacing = new.historical_pacing;
         config.messages_per_second = new.messages_per_second;
         config.duplicate_client = new.duplicate_client;
@@ -33,5 +37,8 @@ impl Core {
             self.timers.arm(Timer::OrderWait, since + new.limits.order_wait);
         }
         self.watch_patience_again();
+        if stops {
+            self.refuse_waiting(ctx, |q| matches!(q.post.what, What::Order(_)), KILL_SWITCH);
+        }
     }
 }

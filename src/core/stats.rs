@@ -150,6 +150,8 @@ pub struct Stats {
     pub gateway_errors: Codes,
     /// Client requests refused as unreadable or unknown.
     pub bad_requests: u64,
+    /// Requests that a policy or the kill switch denied.
+    pub denied: u64,
     /// How long messages waited for the pacer before they left, by [`Class`].
     pub queue_waits: [Waits; Class::ALL.len()],
     /// Requests that waited too long and were not sent, by [`Class`].
@@ -196,6 +198,7 @@ impl Default for Stats {
             errors: Codes::default(),
             gateway_errors: Codes::default(),
             bad_requests: 0,
+            denied: 0,
             queue_waits: Default::default(),
             expired: Default::default(),
             saved: [0; Saved::ALL.len()],

@@ -155,6 +155,8 @@ pub struct View {
     pub queued: usize,
     /// The same by class.
     pub queues: Vec<QueueView>,
+    /// Whether no new orders and no modifications leave.
+    pub kill_switch: bool,
     /// Of these, requests that wait because of the Gateway's rules on historical data.
     pub held: usize,
     /// Messages that may leave in a second now; less than the setting after the Gateway has complained. `None`: any number.
@@ -281,6 +283,7 @@ impl Core {
                     oldest_seconds: oldest.map_or(0.0, |since| now.since(since).as_secs_f64()),
                 })
                 .collect(),
+            kill_switch: self.config.kill_switch,
             held: self.pacer.held(),
             messages_per_second: self.pacer.limit(now),
             lane_waiters: self.lanes.waiting(),

@@ -234,6 +234,7 @@ pub const fn request(id: u16, name: &'static str, kind: Kind, handling: Handling
         resumes_without: None,
         class,
         paced: None,
+        private: false,
     }
 }
 
@@ -342,6 +343,11 @@ impl Request {
     /// It waits with historical data.
     pub const fn history(self) -> Self {
         Self { class: Class::History, ..self }
+    }
+
+    /// It tells of an account.
+    pub const fn private(self) -> Self {
+        Self { private: true, ..self }
     }
 
     /// It falls under the Gateway's rules on historical data.

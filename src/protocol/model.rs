@@ -375,6 +375,8 @@ pub struct Request {
     pub class: Class,
     /// The Gateway's rules on historical data that it falls under.
     pub paced: Option<&'static Paced>,
+    /// Whether it tells of an account, under a request id; what else does is known by its handling.
+    pub private: bool,
 }
 
 /// What becomes of a request when the connection is lost.

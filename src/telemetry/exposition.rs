@@ -150,6 +150,7 @@ fn frames(sheet: &Sheet, stats: &Stats) {
         sheet.count(names::FRAMES_DROPPED, &[label], stats.dropped[reason as usize]);
     }
     sheet.count(names::BAD_REQUESTS, &[], stats.bad_requests);
+    sheet.count(names::DENIED, &[], stats.denied);
     for (origin, codes) in [("twsmux", &stats.errors), ("gateway", &stats.gateway_errors)] {
         for (code, n) in codes {
             let code = if *code == 0 { "other".to_owned() } else { code.to_string() };
@@ -178,6 +179,7 @@ fn work(sheet: &Sheet, view: &View) {
     for queue in &view.queues {
         sheet.set(names::QUEUE_DEPTH, &[queue.class], queue.waiting as f64);
     }
+    sheet.set(names::KILL_SWITCH, &[], f64::from(u8::from(view.kill_switch)));
     sheet.set(names::HELD, &[], view.held as f64);
     sheet.set(names::PACER_LIMIT, &[], view.messages_per_second.map_or(f64::INFINITY, f64::from));
     sheet.set(names::ORDERS, &[], view.orders as f64);

@@ -92,6 +92,10 @@ metrics! {
         "Frames of the Gateway that were passed on to nobody, by reason";
     BYTES = "twsmux_bytes_total" Counter(Bytes) ["direction"]
         "Bytes of frames received, and bytes taken by the sockets sent to";
+    DENIED = "twsmux_denied_requests_total" Counter(Count) []
+        "Requests, clients that were not let in among them, that a policy or the kill switch denied";
+    KILL_SWITCH = "twsmux_kill_switch" Gauge(Count) []
+        "1 while no new orders and no modifications leave";
     BAD_REQUESTS = "twsmux_bad_requests_total" Counter(Count) []
         "Requests of clients that were unreadable, unknown or not of this server version, none of them forwarded";
     ERRORS = "twsmux_errors_total" Counter(Count) ["origin", "code"]

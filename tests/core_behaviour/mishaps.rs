@@ -109,7 +109,7 @@ fn a_modification_of_an_order_from_a_direct_connection_is_no_new_order_after_a_r
 fn a_client_that_only_tried_to_connect_does_not_have_its_orders_cancelled() {
     let policy = Policy { cancel_on_disconnect: true, ..Policy::default() };
     let change = |c: &mut Config| {
-        c.policies.by_id.insert(ClientId(7), policy);
+        c.policies.by_id.insert(ClientId(7), policy.clone());
     };
     let mut w = world(change);
     w.link_up(176);
