@@ -192,6 +192,8 @@ pub const MAX_SIM_PLANS: usize = 1000;
 /// Requests of one connection that wait in a simulated Gateway that is slow; one more, and the first of them waits no
 /// longer.
 pub const MAX_SIM_WAITING: usize = 10_000;
+/// Updates of each subscription in one burst of a simulated Gateway.
+pub const MAX_SIM_BURST: u32 = 100_000;
 /// Connections to the control endpoint of a simulated Gateway at once; one more is told so and closed.
 pub const MAX_SIM_CONTROLS: usize = 16;
 /// Bytes of a line of the control endpoint, its end included.

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use support::{Mux, PATIENCE, mux_for, sim, wait_until};
+use twsmux::limits;
 use twsmux::protocol::layout::Record;
 use twsmux::record;
 use twsmux::sim::client::{ApiClient, Received, order, stock};
-use twsmux::sim::{ArrivalKind, Close, Cut, Restart, SimHandle};
-use twsmux::sockets::{self, table::State};
+use twsmux::sim::{ArrivalKind, Close, Cut, Drip, Restart, SimHandle};
+use twsmux::sockets::{self, table::Snapshot, table::Socket, table::State};
 
 const CLIENTS: i32 = 10;
 const VERSIONS: [u16; 3] = [157, 176, 176];
@@ -25,7 +26,7 @@ const SYMBOLS: [&str; 3] = ["AAPL", "MSFT", "SPY"];
 type Fault = (&'static str, fn(&SimHandle, &Mux, u64));
 
 /// Every kind of fault; the number varies it.
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 22] = [
     ("it closes", |g, _, _| g.close_all(Close::Graceful)),
     ("it resets", |g, _, _| g.close_all(Close::Reset)),
     ("it restarts", |g, _, _| g.restart().expect("the port")),
@@ -40,6 +41,11 @@ const FAULTS: [Fault; 14] = [
         g.restart_with(&Restart { max_version, ..Restart::default() }).expect("the port");
     }),
     ("it says what is no frame", |g, _, _| g.send_raw(&[0xff; 16])),
+    ("it says a frame that is too large", |g, _, n| {
+        let length = u32::try_from(limits::MAX_FRAME).expect("four bytes") + 1 + (n % 1000) as u32;
+        g.send_raw(&length.to_be_bytes());
+        g.send_raw(b"49\x001\x001\0");
+    }),
     ("it says what nobody knows", |g, _, n| {
         let mut frame = vec![0, 0, 0, 8];
         frame.extend_from_slice(format!("{:06}\0\0", 900_000 + n % 1000).as_bytes());
@@ -56,8 +62,37 @@ const FAULTS: [Fault; 14] = [
     }),
     ("it stops reading for a while", |g, _, _| {
         g.stall_reading(true);
+        wait_until("something is unread", || unread(g) > 0);
         g.stall_reading(false);
     }),
+    ("it stops reading and then dies", |g, _, _| {
+        g.stall_reading(true);
+        wait_until("something is unread", || unread(g) > 0);
+        g.close_all(Close::Reset);
+        g.stall_reading(false);
+    }),
+    ("it stops writing for a while", |g, _, _| {
+        g.stall_writing(true);
+        assert!(g.wait_for(PATIENCE, |g| g.unsent() > 0), "something is unsaid");
+        g.stall_writing(false);
+    }),
+    ("it stops writing and then dies", |g, _, _| {
+        g.stall_writing(true);
+        assert!(g.wait_for(PATIENCE, |g| g.unsent() > 0), "something is unsaid");
+        g.close_all(Close::Reset);
+        g.stall_writing(false);
+    }),
+    ("its bytes drip in the middle of all", |g, _, n| drips(g, n, || {})),
+    ("its bytes drip from the first one on", |g, _, n| drips(g, n, || g.close_all(Close::Reset))),
+    ("its answers do not end, and then it dies", |g, _, _| {
+        let kept = g.stats().ends_kept;
+        g.endless(true);
+        g.close_all(Close::Reset);
+        g.wait(PATIENCE, |s| s.ends_kept > kept).expect("what twsmux asks for itself does not end");
+        g.endless(false);
+        g.close_all(Close::Reset);
+    }),
+    ("it says a thousand things at once", |g, _, n| g.burst(200 + n as u32 % 200)),
     ("its servers are away, and its subscriptions lost", |g, _, _| {
         g.lose_connectivity();
         g.restore_connectivity(true);
@@ -76,6 +111,23 @@ const FAULTS: [Fault; 14] = [
         g.delay_handshakes(Duration::ZERO);
     }),
 ];
+
+/// Bytes come in pieces of a few of them for a while; `first` happens when that has begun.
+fn drips(g: &SimHandle, n: u64, first: impl FnOnce()) {
+    let pieces = g.stats().pieces;
+    g.drip(Some(Drip { most: 1 + n as usize % 5, pause: Duration::from_micros(100) }));
+    first();
+    g.wait(PATIENCE, |s| s.pieces > pieces + 100).expect("bytes drip");
+    g.drip(None);
+}
+
+/// Bytes that the Gateway's kernel has and the Gateway has not read.
+fn unread(g: &SimHandle) -> u32 {
+    let port = g.address().port();
+    let table = Snapshot::of_port(port).expect("the kernel's table");
+    let its = |s: &&Socket| s.local.port() == port && s.state == State::Established;
+    table.sockets().iter().filter(its).map(|s| s.rx_queue).sum()
+}
 
 /// One client that never connects again and never subscribes again.
 struct Trader {
@@ -184,6 +236,7 @@ fn a_hundred_faults_are_ridden_out_without_a_hand() {
         drop(end);
     });
     println!("{faults} faults: {met:?}");
+    assert!(faults < FAULTS.len() as u64 || met.len() == FAULTS.len(), "every kind has happened");
     verdict(&gateway, &mux, &mut traders);
 }
 

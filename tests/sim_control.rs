@@ -12,7 +12,7 @@ use twsmux::{
     limits,
     protocol::layout::Record,
     record,
-    sim::client::{ApiClient, PATIENCE, order},
+    sim::client::{ApiClient, ClientError, PATIENCE, order, stock},
 };
 
 const VERSION: u16 = 176;
@@ -213,6 +213,51 @@ fn a_test_in_another_process_makes_faults() {
 }
 
 #[test]
+fn a_test_in_another_process_makes_it_send_badly() {
+    let sim = Sim::start(&["--tick-interval", "3600000"]);
+    let mut control = sim.control();
+    let mut one = sim.client(1);
+    let mut quotes = stock("AAPL");
+    quotes.set("reqId", 1);
+    one.send("reqMktData", &quotes).unwrap();
+    one.fence().unwrap();
+    control.tell("drip", json!({ "most": 2, "pause_us": 10 }));
+    control.tell("burst", json!({ "n": 2 }));
+    one.expect("tickPrice").unwrap();
+    control.tell("drip", json!({ "most": 0 }));
+    assert!(control.ask("stats", json!({}))["stats"]["pieces"].as_u64().unwrap() > 10);
+    control.tell("stall_writing", json!({ "on": true }));
+    control.tell("stall_writing", json!({ "on": false }));
+    control.tell("stall_reading", json!({ "on": true }));
+    control.tell("stall_reading", json!({ "on": false }));
+    one.fence().unwrap();
+    control.tell("endless", json!({ "on": true }));
+    one.send("reqPositions", &Record::new()).unwrap();
+    assert!(one.fence().unwrap().iter().all(|m| m.name != "positionEnd"));
+    control.tell("endless", json!({ "on": false }));
+    control.tell("lose_connectivity", json!({}));
+    one.expect_error(-1, 1100).unwrap();
+    control.tell("restore_connectivity", json!({ "data_lost": true }));
+    one.expect_error(-1, 1101).unwrap();
+    control.tell("restore_connectivity", json!({ "data_lost": false }));
+    one.expect_error(-1, 1102).unwrap();
+    control.tell("farm", json!({ "name": "usfarm", "up": false }));
+    one.expect_error(-1, 2103).unwrap();
+    control.tell("error", json!({ "id": 5, "code": 321, "text": "No", "client_id": 1 }));
+    one.expect_error(5, 321).unwrap();
+    control.tell("error", json!({ "id": 6, "code": 322, "text": "No" }));
+    one.expect_error(6, 322).unwrap();
+    control.tell("raw", json!({ "hex": "00000005390031003100" }));
+    control.tell("close", json!({ "how": "graceful", "client_id": 1 }));
+    assert!(matches!(one.expect_closed(), Err(ClientError::Layout { .. } | ClientError::Wire(_)) | Ok(_)));
+    let mut two = sim.client(2);
+    control.tell("configure", json!({ "handshake_delay_ms": 1 }));
+    control.tell("close", json!({ "how": "reset" }));
+    two.expect_closed().unwrap();
+    sim.client(2);
+}
+
+#[test]
 fn what_is_no_command_is_an_error_and_the_connection_goes_on() {
     let sim = Sim::start(&[]);
     let mut control = sim.control();
@@ -230,6 +275,12 @@ fn what_is_no_command_is_an_error_and_the_connection_goes_on() {
         r#"{"command": "set_price", "con_id": 1, "symbol": "AAPL", "price": 1}"#,
         r#"{"command": "set_price", "con_id": 1, "price": 1}"#,
         r#"{"command": "market"}"#,
+        r#"{"command": "endless"}"#,
+        r#"{"command": "raw", "hex": "0"}"#,
+        r#"{"command": "raw", "hex": "0g"}"#,
+        r#"{"command": "close", "how": "somehow"}"#,
+        r#"{"command": "close", "how": "reset", "client_id": 99}"#,
+        r#"{"command": "error", "id": 1, "code": 1, "text": "", "client_id": 99}"#,
         r#"{"command": "restart", "next_order_ids": {"x": {"to": 1}}}"#,
         r#"{"command": "cut_at_order", "cut": "sometimes"}"#,
         "{\"command\": \"\u{0}\"}",

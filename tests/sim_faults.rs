@@ -1,4 +1,4 @@
-//! The faults that a test can make around orders in the simulated Gateway.
+//! The faults that a test can make in the simulated Gateway: around orders, and in how it sends.
 
 #[macro_use]
 #[path = "support/versions.rs"]
@@ -10,12 +10,13 @@ use std::{net::TcpStream, time::Duration};
 
 use support::{AAPL, book_order, client, gateway, kinds, limit, names, next_id, status, with};
 use twsmux::{
+    limits,
     protocol::layout::Record,
     record,
     sim::{
-        Answered, ArrivalKind, BookOrder, Cut, LATEST, NextId, OrderFaults, RejectRule, Rejection, Restart,
-        SimHandle,
-        client::{ApiClient, PATIENCE, Received, order, put_request},
+        Answered, ArrivalKind, BookOrder, Close, Cut, Drip, LATEST, NextId, OrderFaults, RejectRule,
+        Rejection, Restart, SimConfig, SimHandle,
+        client::{ApiClient, ClientError, PATIENCE, Received, order, put_request, stock},
     },
 };
 
@@ -29,6 +30,10 @@ at_versions!(
     a_refused_change_leaves_the_order_as_it_was,
     a_bracket_dies_with_a_parent_that_is_refused,
     chance_depends_on_the_order_alone,
+    bytes_drip_from_the_first_one_on_and_can_be_read,
+    a_gateway_that_does_not_write_says_all_of_it_later,
+    answers_do_not_end,
+    a_burst_updates_every_line_at_once,
 );
 
 /// Requests as one piece of bytes, so that they are read together.
@@ -350,6 +355,124 @@ fn chance_depends_on_the_order_alone(version: u16) {
     let (got, dead, twice) = rejected(false);
     assert!((1..15).contains(&dead) && (1..15).contains(&twice), "{dead} rejected, {twice} repeated");
     assert_eq!(rejected(true).0, got);
+}
+
+/// Quotes of some symbols under the ids 1 and following; their updates are due when nobody waits any more.
+fn watch(one: &mut ApiClient, symbols: &[&str]) {
+    for (n, symbol) in symbols.iter().enumerate() {
+        one.send("reqMktData", &with(stock(symbol), &[("reqId", &(n + 1).to_string())])).unwrap();
+    }
+    one.fence().unwrap();
+    one.transcript.clear();
+}
+
+fn calm(c: &mut SimConfig) {
+    c.tick_interval = Duration::from_secs(3600);
+}
+
+fn ticks_of(messages: &[Received], id: i64) -> usize {
+    messages.iter().filter(|m| m.name == "tickPrice" && m.int("reqId") == id).count()
+}
+
+fn bytes_drip_from_the_first_one_on_and_can_be_read(version: u16) {
+    let drip = Drip { most: 3, pause: Duration::from_micros(50) };
+    let gateway = gateway(|c| {
+        calm(c);
+        c.drip = Some(drip);
+    });
+    let mut one = ApiClient::open(gateway.address(), version, 1).unwrap();
+    one.fence().unwrap();
+    let read: usize = one.transcript.iter().map(|m| m.payload.len() + 4).sum();
+    let pieces = gateway.stats().pieces as usize;
+    assert!(read > 100 && pieces * drip.most > read, "{read} bytes in {pieces} pieces");
+    gateway.drip(None);
+    watch(&mut one, &["AAPL"]);
+    assert_eq!(gateway.stats().pieces as usize, pieces, "it is over");
+    gateway.drip(Some(drip));
+    gateway.burst(3);
+    one.fence().unwrap();
+    assert!(ticks_of(&one.transcript, 1) >= 3);
+    assert!(gateway.stats().pieces as usize > pieces + 50, "in the middle as well");
+}
+
+fn a_gateway_that_does_not_write_says_all_of_it_later(version: u16) {
+    let gateway = gateway(calm);
+    let mut one = client(&gateway, version, 1);
+    watch(&mut one, &["AAPL"]);
+    gateway.stall_writing(true);
+    one.send("reqPositions", &Record::new()).unwrap();
+    gateway.wait(PATIENCE, |s| s.count(61) == 1).unwrap();
+    gateway.burst(1);
+    assert!(gateway.wait_for(PATIENCE, |g| g.unsent() > 100), "it has read, and written nothing");
+    one.send("reqManagedAccts", &Record::new()).unwrap();
+    gateway.stall_writing(false);
+    let got = names(&one.until("managedAccounts").unwrap());
+    let at = |name| got.iter().position(|n| *n == name).unwrap_or_else(|| panic!("no {name}: {got:?}"));
+    assert!(at("positionEnd") < at("tickPrice"), "in the order in which it would have been said");
+    assert!(gateway.drive(|g, _| g.unsent()) == 0);
+}
+
+fn answers_do_not_end(version: u16) {
+    let gateway = gateway(|_| {});
+    let mut one = client(&gateway, version, 1);
+    let questions = [
+        ("reqPositions", Record::new(), "position", "positionEnd"),
+        (
+            "reqContractDetails",
+            with(stock("AAPL"), &[("reqId", "1")]),
+            "contractDetails",
+            "contractDetailsEnd",
+        ),
+        ("reqAllOpenOrders", Record::new(), "openOrder", "openOrderEnd"),
+        ("reqExecutions", record! { reqId: 2 }, "execDetails", "execDetailsEnd"),
+    ];
+    one.send("placeOrder", &order(1, "AAPL", "BUY", 1, "MKT", "")).unwrap();
+    one.expect("commissionAndFeesReport").unwrap();
+    one.send("placeOrder", &limit(2, "100.0")).unwrap();
+    one.find("the order", |m| status(m, 2, "Submitted")).unwrap();
+    gateway.endless(true);
+    for (n, (name, values, row, end)) in questions.iter().enumerate() {
+        one.send(name, values).unwrap();
+        let got = names(&one.fence().unwrap());
+        assert!(got.contains(row) && !got.contains(end), "{name}: {got:?}");
+        assert_eq!(gateway.stats().ends_kept, n as u64 + 1);
+    }
+    // What is no answer goes on, and a session can begin.
+    client(&gateway, version, 2);
+    gateway.endless(false);
+    for (name, values, _, end) in &questions {
+        one.ask(name, values, end).unwrap();
+    }
+}
+
+fn a_burst_updates_every_line_at_once(version: u16) {
+    let gateway = gateway(calm);
+    let mut one = client(&gateway, version, 1);
+    watch(&mut one, &["AAPL", "MSFT"]);
+    let snapshot = with(stock("SPY"), &[("reqId", "9"), ("snapshot", "1")]);
+    gateway.configure(|c| c.snapshot_time = Duration::from_secs(3600));
+    one.send("reqMktData", &snapshot).unwrap();
+    one.fence().unwrap();
+    gateway.burst(50);
+    let got = one.fence().unwrap();
+    assert!([1, 2].iter().all(|id| ticks_of(&got, *id) >= 50), "{} messages", got.len());
+    assert!(!got.iter().any(|m| m.int("reqId") == 9), "a snapshot is no stream");
+    gateway.burst(0);
+    assert_eq!(one.fence().unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_no_frame_and_what_is_too_large_goes_out_as_it_is() {
+    let gateway = gateway(|_| {});
+    let large = (limits::MAX_FRAME as u32 + 1).to_be_bytes();
+    for bytes in [&[0xff; 16][..], &[&large[..], b"more"].concat(), &[0, 0, 0, 0]] {
+        let mut one = client(&gateway, LATEST, 1);
+        gateway.send_raw(bytes);
+        let error = one.receive().unwrap_err();
+        assert!(matches!(error, ClientError::Wire(_)), "{error}");
+        gateway.close_all(Close::Reset);
+        gateway.wait(PATIENCE, |s| s.open == 0).unwrap();
+    }
 }
 
 #[test]

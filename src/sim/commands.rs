@@ -17,7 +17,15 @@
 //! | `restart` | those of [`Restart`], all `?` | |
 //! | `refuse`, `accept` | | the listener is closed, is open |
 //! | `cut_at_order`, `cut_at_cancel` | `cut`: `before_processing` or `after_processing`, `nth?` | |
-//! | `mute` | `on` | |
+//! | `close` | `how`: `graceful` or `reset`, `client_id?` (everybody otherwise) | |
+//! | `mute`, `stall_reading`, `stall_writing`, `endless` | `on` | |
+//! | `drip` | `most` (0: no more), `pause_us?` | |
+//! | `burst` | `n` | |
+//! | `raw` | `hex`: bytes for everybody, whether they are a frame or not | |
+//! | `error` | `id`, `code`, `text`, `client_id?` (everybody otherwise) | |
+//! | `farm` | `name`, `up` | |
+//! | `lose_connectivity` | | 1100 |
+//! | `restore_connectivity` | `data_lost` | 1101 or 1102 |
 //! | `reject_next` | `n?`, `rejection?` | |
 //! | `reject_orders` | those of [`RejectRule`], all `?` | |
 //! | `clear_rejections` | | |
@@ -28,7 +36,7 @@ use std::time::Duration;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use super::{Commissions, Cut, RejectRule, Rejection, Restart, SimConfig, handle::SimHandle};
+use super::{Close, Commissions, Cut, Drip, RejectRule, Rejection, Restart, SimConfig, handle::SimHandle};
 
 /// Answers one line.
 pub fn answer(gateway: &SimHandle, line: &[u8]) -> Value {
@@ -93,8 +101,73 @@ struct CutAt {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mute {
+struct Switch {
     on: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloseSome {
+    how: Close,
+    client_id: Option<i32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DripBy {
+    most: usize,
+    #[serde(default = "a_millisecond")]
+    pause_us: u64,
+}
+
+fn a_millisecond() -> u64 {
+    1000
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Burst {
+    n: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    hex: String,
+}
+
+impl Raw {
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        let digits: Option<Vec<u32>> = self.hex.chars().map(|c| c.to_digit(16)).collect();
+        match digits {
+            Some(digits) if digits.len() % 2 == 0 => {
+                Ok(digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
+            }
+            _ => Err("`hex` is not pairs of hexadecimal digits".into()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SendError {
+    client_id: Option<i32>,
+    id: i32,
+    code: i32,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetFarm {
+    name: String,
+    up: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Connectivity {
+    data_lost: bool,
 }
 
 #[derive(Deserialize)]
@@ -114,6 +187,7 @@ fn one() -> u32 {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Knobs {
+    handshake_delay_ms: Option<u64>,
     answer_delay_ms: Option<u64>,
     answers_one_at_a_time: Option<bool>,
     fill_size: Option<f64>,
@@ -145,6 +219,7 @@ impl Knobs {
             *field = value.unwrap_or(*field);
         }
         let time = |ms: Option<u64>| ms.map(Duration::from_millis);
+        set(&mut config.handshake_delay, time(self.handshake_delay_ms));
         set(&mut config.answer_delay, time(self.answer_delay_ms));
         set(&mut config.answers_one_at_a_time, self.answers_one_at_a_time);
         set(&mut config.fill_size, self.fill_size.filter(|size| *size > 0.0));
@@ -181,6 +256,10 @@ fn contract(gateway: &SimHandle, con_id: Option<i64>, symbol: Option<&str>) -> R
     }
 }
 
+fn connected(client_id: i32, is: bool) -> Result<(), String> {
+    if is { Ok(()) } else { Err(format!("client {client_id} is not connected")) }
+}
+
 fn run(gateway: &SimHandle, line: &[u8]) -> Result<Value, String> {
     let mut arguments: Map<String, Value> =
         serde_json::from_slice(line).map_err(|e| format!("not an object of JSON: {e}"))?;
@@ -189,7 +268,8 @@ fn run(gateway: &SimHandle, line: &[u8]) -> Result<Value, String> {
     };
     let failed = |e: std::io::Error| e.to_string();
     match command.as_str() {
-        "orders" | "executions" | "arrivals" | "stats" | "refuse" | "accept" | "clear_rejections" => {
+        "orders" | "executions" | "arrivals" | "stats" | "refuse" | "accept" | "clear_rejections"
+        | "lose_connectivity" => {
             read::<Nothing>(arguments)?;
             match command.as_str() {
                 "orders" => return Ok(json!({ "orders": gateway.book_orders() })),
@@ -198,6 +278,7 @@ fn run(gateway: &SimHandle, line: &[u8]) -> Result<Value, String> {
                 "stats" => return Ok(json!({ "stats": gateway.stats() })),
                 "refuse" => gateway.refuse_connections().map_err(failed)?,
                 "accept" => gateway.accept_connections().map_err(failed)?,
+                "lose_connectivity" => gateway.lose_connectivity(),
                 _ => gateway.clear_rejections(),
             }
         }
@@ -235,7 +316,43 @@ fn run(gateway: &SimHandle, line: &[u8]) -> Result<Value, String> {
                 _ => gateway.cut_at_cancel(a.cut, a.nth),
             }
         }
-        "mute" => gateway.mute(read::<Mute>(arguments)?.on),
+        "mute" | "stall_reading" | "stall_writing" | "endless" => {
+            let on = read::<Switch>(arguments)?.on;
+            match command.as_str() {
+                "mute" => gateway.mute(on),
+                "stall_reading" => gateway.stall_reading(on),
+                "stall_writing" => gateway.stall_writing(on),
+                _ => gateway.endless(on),
+            }
+        }
+        "close" => {
+            let a: CloseSome = read(arguments)?;
+            match a.client_id {
+                None => gateway.close_all(a.how),
+                Some(id) => connected(id, gateway.close_client(id, a.how))?,
+            }
+        }
+        "drip" => {
+            let a: DripBy = read(arguments)?;
+            let pause = Duration::from_micros(a.pause_us);
+            gateway.drip((a.most > 0).then_some(Drip { most: a.most, pause }));
+        }
+        "burst" => gateway.burst(read::<Burst>(arguments)?.n),
+        "raw" => gateway.send_raw(&read::<Raw>(arguments)?.bytes()?),
+        "error" => {
+            let a: SendError = read(arguments)?;
+            match a.client_id {
+                None => gateway.broadcast_error(a.id, a.code, &a.text),
+                Some(id) => connected(id, gateway.send_error(id, a.id, a.code, &a.text))?,
+            }
+        }
+        "farm" => {
+            let a: SetFarm = read(arguments)?;
+            gateway.set_farm(&a.name, a.up);
+        }
+        "restore_connectivity" => {
+            gateway.restore_connectivity(read::<Connectivity>(arguments)?.data_lost);
+        }
         "reject_next" => {
             let a: RejectNext = read(arguments)?;
             gateway.reject_next(a.n, a.rejection);

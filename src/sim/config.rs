@@ -55,6 +55,15 @@ pub struct OrderFaults {
     pub late_by: Duration,
 }
 
+/// What is sent leaves drop by drop.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drip {
+    /// Bytes of a piece at most; how many there are in each depends on the seed, the connection and its number.
+    pub most: usize,
+    /// Time between two pieces of a connection.
+    pub pause: Duration,
+}
+
 /// All that can be chosen about a simulated Gateway.
 #[derive(Clone, Debug)]
 pub struct SimConfig {
@@ -86,6 +95,8 @@ pub struct SimConfig {
     pub read_only: bool,
     /// Answer the greeting with a redirect (version -1) to this address.
     pub redirect: Option<String>,
+    /// Bytes leave in small pieces, from the answer to the greeting on.
+    pub drip: Option<Drip>,
     /// Wait so long before answering a greeting.
     pub handshake_delay: Duration,
     /// From the arrival of a request to when it is carried out; what it draws later (a snapshot, a fill, ticks) comes so
@@ -178,6 +189,7 @@ impl Default for SimConfig {
             rate_strikes: 3,
             read_only: false,
             redirect: None,
+            drip: None,
             handshake_delay: Duration::ZERO,
             answer_delay: Duration::ZERO,
             answers_one_at_a_time: false,

@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    config::SimConfig,
+    config::{Drip, SimConfig},
     gateway::{Close, Cut, Gateway, RejectRule, Rejection, Restart},
     server::{self, Command, Shared},
     stats::Stats,
@@ -134,6 +134,26 @@ impl SimHandle {
     /// With `true`, nothing is read from any connection.
     pub fn stall_reading(&self, on: bool) {
         self.shared.stall(on);
+    }
+
+    /// With `true`, nothing is written to any connection; what was not written is afterwards.
+    pub fn stall_writing(&self, on: bool) {
+        self.drive(|g, now| g.hold_back(now, on));
+    }
+
+    /// Bytes leave in small pieces from now on, or at once again; see [`Gateway::set_drip`].
+    pub fn drip(&self, drip: Option<Drip>) {
+        self.drive(|g, now| g.set_drip(now, drip));
+    }
+
+    /// With `true`, answers do not end; see [`Gateway::set_endless`].
+    pub fn endless(&self, on: bool) {
+        self.drive(|g, _| g.set_endless(on));
+    }
+
+    /// So many updates of every line at once; see [`Gateway::burst`].
+    pub fn burst(&self, n: u32) {
+        self.drive(|g, now| g.burst(now, n));
     }
 
     /// Later greetings are answered only after this time.

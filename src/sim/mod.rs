@@ -23,7 +23,7 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-pub use config::{Commissions, OrderFaults, SimConfig, ZombieMode};
+pub use config::{Commissions, Drip, OrderFaults, SimConfig, ZombieMode};
 pub use gateway::{Close, Cut, NextId, RejectRule, Rejection, Restart};
 pub use handle::{SimHandle, spawn};
 pub use stats::{ConnectionStats, Stats};

@@ -72,6 +72,10 @@ pub struct Stats {
     pub executions: u64,
     /// Connections that were cut around an order.
     pub cuts: u64,
+    /// Pieces in which bytes left while they dripped.
+    pub pieces: u64,
+    /// Ends of answers that were not sent.
+    pub ends_kept: u64,
     /// Messages about orders that were recorded and forgotten again, because there were too many.
     pub arrivals_dropped: u64,
     /// Requests that wait now because answers are delayed.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{Close, ConnId, Gateway, Input, Output};
+use super::{Close, ConnId, Gateway, Input};
 use crate::time::Time;
 
 impl Gateway {
@@ -32,7 +32,7 @@ impl Gateway {
         self.advance(now);
         self.flush();
         for conn in self.started() {
-            self.outputs.push_back(Output::Send(conn, Bytes::copy_from_slice(bytes)));
+            self.emit(conn, Bytes::copy_from_slice(bytes));
         }
     }
 

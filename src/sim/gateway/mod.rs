@@ -10,6 +10,7 @@
 mod accounts;
 mod arrivals;
 mod book;
+mod bursts;
 mod conduct;
 mod cuts;
 mod depth;
@@ -29,6 +30,7 @@ mod reports;
 mod requests;
 mod restart;
 mod scanner;
+mod sending;
 mod session;
 mod subscriptions;
 #[cfg(test)]
@@ -74,7 +76,8 @@ pub enum Input<'a> {
 }
 
 /// How a connection is closed from this side.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Close {
     /// What was written is delivered first (FIN).
     Graceful,
@@ -96,6 +99,8 @@ pub enum Output {
 enum Timer {
     /// Answer a greeting.
     Greet(ConnId),
+    /// The next piece of what drips; the number tells the timer from earlier ones.
+    Piece(ConnId, u64),
     /// A request that waits may be due.
     CarryOut(ConnId),
     /// The next update of a subscription; the last number tells it from later ones with the same id.
@@ -144,6 +149,10 @@ pub struct Gateway {
     groups: BTreeMap<i32, String>,
     /// Requests are read and not answered.
     mute: bool,
+    /// Nothing leaves for the time being.
+    held_back: bool,
+    /// What ends an answer is not sent.
+    endless: bool,
     outputs: VecDeque<Output>,
     /// Connections whose session has something to write, in the order in which it was written.
     dirty: Vec<ConnId>,
@@ -169,6 +178,8 @@ impl Gateway {
             timers: timers.into_iter().collect(),
             counter: 0,
             mute: false,
+            held_back: false,
+            endless: false,
             outputs: VecDeque::new(),
             dirty: Vec::new(),
             config,
@@ -211,6 +222,7 @@ impl Gateway {
     fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::Greet(conn) => self.answer_greeting(conn),
+            Timer::Piece(conn, timer) => self.next_piece(conn, timer),
             Timer::CarryOut(conn) => self.carry_out_due(conn),
             Timer::Update(conn, key, generation) => self.update(conn, key, generation),
             Timer::LateTick(conn, req_id, con_id) => self.late_tick(conn, req_id, con_id),
@@ -293,7 +305,7 @@ impl Gateway {
             if let Some(session) = self.sessions.get_mut(&conn) {
                 let bytes = std::mem::take(&mut session.out);
                 if !bytes.is_empty() {
-                    self.outputs.push_back(Output::Send(conn, bytes.freeze()));
+                    self.emit(conn, bytes.freeze());
                 }
             }
         }
@@ -302,6 +314,9 @@ impl Gateway {
     /// Ends a session from this side.
     fn close(&mut self, conn: ConnId, how: Close) {
         self.flush();
+        if how == Close::Graceful {
+            self.drain(conn);
+        }
         if self.forget(conn) {
             self.outputs.push_back(Output::Close(conn, how));
         }
@@ -346,6 +361,10 @@ impl Gateway {
     /// Sends one message, if the connection still exists and its version has the message. The values are those that
     /// [`LATEST`] has; older versions get what they mean there.
     fn send_about(&mut self, conn: ConnId, id: u16, values: &Record, subject: Subject) {
+        let Some(version) = self.session(conn).map(|s| s.version) else { return };
+        if self.keeps_end(version, id, values) {
+            return;
+        }
         let id = u32::from(id);
         self.write(conn, |version, out| {
             let Some(shape) = dialect(version).response(id) else { return };

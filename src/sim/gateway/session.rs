@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     Close, ConnId, Gateway, Timer, arrivals, m,
+    sending::Unsent,
     subscriptions::{Key, Subscription},
     waiting::Waiting,
 };
@@ -51,6 +52,8 @@ pub struct Session {
     pub version: u16,
     pub client_id: Option<i32>,
     pub out: BytesMut,
+    /// What was written and has not left.
+    pub unsent: Unsent,
     pub subscriptions: BTreeMap<Key, Subscription>,
     /// What reqMarketDataType asked for; 0 and 1 are live.
     pub market_data_type: i32,

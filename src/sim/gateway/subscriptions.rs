@@ -65,6 +65,11 @@ impl Feed {
                 | Feed::BarUpdates(_)
         )
     }
+
+    /// Whether it takes a line and goes on until it is cancelled.
+    pub fn is_stream(&self) -> bool {
+        self.is_line() && !matches!(self, Feed::Quotes(quotes) if quotes.snapshot)
+    }
 }
 
 impl Gateway {
@@ -106,15 +111,22 @@ impl Gateway {
     }
 
     pub(super) fn update(&mut self, conn: ConnId, key: Key, generation: u64) {
-        let Some(session) = self.sessions.get_mut(&conn) else { return };
-        let Some(subscription) = session.subscriptions.get_mut(&key) else { return };
-        if subscription.generation != generation {
+        let subscription = self.session(conn).and_then(|s| s.subscriptions.get(&key));
+        if subscription.is_none_or(|s| s.generation != generation) {
             return;
         }
+        if let Some(after) = self.update_once(conn, key) {
+            self.later(after, Timer::Update(conn, key, generation));
+        }
+    }
+
+    /// The next update of a subscription, and when the one after it is due.
+    pub(super) fn update_once(&mut self, conn: ConnId, key: Key) -> Option<Duration> {
+        let subscription = self.sessions.get_mut(&conn)?.subscriptions.get_mut(&key)?;
         subscription.step += 1;
         let Subscription { feed, step, .. } = subscription.clone();
         let req_id = key.1;
-        let next = match feed {
+        match feed {
             Feed::Quotes(quotes) => self.update_quotes(conn, key, &quotes, step),
             Feed::Depth(depth) => self.update_depth(conn, req_id, &depth, step),
             Feed::TickByTick(ticks) => self.update_ticks(conn, req_id, &ticks, step),
@@ -125,9 +137,6 @@ impl Gateway {
             Feed::PnlSingle(account, con_id) => self.send_pnl_single(conn, req_id, &account, con_id),
             Feed::Summary(group, tags) => self.refresh_summary(conn, req_id, &group, &tags),
             Feed::History(_) | Feed::Positions(_) | Feed::Account(..) | Feed::Group(_) => None,
-        };
-        if let Some(after) = next {
-            self.later(after, Timer::Update(conn, key, generation));
         }
     }
 

@@ -11,7 +11,10 @@ use crate::{
         self,
         model::{Layout, Node},
     },
-    sim::client::{order, put_request, stock},
+    sim::{
+        client::{order, put_request, stock},
+        config::Drip,
+    },
     wire::{
         frame::FrameBuffer,
         handshake::{ClientHello, ServerHello},
@@ -74,6 +77,96 @@ fn the_same_seed_and_the_same_input_give_the_same_bytes() {
     assert!(one.len() > 400);
     assert_eq!(one, script(1));
     assert_ne!(one, script(2));
+}
+
+/// What one session with quotes is sent within a second, piece by piece with its time, while `during` may interfere at
+/// every step.
+fn pieces(config: SimConfig, mut during: impl FnMut(&mut Gateway, Time)) -> Vec<(Time, Bytes)> {
+    let (mut gateway, conns) = started(config, &[176]);
+    let mut quotes = stock("AAPL");
+    quotes.set("reqId", 1);
+    send(&mut gateway, Time::ZERO, conns[0], 176, "reqMktData", &quotes);
+    let (mut now, mut sent) = (Time::ZERO, Vec::new());
+    while now < Time::ZERO + Duration::from_secs(1) {
+        during(&mut gateway, now);
+        for output in gateway.outputs() {
+            if let Output::Send(_, bytes) = output {
+                sent.push((now, bytes));
+            }
+        }
+        now = gateway.next_deadline().expect("quotes go on");
+        gateway.advance(now);
+    }
+    sent
+}
+
+fn dripping(seed: u64) -> SimConfig {
+    let drip = Some(Drip { most: 3, pause: Duration::from_micros(20) });
+    SimConfig { seed, drip, ..SimConfig::default() }
+}
+
+#[test]
+fn drips_are_the_same_bytes_in_small_pieces_with_pauses() {
+    let whole = pieces(SimConfig::default(), |_, _| {});
+    let dripped = pieces(dripping(1), |_, _| {});
+    let joined = |pieces: &[(Time, Bytes)]| pieces.iter().flat_map(|(_, b)| b.to_vec()).collect::<Vec<u8>>();
+    assert_eq!(joined(&whole), joined(&dripped));
+    for size in 1..=3 {
+        assert!(dripped.iter().filter(|(_, piece)| piece.len() == size).count() > 50, "pieces of {size}");
+    }
+    assert!(dripped.iter().all(|(_, piece)| piece.len() <= 3));
+    let pause = Duration::from_micros(20);
+    assert!(dripped.windows(2).all(|two| two[1].0.since(two[0].0) >= pause), "a pause between any two");
+    assert_eq!(dripped, pieces(dripping(1), |_, _| {}), "the seed says how they are cut");
+    let sizes = |pieces: &[(Time, Bytes)]| pieces.iter().map(|(_, b)| b.len()).collect::<Vec<_>>();
+    assert_ne!(
+        sizes(&dripped)[..50],
+        sizes(&pieces(dripping(2), |_, _| {}))[..50],
+        "and another one otherwise"
+    );
+    // It can begin and end in the middle, with nothing lost or moved.
+    let third = Time::ZERO + Duration::from_millis(300);
+    let two_thirds = Time::ZERO + Duration::from_millis(600);
+    let middle = pieces(SimConfig::default(), |g, now| {
+        let on = (third..two_thirds).contains(&now);
+        if g.config().drip.is_some() != on {
+            g.set_drip(now, dripping(1).drip.filter(|_| on));
+        }
+    });
+    assert_eq!(joined(&whole), joined(&middle));
+    assert!(middle.len() > whole.len() + 20);
+}
+
+#[test]
+fn what_is_held_back_leaves_later_in_one_piece_and_in_its_place() {
+    let joined = |pieces: &[(Time, Bytes)]| pieces.iter().flat_map(|(_, b)| b.to_vec()).collect::<Vec<u8>>();
+    let whole = pieces(SimConfig::default(), |_, _| {});
+    let (from, to) = (Time::ZERO + Duration::from_millis(100), Time::ZERO + Duration::from_millis(700));
+    for config in [SimConfig::default(), dripping(1)] {
+        let held = pieces(config, |g, now| g.hold_back(now, (from..to).contains(&now)));
+        assert!(held.iter().all(|(at, _)| !(from..to).contains(at)), "nothing leaves");
+        assert_eq!(joined(&whole), joined(&held));
+    }
+}
+
+#[test]
+fn a_connection_that_is_closed_in_order_gets_what_drips_and_one_that_is_reset_does_not() {
+    for (how, held, gets) in
+        [(Close::Graceful, false, true), (Close::Reset, false, false), (Close::Graceful, true, false)]
+    {
+        let (mut gateway, conns) = started(dripping(1), &[176]);
+        let before: usize = gateway.outputs().iter().map(|o| matches!(o, Output::Send(..)) as usize).sum();
+        assert_eq!(before, 1, "the first piece");
+        gateway.hold_back(Time::ZERO, held);
+        let waits = gateway.unsent();
+        assert!(waits > 100);
+        assert!(gateway.close_client(Time::ZERO, 0, how));
+        let outputs = gateway.outputs();
+        let sent: usize = outputs.iter().map(|o| if let Output::Send(_, b) = o { b.len() } else { 0 }).sum();
+        assert_eq!(sent, if gets { waits } else { 0 }, "{how:?}, held: {held}");
+        assert!(matches!(outputs.last(), Some(Output::Close(conn, _)) if *conn == conns[0]));
+        assert_eq!(gateway.unsent(), 0);
+    }
 }
 
 #[test]
