@@ -2,16 +2,15 @@
 //! tests (`tests/fuzz_replay.rs`) share it.
 #![allow(dead_code)] // each target uses one of them
 
+#[path = "core_ops.rs"]
+pub mod core_ops;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use twsmux::core::io::{Action, Actions, Gone, Input};
-use twsmux::core::{Config, Core};
-use twsmux::ids::{ClientKey, LinkId};
 use twsmux::journal::salvage::{leave_out_lost_ids, salvage};
 use twsmux::journal::{State, format, recover};
 use twsmux::protocol::dialect::Dialect;
@@ -19,7 +18,6 @@ use twsmux::protocol::layout;
 use twsmux::protocol::meaning::Subject;
 use twsmux::protocol::model::Role;
 use twsmux::protocol::transcode::Translation;
-use twsmux::time::Time;
 use twsmux::wire::frame::{self, FrameBuffer};
 use twsmux::wire::handshake::{ClientHello, ServerHello};
 use twsmux::wire::{proto, text};
@@ -241,135 +239,7 @@ pub fn journal(data: &[u8]) {
     assert!(state.next >= next);
 }
 
-/// A script for the core: operations with their bytes. Whatever it says, the invariants hold and nothing panics.
+/// A script for the core: operations with their bytes, faults among them ([`core_ops`](mod@core_ops)).
 pub fn core_ops(data: &[u8]) {
-    let mut world = World::new();
-    let mut rest = data;
-    // A bound, so that an input of many tiny steps does not pass for a hang.
-    for _ in 0..2000 {
-        let Some((op, after)) = rest.split_first() else { break };
-        rest = after;
-        world.step(*op, &mut rest);
-        world.core.check_invariants(world.now);
-    }
-}
-
-struct World {
-    /// The last fact that was handed to the journal.
-    facts: u64,
-    core: Core,
-    now: Time,
-    link: LinkId,
-    connected: Vec<(ClientKey, bool)>,
-    generations: [u32; 8],
-}
-
-impl World {
-    fn new() -> Self {
-        let config =
-            Config { max_server_version: 226, line_grace: Duration::from_secs(3), ..Config::default() };
-        World {
-            facts: 0,
-            core: Core::new(config),
-            now: Time::ZERO,
-            link: LinkId(0),
-            connected: Vec::new(),
-            generations: [0; 8],
-        }
-    }
-
-    fn tell(&mut self, input: Input<'_>) {
-        let mut actions = Actions::default();
-        self.core.handle(self.now, input, &mut actions);
-        for action in actions.list {
-            match action {
-                Action::Look { link } | Action::Dial { link } => self.link = link,
-                Action::Journal { seq, .. } => self.facts = seq,
-                Action::CloseClient { client, .. } => {
-                    if let Some(c) = self.connected.iter_mut().find(|c| c.0 == client) {
-                        c.1 = true;
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn client(&self, n: u8) -> Option<ClientKey> {
-        let open: Vec<_> = self.connected.iter().map(|c| c.0).collect();
-        (!open.is_empty()).then(|| open[usize::from(n) % open.len()])
-    }
-
-    fn step(&mut self, op: u8, rest: &mut &[u8]) {
-        let mut take = |n: usize| {
-            let (now, later) = rest.split_at(n.min(rest.len()));
-            *rest = later;
-            now
-        };
-        let link = self.link;
-        let arg = take(1).first().copied().unwrap_or_default();
-        match op % 16 {
-            0 => {
-                let slot = usize::from(arg) % self.generations.len();
-                let client = ClientKey { slot: slot as u32, generation: self.generations[slot] };
-                if !self.connected.iter().any(|c| c.0 == client) {
-                    self.connected.push((client, false));
-                    self.tell(Input::ClientConnected { client, peer: "fuzz".into() });
-                }
-            }
-            1 => {
-                let ranges = [(100, 176), (100, 226), (157, 178), (213, 226), (100, 157)];
-                let (min, max) = ranges[usize::from(arg) % ranges.len()];
-                if let Some(client) = self.client(arg) {
-                    self.tell(Input::ClientHello {
-                        client,
-                        hello: ClientHello { min, max, options: String::new() },
-                    });
-                }
-            }
-            2..=6 => {
-                let length = usize::from(take(1).first().copied().unwrap_or_default());
-                let payload = take(length);
-                if let Some(client) = self.client(arg) {
-                    self.tell(Input::ClientFrame { client, payload });
-                }
-            }
-            7 => {
-                if let Some(client) = self.client(arg) {
-                    self.connected.retain(|c| c.0 != client);
-                    self.generations[client.slot as usize] += 1;
-                    self.tell(Input::ClientGone { client, reason: Gone::Eof });
-                }
-            }
-            8 => self.tell(Input::Looked { link, zombies: (arg > 250).then_some(1) }),
-            9 => self.tell(Input::UpstreamConnected { link }),
-            10 => {
-                let versions = [176, 157, 200, 201, 213, 225, 100, 99];
-                let version = versions[usize::from(arg) % versions.len()];
-                self.tell(Input::UpstreamHello { link, hello: ServerHello { version, time: "now".into() } });
-            }
-            11..=13 => {
-                let length = usize::from(take(1).first().copied().unwrap_or_default());
-                let payload = take(length);
-                self.tell(Input::UpstreamFrame { link, payload });
-            }
-            14 => {
-                self.now = self.now + Duration::from_millis(u64::from(arg) * 20);
-                self.tell(Input::Tick);
-                let upto = self.facts;
-                self.tell(Input::Journaled { upto, sync_us: 1 });
-                for client in self.connected.iter().map(|c| c.0).collect::<Vec<_>>() {
-                    let n = self.core.output(client).len();
-                    self.core.consume_output(self.now, client, n, &mut Actions::default());
-                }
-                let n = self.core.upstream_output().len();
-                self.core.consume_upstream_output(self.now, n, &mut Actions::default());
-            }
-            _ => match arg {
-                0..=199 => self.tell(Input::UpstreamGone { link, error: "reset".into() }),
-                200..=250 => self.tell(Input::UpstreamRefused { link, error: "refused".into() }),
-                _ => self.tell(Input::Stop),
-            },
-        }
-    }
+    core_ops::run(data);
 }

@@ -97,6 +97,7 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         }
         add("core_ops", script(r.version, &asked, &answered));
     }
+    faults().into_iter().for_each(|script| add("core_ops", script));
     for body in protobuf_bodies() {
         add("protobuf", body);
     }
@@ -134,8 +135,7 @@ fn translations(version: u16, payloads: &[Vec<u8>], from_client: bool) -> Vec<Ve
 
 /// A session as a script for the core: handshakes of both sides, then both directions in turn.
 fn script(version: u16, asked: &[Vec<u8>], answered: &[Vec<u8>]) -> Vec<u8> {
-    let upstream_version =
-        [176, 157, 200, 201, 213, 225, 100, 99].iter().position(|v| *v == version).unwrap_or(0);
+    let upstream_version = targets::core_ops::VERSIONS.iter().position(|v| *v == version).unwrap_or(0);
     let mut ops = vec![15, 200, 14, 0, 8, 0, 9, 0, 10, upstream_version as u8];
     let frame = |ops: &mut Vec<u8>, op: u8, payload: &[u8]| {
         if let Ok(length) = u8::try_from(payload.len()) {
@@ -155,6 +155,28 @@ fn script(version: u16, asked: &[Vec<u8>], answered: &[Vec<u8>]) -> Vec<u8> {
     }
     ops.extend([7, 0, 14, 100, 15, 0, 14, 255]);
     ops
+}
+
+/// Scripts of faults for the core: what the recordings do not have.
+fn faults() -> Vec<Vec<u8>> {
+    // The link comes up, two clients start as 1 and 2, ask for quotes and place orders.
+    let mut begin = vec![31, 0];
+    for client in 0..2u8 {
+        begin.extend([0, client, 1, client]);
+        begin.extend([&[2, client, 8][..], b"71\x002\x00", &[b'1' + client, 0, 0]].concat());
+        begin.extend([29, 8 + client, 29, 16 + client, 30, 4 + client, 0, 30, 8 + client, 0, 14, 50]);
+    }
+    let change = |bytes: [u8; 17]| [&[16, 0][..], &bytes].concat();
+    let slow = change([5, 1, 1, 1, 9, 80, 5, 3, 9, 9, 0, 0, 55, 4, 4, 0b1_1111, 1]);
+    let ticks = [28, 1, 250, 28, 1, 250, 20, 0, 255, 28, 2, 250, 24, 200, 25, 0].to_vec();
+    let disk = [30, 12, 0, 18, 0, 30, 16, 0, 24, 10, 19, 0, 30, 20, 0, 17, 1, 26, 0, 31, 1].to_vec();
+    let outage =
+        [15, 0, 30, 20, 0, 25, 0, 31, 0, 27, 0, 0, 27, 1, 0, 27, 2, 0, 22, 1, 31, 2, 14, 200].to_vec();
+    vec![
+        [&begin[..], &slow, &ticks, &outage].concat(),
+        [&begin[..], &disk, &begin, &change([0; 17]), &disk, &outage].concat(),
+        [&begin[..], &ticks, &disk, &slow, &begin, &ticks, &outage, &[15, 255, 24, 250]].concat(),
+    ]
 }
 
 /// Bodies with the shapes that ids have: flat, nested once and twice, beside strings and fixed-width numbers.

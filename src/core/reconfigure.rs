@@ -33,8 +33,10 @@ impl Core {
         config.limits = new.limits;
         config.policies = new.policies.clone();
         self.highest = self.highest.highest(new.limits);
-        if let Some(since) = self.pacer.oldest_order() {
-            self.timers.arm(Timer::OrderWait, since + new.limits.order_wait);
+        match self.pacer.oldest_order() {
+            Some(since) => self.timers.arm(Timer::OrderWait, since + new.limits.order_wait),
+            // It may stand for one that has left, at the end of a longer wait.
+            None => self.timers.disarm(Timer::OrderWait),
         }
         self.watch_patience_again();
         if stops {

@@ -215,6 +215,20 @@ fn a_shorter_wait_counts_for_an_order_that_waits() {
 }
 
 #[test]
+fn a_shorter_wait_counts_also_when_nothing_waits_at_that_moment() {
+    let mut w = ready();
+    let who = w.started(1);
+    w.request(who, 3, &[("orderId", "6")]);
+    w.flush();
+    assert!(w.went_up().iter().any(|f| f.id == 3), "it has left");
+    change(&mut w, |c| c.limits.order_wait = SECOND);
+    w.fast_disk = false;
+    w.request(who, 3, &[("orderId", "7")]);
+    w.pass(2 * SECOND);
+    assert_eq!(errors(&w.got(who)), [(7, 201)]);
+}
+
+#[test]
 fn the_end_takes_as_long_as_is_set() {
     let mut w = world(|c| c.messages_per_second = Some(1));
     w.link_up(176);

@@ -11,6 +11,9 @@ impl Sim {
         let open = self.open_clients();
         if open.is_empty() || open.len() < 7 && self.rng.one_in(12) {
             self.m.connect(self.w.now.0);
+            if !self.m.has_room(open.len()) {
+                self.m.clients.last_mut().expect("it connects").stage = Stage::Over;
+            }
             self.reading.push(true);
             let (_, outcome) = self.w.connect();
             return self.feed(outcome, true);
@@ -108,6 +111,7 @@ impl Sim {
     pub(super) fn request(&mut self, who: Who) {
         let now = self.now();
         match self.rng.below(100) {
+            0..35 | 45..48 if self.m.loses_one_of_several(who) => {}
             0..35 => self.by_id(who),
             35..45 => self.cancel(who),
             45..48 => self.query(who),

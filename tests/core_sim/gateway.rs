@@ -184,7 +184,7 @@ impl Sim {
                 true => self.w.refused(),
                 false => {
                     self.up = Up::Greeting;
-                    self.m.connected_at = self.w.now.0;
+                    self.m.connected(self.w.now.0);
                     self.w.accepted()
                 }
             };

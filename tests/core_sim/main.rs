@@ -10,6 +10,7 @@ mod support;
 mod answers;
 mod clients;
 mod gateway;
+mod reconfigure;
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -248,6 +249,9 @@ impl Sim {
         let later = self.now() + 1 + self.rng.below(400) as u64;
         self.pass(Time(later));
         self.advance(0);
+        if self.rng.one_in(150) {
+            self.reconfigure();
+        }
         match self.rng.below(20) {
             0..4 if self.up != Up::Ready => self.client_step(),
             // Not much happens without a link: most of its absence is skipped.
@@ -384,7 +388,7 @@ impl Sim {
             self.finished();
         }
         self.feed(outcome, false);
-        let deadline = self.now() + 4 * SECOND;
+        let deadline = self.now() + self.m.settings.drain + SECOND;
         while !self.w.finished {
             if self.rng.one_in(3) {
                 let outcome = self.w.synced();

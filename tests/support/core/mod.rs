@@ -474,11 +474,11 @@ impl World {
 
     /// I9, independently of the core's own count.
     fn count_send(&mut self) {
-        let Some(rate) = self.rate else { return };
         self.sends.push_back(self.now);
         while self.sends.front().is_some_and(|t| self.now.since(*t) > Duration::from_secs(1)) {
             self.sends.pop_front();
         }
+        let Some(rate) = self.rate else { return };
         assert!(self.sends.len() <= rate, "I9: {} messages within a second", self.sends.len());
     }
 

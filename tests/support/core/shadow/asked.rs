@@ -35,6 +35,9 @@ impl Shadow {
             self.error(who, down, TOO_OLD);
             return None;
         };
+        if !self.has_room_for_request(who, down) {
+            return None;
+        }
         said.remove("reqId");
         if let Some(old) = self.latest.get(&(who, message, down)).copied() {
             match self.insts[old].state {

@@ -7,6 +7,7 @@ mod asked;
 pub mod lists;
 mod orders;
 mod replay;
+pub mod settings;
 mod shared;
 mod upstream;
 mod waits;
@@ -483,6 +484,7 @@ pub struct Shadow {
     pub next_token: u64,
     /// What the Gateway said of orders before its accounts were known.
     pub held_back: Vec<HeldBack>,
+    pub settings: settings::Settings,
     pub out: Vec<Expect>,
     /// Messages that their client's version does not have.
     pub unseen: u64,
@@ -568,6 +570,7 @@ impl Shadow {
             data_type: 1,
             next_token: 1000,
             held_back: Vec::new(),
+            settings: settings::Settings::default(),
             out: Vec::new(),
             unseen: 0,
         }
@@ -664,7 +667,7 @@ impl Shadow {
     /// `stalled`: whether the holder of the id counts as dead.
     pub fn start(&mut self, who: Who, id: i32, stalled: bool, now: u64) {
         if let Some(holder) = self.named(id) {
-            if !stalled {
+            if !stalled && !self.settings.replace {
                 self.error(who, -1, &[326]);
                 self.clients[who].stage = Stage::Over;
                 return;

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const ORDER_WAIT: u64 = 10 * SECOND;
-
 /// Codes that are remarks on an order.
 fn is_remark(code: u16) -> bool {
     code == 399
@@ -288,6 +286,9 @@ impl Shadow {
         if !self.available() {
             return self.error(who, -1, REMARK);
         }
+        if self.is_denied(who) {
+            return;
+        }
         for item in self.void(|item| matches!(item.turn, Turn::Place(..))) {
             let Turn::Place(at, _) = item.turn else { continue };
             if self.orders[at].waits() {
@@ -334,8 +335,8 @@ impl Shadow {
     }
 
     pub(super) fn refuse_late_orders(&mut self) {
-        let now = self.now;
-        self.refuse_waiting(|item| item.since + ORDER_WAIT <= now);
+        let (now, wait) = (self.now, self.settings.order_wait);
+        self.refuse_waiting(|item| item.since + wait <= now);
     }
 
     /// The disk refuses the facts up to a number.

@@ -281,7 +281,7 @@ impl Shadow {
         match self.ready {
             _ if self.learning => false,
             true => now.saturating_sub(self.last_heard) >= 75 * SECOND,
-            false => now.saturating_sub(self.connected_at) >= 60 * SECOND,
+            false => now >= self.settings.handshake_due,
         }
     }
 
