@@ -79,9 +79,10 @@ enum Socket {
     None,
     Looking,
     Dialing,
-    /// `greeted`: the greeting has left.
+    /// `greeted`: the greeting has left; `answered`: the Gateway has answered it.
     Open {
         greeted: bool,
+        answered: bool,
     },
 }
 
@@ -198,14 +199,14 @@ impl World {
 
     /// I4, I5 and I9, from what is there for the Gateway.
     fn look_upstream(&mut self) {
-        let Socket::Open { greeted } = self.socket else {
+        let Socket::Open { greeted, answered } = self.socket else {
             assert!(self.core.upstream_output().is_empty(), "bytes for no link");
             return;
         };
         let out = self.core.upstream_output()[self.peeked..].to_vec();
         self.peeked += out.len();
         if !greeted {
-            self.socket = Socket::Open { greeted: !out.is_empty() };
+            self.socket = Socket::Open { greeted: !out.is_empty(), answered };
             return;
         }
         let mut rest = &out[..];
@@ -306,17 +307,19 @@ impl World {
     fn connected(&mut self) {
         let dialing = self.socket == Socket::Dialing;
         if dialing {
-            (self.socket, self.peeked) = (Socket::Open { greeted: false }, 0);
+            (self.socket, self.peeked) = (Socket::Open { greeted: false, answered: false }, 0);
         }
         let link = self.link_if(dialing);
         self.tell(Input::UpstreamConnected { link });
     }
 
     fn hello(&mut self, version: u16) {
-        let link = self.link_if(self.is_open());
-        if self.is_open() {
+        let first = matches!(self.socket, Socket::Open { answered: false, .. });
+        if first {
             self.version = version;
+            self.socket = Socket::Open { greeted: true, answered: true };
         }
+        let link = self.link_if(first);
         self.tell(Input::UpstreamHello { link, hello: ServerHello { version, time: "now".into() } });
     }
 

@@ -9,6 +9,7 @@ use super::codes::{self, Class};
 use super::compose::id;
 use super::io::Level;
 use super::link::{Failure, Link};
+use super::slow::Place;
 use super::stats::Drop;
 use super::timers::Timer;
 use super::{Core, Ctx};
@@ -169,14 +170,18 @@ impl Core {
         }
         let Some(entry) = self.requests.get(up) else { return self.drop_unrouted(up) };
         let (message, one_shot, us_stock) = (entry.message, entry.one_shot, entry.us_stock);
+        let last = one_shot && self.ends(heard, message);
         self.tell_what_is_gone(ctx, up, heard);
-        self.tell_members(ctx, up, heard, us_stock);
+        match last {
+            true => self.tell_members_last(ctx, up, heard, us_stock),
+            false => self.tell_members(ctx, up, heard, us_stock),
+        }
         self.keep_answer(up, heard, payload);
         if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
             // Clients ask again under the same id (LIVE.md section 4).
             self.spend(up);
         }
-        if one_shot && self.ends(heard, message) {
+        if last {
             self.complete_request(ctx, up);
         }
     }
@@ -189,6 +194,16 @@ impl Core {
             self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock);
             let stays = self.requests.get(up).is_some_and(|e| e.members.get(at) == Some(&(key, down)));
             at += usize::from(stays);
+        }
+    }
+
+    /// Passes on what ends a request: it does not wait, whatever it is, and comes behind what does.
+    fn tell_members_last(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool) {
+        let members = self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default();
+        for (key, down) in members {
+            self.bring_forward(ctx, key, About::Request(down.0));
+            let edits = [(Role::ReqId, down.0.into())];
+            self.tell_at(ctx, key, heard, &edits, us_stock, Place::Outbox);
         }
     }
 

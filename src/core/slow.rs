@@ -14,7 +14,7 @@ use super::route::Heard;
 use super::timers::Timer;
 use super::{Core, Ctx, codes};
 use crate::ids::{ClientKey, DownReqId, UpReqId};
-use crate::protocol::model::{Conflate, Role, Route};
+use crate::protocol::model::{Conflate, EndWhen, Role, Route};
 
 /// Where a message for a client goes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,12 +38,15 @@ impl Client {
         self.outbox.len() + self.backlog.bytes()
     }
 
-    /// Its share of a request is over: what waits of it is of no use any more.
+    /// Its share of a request is over: what waits of it is of no use any more. What ends such a request never waits, so that
+    /// a message of that kind is another request's under the same id.
     pub(super) fn forget_waiting(&mut self, message: u16, down: DownReqId) {
         if !self.backlog.is_empty()
             && let Some(request) = crate::protocol::request(message.into())
         {
-            self.backlog.forget(down.0, request.answers);
+            let ends = |answer: &u16| request.ends.contains(&(*answer, EndWhen::Always));
+            let waiting: Vec<u16> = request.answers.iter().copied().filter(|a| !ends(a)).collect();
+            self.backlog.forget(down.0, &waiting);
         }
     }
 }

@@ -127,6 +127,35 @@ fn a_cancel_takes_what_waits_and_another_request_under_the_id_is_another() {
     assert_eq!(ticks(&w.got(who)), [(94, "".into(), "".into()), tick("2", "12")]);
 }
 
+#[test]
+fn an_answer_of_one_tick_comes_although_its_request_ends_with_it() {
+    let mut w = tight();
+    let who = behind(&mut w, 1);
+    for message in [54, 55] {
+        let up = asks(&mut w, who, message, &[("reqId", "7"), ("symbol", "AAPL")]);
+        w.say(21, &[("reqId", &up), ("tickType", "53"), ("impliedVol", "0.5")]);
+        assert_eq!(ids(&w.peers[who].got), [21], "request {message} is answered");
+        w.peers[who].got.clear();
+    }
+    assert!(w.got(who).is_empty());
+}
+
+#[test]
+fn a_request_that_ends_takes_nothing_of_another_one_under_its_id() {
+    let mut w = tight();
+    let who = behind(&mut w, 1);
+    let quotes = asks(&mut w, who, 1, &quote("7", "AAPL"));
+    let once = asks(&mut w, who, 54, &[("reqId", "7"), ("symbol", "AAPL")]);
+    asks(&mut w, who, 55, &[("reqId", "7"), ("symbol", "AAPL")]);
+    w.say(21, &[("reqId", &quotes), ("tickType", "13"), ("impliedVol", "0.25")]);
+    w.request(who, 57, &[("reqId", "7")]);
+    assert!(w.peers[who].got.is_empty(), "a cancel is not answered, and the tick waits");
+    w.say(21, &[("reqId", &once), ("tickType", "53"), ("impliedVol", "0.5")]);
+    let told: Vec<_> =
+        w.got(who).iter().map(|f| f.response().get("impliedVol").unwrap_or_default().to_owned()).collect();
+    assert_eq!(told, ["0.25", "0.5"]);
+}
+
 /// A client that does not read asks; the id upstream.
 fn asks(w: &mut World, who: Who, id: u16, values: &[(&'static str, &str)]) -> String {
     w.request(who, id, values);

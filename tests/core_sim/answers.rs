@@ -90,7 +90,11 @@ impl Sim {
             _ if own_end => true,
             _ => n > 0 && self.rng.one_in(if one_shot { 3 } else { 10 }),
         };
-        let (message, marker) = *self.rng.pick(kind.rows);
+        let (mut message, mut marker) = *self.rng.pick(kind.rows);
+        if kind.req == 10 {
+            // A book is told by one of the two messages.
+            (message, marker) = kind.rows[at % 2];
+        }
         let mut values = Record::new();
         values.set("reqId", up);
         let mut ends = end;

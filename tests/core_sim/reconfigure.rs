@@ -37,7 +37,7 @@ impl Sim {
 
     fn change_one(&mut self, config: &mut Config) {
         let seconds = Duration::from_secs;
-        match self.rng.below(10) {
+        match self.rng.below(12) {
             0..3 => {
                 let rates = [Some(1), Some(3), Some(10), Some(45), Some(50), None];
                 config.messages_per_second = *self.rng.pick(&rates);
@@ -54,7 +54,11 @@ impl Sim {
                 let global_cancel = *self.rng.pick(&[GlobalCancel::Forward, GlobalCancel::Deny]);
                 config.policies.by_id.insert(id, Policy { global_cancel, ..Policy::default() });
             }
-            8 => {
+            8..10 => {
+                config.limits.conflate_above = *self.rng.pick(&[200, 1000, 5000, 1 << 20]);
+                config.limits.slow_time = seconds(*self.rng.pick(&[3, 10, 25]));
+            }
+            10 => {
                 config.handshake_time = seconds(*self.rng.pick(&[5, 25, 60]));
                 config.backoff_min = seconds(*self.rng.pick(&[1, 15, 40]));
                 config.backoff_max = config.backoff_min * *self.rng.pick(&[1, 4]);

@@ -281,6 +281,8 @@ impl World {
             // As the shell does for a socket that takes nothing.
             self.core.consume_output(self.now, *key, 0, &mut Actions::default());
         }
+        // What had room all at once, because the settings gave it.
+        self.peek_clients(&mut outcome);
         self.peek_upstream(&mut outcome);
         assert!(
             outcome.up.is_empty() || actions.upstream_dirty,

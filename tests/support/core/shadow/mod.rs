@@ -9,6 +9,7 @@ mod orders;
 mod replay;
 pub mod settings;
 mod shared;
+pub mod slow;
 mod upstream;
 mod waits;
 mod without_id;
@@ -485,6 +486,7 @@ pub struct Shadow {
     /// What the Gateway said of orders before its accounts were known.
     pub held_back: Vec<HeldBack>,
     pub settings: settings::Settings,
+    pub slow: slow::Slow,
     pub out: Vec<Expect>,
     /// Messages that their client's version does not have.
     pub unseen: u64,
@@ -571,6 +573,7 @@ impl Shadow {
             next_token: 1000,
             held_back: Vec::new(),
             settings: settings::Settings::default(),
+            slow: slow::Slow::default(),
             out: Vec::new(),
             unseen: 0,
         }
