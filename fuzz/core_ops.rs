@@ -139,6 +139,7 @@ impl World {
     }
 
     fn carry_out(&mut self, actions: Actions) {
+        let mut closed = Vec::new();
         for action in actions.list {
             match action {
                 Action::Look { link } => {
@@ -161,12 +162,13 @@ impl World {
                     }
                     self.pending.push_back((seq, record));
                 }
-                Action::CloseClient { client, flush: false } => self.gone(client, Gone::Refused),
+                Action::CloseClient { client, flush: false } => closed.push(client),
                 Action::CloseClient { .. } | Action::Note(_) | Action::Finish => {}
             }
         }
         self.look_at_clients();
         self.look_upstream();
+        closed.into_iter().for_each(|client| self.gone(client, Gone::Refused));
     }
 
     /// The upstream socket is there no more.

@@ -9,6 +9,7 @@ mod support;
 
 mod answers;
 mod clients;
+mod disk;
 mod gateway;
 mod reconfigure;
 mod slow;
@@ -285,12 +286,7 @@ impl Sim {
                 let n = 1 + self.rng.below(most);
                 self.gateway_reads(n);
             }
-            18 if self.w.facts.1 < self.w.facts.0 => {
-                let upto =
-                    self.w.facts.1 + 1 + self.rng.below((self.w.facts.0 - self.w.facts.1) as usize) as u64;
-                let outcome = self.w.synced_to(upto);
-                self.feed(outcome, false);
-            }
+            18 if self.w.facts.1 < self.w.facts.0 || self.m.disk_broken => self.disk_step(),
             15..18 => {
                 let open = self.open_clients();
                 for who in open {
@@ -319,8 +315,7 @@ impl Sim {
             self.reading[who] = true;
         }
         self.w.fast_disk = true;
-        let outcome = self.w.synced();
-        self.feed(outcome, false);
+        self.disk_does_all();
         for _ in 0..4000 {
             match self.up {
                 Up::None => {
@@ -408,11 +403,7 @@ impl Sim {
         let deadline = self.now() + self.m.settings.drain + SECOND;
         while !self.w.finished {
             if self.rng.one_in(3) {
-                let outcome = self.w.synced();
-                if outcome.actions.contains(&Action::Finish) {
-                    self.finished();
-                }
-                self.feed(outcome, false);
+                self.disk_does_all();
                 continue;
             }
             assert!(self.now() < deadline, "the drain has an end");
