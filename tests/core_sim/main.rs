@@ -21,6 +21,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use support::kinds::{self, KINDS};
 use support::shadow::lists::perm;
+use support::shadow::slow::is_large;
 use support::shadow::{
     ACCOUNTS, Asker, BULLETINS, Exec, Expect, HeldBack, LaneKey, POSITIONS, QUERY, SECOND, Shadow, Stage,
     State, UP_CLIENT, What,
@@ -114,17 +115,19 @@ impl Sim {
         let slow_disk = rng.one_in(3);
         // Short ones, so that some wait too long.
         let request_wait = *rng.pick(&[300, 20, 4]);
+        let limits = Limits {
+            request_wait: Duration::from_secs(request_wait),
+            outbox: *rng.pick(&[40 << 20, 40 << 20, 40 << 20, 24 << 10, 64 << 10]),
+            conflate_above: *rng.pick(&[1 << 20, 1 << 20, 300, 2000]),
+            ..Limits::default()
+        };
         let config = Config {
             upstream_client_id: ClientId(UP_CLIENT),
             max_server_version: version,
             // Slow ones, so that much waits and is caught waiting.
             messages_per_second: *rng.pick(&[Some(45), Some(20), Some(5), Some(2), Some(1), None]),
             seed,
-            limits: Limits {
-                request_wait: Duration::from_secs(request_wait),
-                conflate_above: *rng.pick(&[1 << 20, 1 << 20, 300, 2000]),
-                ..Limits::default()
-            },
+            limits,
             ..Config::default()
         };
         let mut m = Shadow::new(version);
@@ -157,6 +160,7 @@ impl Sim {
                 self.m.recorded(owner.0, down.0, *seq);
             }
         }
+        self.large_answers_end(&outcome);
         self.slow_ones_end(&outcome);
         for (f, durable) in outcome.up.iter().zip(&outcome.durable) {
             self.m.left(f, now, *durable);
@@ -269,6 +273,7 @@ impl Sim {
         if self.rng.one_in(150) {
             self.reconfigure();
         }
+        self.full_ones_read();
         match self.rng.below(20) {
             0..4 if self.up != Up::Ready => self.client_step(),
             // Not much happens without a link: most of its absence is skipped.
@@ -491,9 +496,13 @@ fn random_runs_agree_with_the_shadow_model() {
     });
     let failed = failed.into_inner().expect("no panic inside");
     assert!(failed.is_empty(), "failing seeds: {failed:?}");
-    let [late, left_out, closed] = slow::seen();
-    println!("slow clients: {late} rows came late, {left_out} never; {closed} clients were closed");
-    assert!(seeds.len() < 200 || late.min(left_out).min(closed) > 100, "clients are slow enough to see it");
+    let [late, left_out, idle, shed] = slow::seen();
+    println!(
+        "slow clients: {late} rows came late, {left_out} never; {shed} answers ended; {idle} were closed because they \
+         read nothing"
+    );
+    let seen = [late, left_out, idle, shed].iter().all(|n| *n > 20);
+    assert!(seeds.len() < 200 || seen, "clients are slow enough to see it");
 }
 
 #[test]

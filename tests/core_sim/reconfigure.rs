@@ -56,6 +56,7 @@ impl Sim {
             }
             8..10 => {
                 config.limits.conflate_above = *self.rng.pick(&[200, 1000, 5000, 1 << 20]);
+                config.limits.outbox = *self.rng.pick(&[24 << 10, 64 << 10, 40 << 20]);
                 config.limits.slow_time = seconds(*self.rng.pick(&[3, 10, 25]));
             }
             10 => {

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;
 
-/// Over all runs: rows that came late, rows that were left out, clients that were closed.
-static SEEN: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+/// Over all runs: rows that came late, rows that were left out, clients that were closed because they read nothing, large
+/// answers that ended.
+static SEEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 
 /// What became of slow clients in all runs.
-pub(super) fn seen() -> [u64; 3] {
+pub(super) fn seen() -> [u64; 4] {
     SEEN.each_ref().map(|n| n.load(Ordering::Relaxed))
 }
 
@@ -42,11 +43,44 @@ impl Sim {
             assert!(self.may_be_behind(who), "client {who} is closed, and has read enough");
             let since = self.w.peers[who].progress;
             assert!(since + patience <= self.now(), "client {who} is closed too early");
-            // Whatever else was for it in this step.
-            self.m.out.retain(|e| e.who != who || !self.m.clients[who].stage.eq(&Stage::Ready));
+            // Whatever else was for it in this step came before or not at all.
+            self.m.out.iter_mut().filter(|e| e.who == who).for_each(|e| e.must = false);
             SEEN[2].fetch_add(1, Ordering::Relaxed);
             self.m.error(who, -1, &[322]);
             self.m.release(who);
+        }
+    }
+
+    /// Clients with much unread read some of it: here nobody comes so far that it is closed for the bytes alone.
+    pub(super) fn full_ones_read(&mut self) {
+        let most = self.w.core.config().limits.outbox * 2 / 3;
+        for who in self.open_clients() {
+            loop {
+                let unread = self.w.core.output(self.w.peers[who].key).len();
+                if unread + self.m.owed_at_most(who) <= most || unread == 0 {
+                    break;
+                }
+                self.w.read(who, unread.min(2000));
+            }
+        }
+    }
+
+    /// Large answers that ended because their client has no room: only for who has much unread.
+    pub(super) fn large_answers_end(&mut self, outcome: &Outcome) {
+        let half = self.w.core.config().limits.outbox / 2;
+        for (who, f) in &outcome.to {
+            let unread = self.w.core.output(self.w.peers[*who].key).len();
+            if let Some((id, 322)) = f.error()
+                && f.words().contains("the answer has no room")
+            {
+                assert!(unread + self.m.owed_at_most(*who) > half, "client {who} has room");
+                assert!(self.m.sheds(*who, id), "client {who} asked for nothing large: {f:?}");
+                SEEN[3].fetch_add(1, Ordering::Relaxed);
+            } else if is_large(f.id) && self.w.version == f.version {
+                let new: usize =
+                    outcome.to.iter().filter(|(of, _)| of == who).map(|(_, f)| f.payload.len() + 4).sum();
+                assert!(unread.saturating_sub(new) <= half, "client {who} has no room for {f:?}");
+            }
         }
     }
 

@@ -8,10 +8,11 @@
 //! - **A row that comes late is the latest one**, and nothing older comes after a newer one.
 //! - What ends a request, or says something about it once, comes behind what waits of it.
 //! - Nothing of a request comes after its end; what waits of it then is owed no more.
+//! - A large answer ends with an error for who has half of its limit unread, and for nobody else.
 //! - Who has read everything is owed nothing.
 //!
-//! Not here: large answers that are shed and the limit of bytes at which a client is closed (`core_behaviour/slow.rs`), and
-//! that a book told anew is complete (likewise); of its rows only that they are the Gateway's.
+//! Not here: the limit of bytes at which a client is closed, and that a book told anew is complete
+//! (`core_behaviour/slow.rs` has both); of its rows only that they are the Gateway's.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,6 +43,8 @@ pub struct Slow {
     telling: Option<(Who, i32)>,
     /// Since when something is owed.
     since: BTreeMap<Who, u64>,
+    /// The request whose answer the Gateway gives, and the message.
+    answering: Option<(usize, u16)>,
     /// Rows that came late.
     pub came_late: u64,
     /// Rows that never came because newer ones did.
@@ -98,12 +101,28 @@ fn row(message: u16, said: &Said) -> Option<RowKey> {
     Some((about(message, said), message, key))
 }
 
+/// Whether a message is a part of an answer that can be large.
+pub fn is_large(message: u16) -> bool {
+    response(message.into()).expect("declared").conflate == Conflate::Bulk
+}
+
 /// What marks a row of a book.
 fn mark(said: &Said) -> Option<String> {
     said.get("price").or(said.get("marketMaker")).cloned()
 }
 
 impl Shadow {
+    fn message_of(&self, e: &Expect) -> Option<u16> {
+        match &e.what {
+            What::Exact(payload) => {
+                let version = self.clients[e.who].version;
+                Some(twsmux::wire::text::message(payload, version).expect("a message id").id as u16)
+            }
+            What::Says(message, _) | What::Message(message) => Some(*message),
+            What::Error(..) | What::Code(_) => None,
+        }
+    }
+
     /// Message and words of what is expected.
     fn said_of(&self, e: &Expect) -> Option<(u16, Said)> {
         match &e.what {
@@ -143,7 +162,8 @@ impl Shadow {
 
     /// What a client is about to be told of books, so that it is known when they are told anew.
     pub fn mark_books(&mut self) {
-        let marked: Vec<_> = self.out.iter().filter_map(|e| Some((e.who, self.said_of(e)?))).collect();
+        let of_books = self.out.iter().filter(|e| matches!(self.message_of(e), Some(12 | 13)));
+        let marked: Vec<_> = of_books.filter_map(|e| Some((e.who, self.said_of(e)?))).collect();
         for (who, (message, said)) in marked {
             if let (12 | 13, Some(mark)) = (message, mark(&said)) {
                 self.slow.marks.entry((who, down_of(&said))).or_default().insert(mark);
@@ -187,14 +207,58 @@ impl Shadow {
             && response(f.id.into()).expect("declared").conflate == Conflate::Kept
         {
             let about = about(f.id, &said);
-            let waits = self.slow.owed.keys().find(|(of, key)| *of == who && key.0 == about);
+            // Requests of other kinds may have the same id.
+            let together = |row: u16| {
+                let mut all = twsmux::protocol::requests().iter();
+                matches!(about, About::Stream(_))
+                    || all.any(|r| r.answers.contains(&f.id) && r.answers.contains(&row))
+            };
+            let waits =
+                self.slow.owed.keys().find(|(of, key)| *of == who && key.0 == about && together(key.1));
             assert!(waits.is_none(), "{f:?} comes before {waits:?}");
         }
+    }
+
+    /// The Gateway answers a request.
+    pub(super) fn answers_with(&mut self, at: usize, message: u16) {
+        self.slow.answering = Some((at, message));
+    }
+
+    /// The most that what is owed to a client can take up at twsmux.
+    pub fn owed_at_most(&self, who: Who) -> usize {
+        (self.slow.owed.keys().filter(|(of, _)| *of == who).count()
+            + self.slow.books.iter().filter(|(of, ..)| *of == who).count())
+            * 600
+    }
+
+    /// A client was told that a large answer has no room. Whether one came; for this client it is over.
+    pub fn sheds(&mut self, who: Who, down: i32) -> bool {
+        if down == -1 {
+            let large = |e: &Expect| e.who == who && self.said_of(e).is_some_and(|(m, _)| is_large(m));
+            let Some(at) = self.out.iter().position(large) else { return false };
+            self.out.remove(at);
+            self.error(who, -1, &[322]);
+            return true;
+        }
+        let Some((at, message)) = self.slow.answering else { return false };
+        if !is_large(message) || (self.insts[at].who, self.insts[at].down) != (who, down) {
+            return false;
+        }
+        let of_it = |e: &Expect| {
+            e.who == who && self.said_of(e).is_some_and(|(m, said)| m != 4 && down_of(&said) == down)
+        };
+        let rest: Vec<Expect> = self.out.iter().filter(|e| !of_it(e)).cloned().collect();
+        self.out = rest;
+        self.error(who, down, &[322]);
+        self.insts[at].state = State::Ended;
+        self.replayed(at);
+        true
     }
 
     /// What is owed no more: of requests that are over, and to clients that are gone.
     pub fn tidy_owed(&mut self) {
         self.slow.telling = None;
+        self.slow.answering = None;
         let now = self.now;
         let mut slow = std::mem::take(&mut self.slow);
         slow.owed.retain(|(who, (about, message, _)), _| match about {

@@ -155,6 +155,7 @@ impl Shadow {
 
     /// An answer under an upstream request id.
     pub fn hear_answer(&mut self, at: usize, message: u16, mut values: Record, ends: bool, reroutes: bool) {
+        self.answers_with(at, message);
         let inst = &mut self.insts[at];
         if !inst.live() {
             return;
