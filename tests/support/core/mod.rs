@@ -144,6 +144,8 @@ pub struct Peer {
 pub struct Outcome {
     /// New frames in the outboxes.
     pub to: Vec<(Who, Frame)>,
+    /// So many of them, the first ones, waited until their client had read.
+    pub waited: usize,
     /// New version replies.
     pub hellos: Vec<(Who, ServerHello)>,
     /// New frames for the Gateway.
@@ -276,6 +278,7 @@ impl World {
                 "the shell is not told of new bytes for client {who}"
             );
         }
+        outcome.waited = self.refilled.len();
         outcome.to.splice(0..0, self.refilled.drain(..));
         for key in &actions.dirty {
             // As the shell does for a socket that takes nothing.
