@@ -27,7 +27,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use twsmux::core::io::{Action, Actions, Gone, Input};
 use twsmux::core::policy::{GlobalCancel, Policy};
-use twsmux::core::{Config, Core, DuplicateClient};
+use twsmux::core::{Config, Core, DuplicateClient, HistoricalPacing};
 use twsmux::ids::{ClientId, ClientKey, LinkId};
 use twsmux::journal::{Record as Fact, State};
 use twsmux::limits;
@@ -371,12 +371,22 @@ impl World {
         c.limits.slow_time = Duration::from_secs(1) + seconds(12) / 11;
         c.limits.order_wait = Duration::from_secs(1) + seconds(13) / 4;
         c.limits.drain_time = Duration::from_secs(1) + seconds(14) / 4;
+        c.limits.request_wait = Duration::from_secs(1) + seconds(18);
+        c.kill_switch = byte(17) & 64 != 0;
+        c.historical_pacing = [HistoricalPacing::Delay, HistoricalPacing::Off][number(17) >> 7];
         let bits = byte(15);
         let policy = Policy {
             global_cancel: [GlobalCancel::Forward, GlobalCancel::Own, GlobalCancel::Deny][number(16) % 3],
             cancel_foreign: bits & 1 != 0,
             master: bits & 2 != 0,
             cancel_on_disconnect: bits & 4 != 0,
+            allowed: byte(17) & 1 == 0,
+            read_only: byte(17) & 2 != 0,
+            data_only: byte(17) & 4 != 0,
+            max_order_quantity: (byte(17) & 8 != 0).then_some(100.0),
+            max_order_value: (byte(17) & 16 != 0).then_some(1000.0),
+            max_lines: (byte(17) & 32 != 0).then_some(2),
+            accounts: Vec::new(),
         };
         match bits & 8 {
             0 => c.policies.default = policy,

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::backlog::About;
 use super::client::Client;
 use super::io::Level;
 use super::pacer::{Post, Queued, What};
@@ -145,6 +146,8 @@ impl Core {
         self.stream_replayed(stream, true);
         let ended = std::mem::take(self.streams.get_mut(stream));
         for key in ended.subscribers() {
+            // Something of the subscription before it may wait.
+            self.bring_forward(ctx, key, About::Stream(stream));
             self.tell_late(ctx, key, -1, waiting);
         }
     }

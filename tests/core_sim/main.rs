@@ -131,7 +131,7 @@ impl Sim {
             ..Config::default()
         };
         let mut m = Shadow::new(version);
-        m.request_wait = request_wait * SECOND;
+        m.changes(|settings| settings.request_wait = request_wait * SECOND);
         Sim {
             w: World::new(config),
             m,

@@ -27,6 +27,7 @@ impl Sim {
             settings.max_clients = config.max_clients;
             settings.requests = config.limits.requests_per_client;
             settings.order_wait = micros(config.limits.order_wait);
+            settings.request_wait = micros(config.limits.request_wait);
             settings.handshake = micros(config.handshake_time);
             settings.drain = micros(config.limits.drain_time);
             settings.denied = denied;
@@ -37,7 +38,7 @@ impl Sim {
 
     fn change_one(&mut self, config: &mut Config) {
         let seconds = Duration::from_secs;
-        match self.rng.below(12) {
+        match self.rng.below(13) {
             0..3 => {
                 let rates = [Some(1), Some(3), Some(10), Some(45), Some(50), None];
                 config.messages_per_second = *self.rng.pick(&rates);
@@ -59,6 +60,7 @@ impl Sim {
                 config.limits.outbox = *self.rng.pick(&[24 << 10, 64 << 10, 40 << 20]);
                 config.limits.slow_time = seconds(*self.rng.pick(&[3, 10, 25]));
             }
+            12 => config.limits.request_wait = seconds(*self.rng.pick(&[4, 20, 300])),
             10 => {
                 config.handshake_time = seconds(*self.rng.pick(&[5, 25, 60]));
                 config.backoff_min = seconds(*self.rng.pick(&[1, 15, 40]));

@@ -464,8 +464,6 @@ pub struct Shadow {
     waiting: [VecDeque<waits::Waiting>; 3],
     /// Bindings of manual orders that have not left.
     bindings: Vec<waits::Waiting>,
-    /// How long requests wait at most.
-    pub request_wait: u64,
     pub own_unsubscribes: u32,
     farms: Vec<((u8, String), Record)>,
     /// When the Gateway told its time, and which, in milliseconds.
@@ -554,7 +552,6 @@ impl Shadow {
             streams: Default::default(),
             waiting: Default::default(),
             bindings: Vec::new(),
-            request_wait: u64::MAX / 2,
             own_unsubscribes: 0,
             farms: Vec::new(),
             clock: None,

@@ -17,6 +17,8 @@ pub struct Settings {
     pub requests: usize,
     /// Longest wait of an order.
     pub order_wait: u64,
+    /// Longest wait of a request for its turn.
+    pub request_wait: u64,
     /// Patience with a handshake that begins.
     pub handshake: u64,
     /// Time that the end may take.
@@ -34,6 +36,7 @@ impl Default for Settings {
             max_clients: 1024,
             requests: 5000,
             order_wait: 10 * SECOND,
+            request_wait: u64::MAX / 2,
             handshake: 60 * SECOND,
             drain: 3 * SECOND,
             denied: BTreeSet::new(),
@@ -47,6 +50,7 @@ impl Shadow {
     pub fn changes(&mut self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.settings);
         self.refuse_late_orders();
+        self.refuse_late_requests();
     }
 
     /// A dial was accepted.

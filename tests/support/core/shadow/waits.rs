@@ -70,7 +70,7 @@ impl Shadow {
     }
 
     pub(super) fn refuse_late_requests(&mut self) {
-        let (now, wait) = (self.now, self.request_wait);
+        let (now, wait) = (self.now, self.settings.request_wait);
         let late = |since: u64| since + wait <= now;
         let requests = self.insts.iter().enumerate();
         let requests: Vec<usize> = requests
