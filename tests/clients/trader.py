@@ -39,7 +39,7 @@ ANSWER_TIME = 6.0
 PATIENCE = 45.0
 QUIET = 0.5
 # Seconds after an act within which its consequences are told, with some to spare.
-CONSEQUENCES = 1.5
+CONSEQUENCES = 5.0
 # Orders that a trader lets rest before it rather cancels some.
 ENOUGH_ORDERS = 20
 
