@@ -5,7 +5,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use std::sync::Arc;
 
-use twsmux::core::io::{Action, Actions, Input};
+use twsmux::core::io::{Action, Actions, Input, Zombies};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
 use twsmux::protocol::dialect::Dialect;
@@ -55,7 +55,7 @@ fn ready_core(clients: u32) -> (Core, Vec<ClientKey>, LinkId) {
         actions.list
     };
     assert!(tell(&mut core, Input::Tick).contains(&Action::Look { link }));
-    tell(&mut core, Input::Looked { link, zombies: Some(0) });
+    tell(&mut core, Input::Looked { link, zombies: Some(Zombies::default()) });
     tell(&mut core, Input::UpstreamConnected { link });
     tell(
         &mut core,

@@ -25,7 +25,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use twsmux::core::io::{Action, Actions, Gone, Input};
+use twsmux::core::io::{Action, Actions, Gone, Input, Zombies};
 use twsmux::core::policy::{GlobalCancel, Policy};
 use twsmux::core::{Config, Core, DuplicateClient, HistoricalPacing};
 use twsmux::ids::{ClientId, ClientKey, LinkId};
@@ -163,7 +163,7 @@ impl World {
                     self.pending.push_back((seq, record));
                 }
                 Action::CloseClient { client, flush: false } => closed.push(client),
-                Action::CloseClient { .. } | Action::Note(_) | Action::Finish => {}
+                Action::CloseClient { .. } | Action::Examine { .. } | Action::Note(_) | Action::Finish => {}
             }
         }
         self.look_at_clients();
@@ -304,6 +304,7 @@ impl World {
             self.socket = Socket::None;
         }
         let link = self.link_if(looking);
+        let zombies = zombies.map(|n| Zombies { fin_unread: n, ..Zombies::default() });
         self.tell(Input::Looked { link, zombies });
     }
 

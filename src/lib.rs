@@ -11,6 +11,7 @@ pub mod journal;
 pub mod limits;
 #[macro_use]
 pub mod protocol;
+pub mod remedy;
 pub mod shell;
 pub mod sim;
 pub mod sockets;

@@ -132,6 +132,11 @@ pub const GLOBAL_CANCEL_TIME: Duration = Duration::from_secs(10);
 pub const AMENDMENT_TIME: Duration = Duration::from_secs(10);
 /// Time the Gateway has for the handshake. A slow one is waited for: closing and retrying makes zombies.
 pub const HANDSHAKE_TIME: Duration = Duration::from_secs(60);
+/// Silence in the handshake after which it is looked up what the Gateway has done with the connection; half the patience
+/// where that is less.
+pub const EXAMINE_AFTER: Duration = Duration::from_secs(3);
+/// Pause between two such looks. Each reads the kernel's table, and the processes that hold its sockets.
+pub const EXAMINE_EVERY: Duration = Duration::from_secs(10);
 /// Shortest distance of two clock requests; the Gateway drops closer ones (LIVE.md section 5).
 pub const CLOCK_DISTANCE: Duration = Duration::from_secs(5);
 /// Silence of the Gateway after which it is asked for its clock.

@@ -121,7 +121,10 @@ async fn readyz(State(source): State<Arc<Source>>) -> Response {
     match source.stuck() {
         Some(words) => text(StatusCode::SERVICE_UNAVAILABLE, &words),
         None if view.upstream.ready => text(StatusCode::OK, "ready"),
-        None => text(StatusCode::SERVICE_UNAVAILABLE, &view.upstream.diagnosis),
+        None => match &view.upstream.trouble {
+            Some(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, &trouble.to_string()),
+            None => text(StatusCode::SERVICE_UNAVAILABLE, &view.upstream.diagnosis),
+        },
     }
 }
 

@@ -195,7 +195,7 @@ fn upstream(up: &Value, out: &mut String) {
     let state = if ready { "ready".into() } else { format!("NOT READY ({})", shown(&up["state"])) };
     let _ = writeln!(out, "gateway   {} {state}", shown(&up["gateway"]));
     if !ready {
-        let _ = writeln!(out, "          {}", shown(&up["diagnosis"]));
+        trouble(up, out);
     }
     let _ = writeln!(
         out,
@@ -211,6 +211,22 @@ fn upstream(up: &Value, out: &mut String) {
         up["close_wait"].as_u64().map_or("unknown".into(), |n| n.to_string()),
         shown(&up["times_ready"])
     );
+}
+
+/// What is the matter and what to do about it; the plain diagnosis while nothing is known to be.
+fn trouble(up: &Value, out: &mut String) {
+    let trouble = &up["trouble"];
+    if !trouble.is_object() {
+        let _ = writeln!(out, "          {}", shown(&up["diagnosis"]));
+        return;
+    }
+    let since = decimals(&trouble["since_seconds"], 1.0, 0);
+    let _ =
+        writeln!(out, "trouble   {}, for {since} s: {}", shown(&trouble["case"]), shown(&trouble["seen"]));
+    let _ = writeln!(out, "          usually: {}", shown(&trouble["means"]));
+    for (number, step) in trouble["steps"].as_array().into_iter().flatten().enumerate() {
+        let _ = writeln!(out, "          {}. {}", number + 1, shown(step));
+    }
 }
 
 fn clients(clients: &Value, out: &mut String) {

@@ -59,6 +59,13 @@ pub enum Input<'a> {
         /// The system's words.
         error: String,
     },
+    /// The dial of `link` was neither accepted nor refused.
+    UpstreamUnreachable {
+        /// Which attempt.
+        link: LinkId,
+        /// The system's words.
+        error: String,
+    },
     /// The Gateway's handshake reply.
     UpstreamHello {
         /// Which attempt.
@@ -92,7 +99,16 @@ pub enum Input<'a> {
         /// Which attempt asked.
         link: LinkId,
         /// Sockets in CLOSE_WAIT there; `None` when the table does not tell (another host).
-        zombies: Option<usize>,
+        zombies: Option<Zombies>,
+    },
+    /// Answer to [`Action::Examine`]: what the kernel's table says of the connection's other end.
+    Examined {
+        /// Of which link.
+        link: LinkId,
+        /// Sockets in CLOSE_WAIT on the port; `None` when the table does not tell.
+        zombies: Option<Zombies>,
+        /// The Gateway's end.
+        end: FarEnd,
     },
     /// Facts up to this number are on disk.
     Journaled {
@@ -124,12 +140,64 @@ pub enum Input<'a> {
     Stop,
 }
 
+/// Sockets of the Gateway in CLOSE_WAIT: their clients have hung up, and it has not closed. By what it has not done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct Zombies {
+    /// Accept the connection.
+    pub never_accepted: usize,
+    /// Read what the client sent.
+    pub handshake_unread: usize,
+    /// Read the end of the stream.
+    pub fin_unread: usize,
+    /// Close.
+    pub not_closed: usize,
+}
+
+impl Zombies {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.never_accepted + self.handshake_unread + self.fin_unread + self.not_closed
+    }
+}
+
+impl fmt::Display for Zombies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kinds = [
+            (self.never_accepted, "never accepted"),
+            (self.handshake_unread, "with what the client sent unread"),
+            (self.fin_unread, "with only the hang-up unread"),
+            (self.not_closed, "read to the end and not closed"),
+        ];
+        let kinds: Vec<String> =
+            kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| format!("{n} {kind}")).collect();
+        f.write_str(&kinds.join(", "))
+    }
+}
+
+/// What the Gateway has done with our connection, as far as its end of it shows.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FarEnd {
+    /// Its end cannot be seen. Says why.
+    OutOfSight(String),
+    /// It has not accepted the connection.
+    NotAccepted,
+    /// It has not read so many bytes.
+    Unread(u32),
+    /// It has read everything.
+    Read,
+}
+
 /// Something that the shell carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Read the kernel's table for the Gateway port and answer with [`Input::Looked`].
     Look {
         /// The attempt that asks.
+        link: LinkId,
+    },
+    /// Look, without a word to the Gateway, what it has done with the connection, and answer with [`Input::Examined`].
+    Examine {
+        /// Which one.
         link: LinkId,
     },
     /// Open the upstream socket. There is none.

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use super::client::Phase;
 use super::compose::{self, id};
-use super::io::{Action, Gone, Level};
+use super::io::{Action, Gone, Level, Zombies};
 use super::pacer::{Post, Queued, What};
 use super::speech::converter;
 use super::stats::ConnectResult;
 use super::timers::Timer;
+use super::trouble::{Case, Stage, Trouble};
 use super::{Clock, Core, Ctx, codes};
 use crate::ids::{LinkId, UpOrderId, UpReqId};
 use crate::journal::Record;
@@ -71,74 +72,31 @@ pub enum Link {
     },
 }
 
-/// Why there is no upstream.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Failure {
-    /// Nothing was tried yet.
-    NotTried,
-    /// The connect was refused or not answered.
-    Refused(String),
-    /// There are zombies on the port.
-    Zombies(usize),
-    /// The Gateway closed or reset the connection; the system's words.
-    Lost(String),
-    /// The handshake did not end in time.
-    Silent(Duration),
-    /// A ready Gateway fell silent.
-    Dead(Duration),
-    /// The handshake went wrong.
-    Handshake(String),
-    /// Error 326.
-    ClientIdInUse,
-    /// The order journal belongs to other accounts.
-    OtherAccounts {
-        /// Those of the journal.
-        journal: String,
-        /// Those of the Gateway.
-        gateway: String,
-    },
-    /// The Gateway moves to another port (error 1300).
-    PortReset(String),
-}
-
 /// What the Gateway said when it last was there, and how dialling went.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Known {
     /// Its reply to the greeting.
     pub hello: Option<ServerHello>,
     /// Its managed accounts.
     pub accounts: Option<String>,
-    /// The last failure.
-    pub failure: Failure,
+    /// What is the matter with it, if anything is.
+    pub(super) trouble: Option<Trouble>,
     /// Failures since the link last was stable.
     pub failures: u32,
     /// How often it was ready.
     pub readies: u64,
 }
 
-impl Default for Known {
-    fn default() -> Self {
-        Known { hello: None, accounts: None, failure: Failure::NotTried, failures: 0, readies: 0 }
-    }
-}
-
 impl Core {
     /// Why the upstream is not ready and what to do about it, in words for people.
     pub fn diagnosis(&self) -> String {
         let gateway = &self.config.gateway;
-        match (&self.link, &self.known.failure) {
+        match (&self.link, &self.known.trouble) {
             _ if self.waits_for_disk() && !self.ledger.is_broken() => format!(
                 "the disk of the order journal has not taken its first entries yet, and clients must not work before: the \
                  state directory is slow or hangs. The Gateway at {gateway} is connected"
             ),
             (Link::Ready { .. }, _) => format!("connected to the Gateway at {gateway}"),
-            (Link::Greeting { .. }, _) => format!(
-                "the Gateway at {gateway} accepted the connection and has not answered the handshake yet; it may be \
-                 starting up, waiting for its login or two-factor confirmation, or show a dialog"
-            ),
-            (Link::Starting { .. }, _) => {
-                format!("the Gateway at {gateway} has answered the handshake and not yet named its accounts")
-            }
             (Link::Learning { done: true, .. }, _) if self.ledger.is_broken() => {
                 format!("the order journal cannot be begun: {}", self.ledger.refusal().unwrap_or_default())
             }
@@ -147,48 +105,15 @@ impl Core {
                     "the Gateway at {gateway} is being asked for its orders, once, because the order journal is empty"
                 )
             }
-            (_, Failure::OtherAccounts { journal, gateway: theirs }) => format!(
-                "the order journal belongs to the accounts {journal}, and the Gateway at {gateway} manages {theirs}. Orders \
-                 of different accounts must not be mixed up: log in with the other user, or start twsmux with another \
-                 --state-dir for these accounts"
+            (_, Some(trouble)) => self.trouble_in_short(trouble),
+            (Link::Greeting { .. }, None) => format!(
+                "the Gateway at {gateway} has not answered the handshake yet; it may be starting up, waiting for its login \
+                 or two-factor confirmation, or show a dialog"
             ),
-            (_, Failure::NotTried) => format!("connecting to the Gateway at {gateway}"),
-            (_, Failure::Refused(error)) => format!(
-                "nothing listens at {gateway} ({error}). Start IB Gateway or TWS, log in, and enable its API port; \
-                 twsmux tries again by itself"
-            ),
-            (_, Failure::Zombies(n)) => format!(
-                "the Gateway at {gateway} holds {n} dead connection(s) in CLOSE_WAIT, which can block every new API \
-                 handshake. Restart IB Gateway (the login needs two-factor confirmation), and let only twsmux connect \
-                 to it"
-            ),
-            (_, Failure::Lost(error)) => {
-                format!(
-                    "the connection to the Gateway at {gateway} was lost ({error}); twsmux connects again by itself"
-                )
+            (Link::Starting { .. }, None) => {
+                format!("the Gateway at {gateway} has answered the handshake and not yet named its accounts")
             }
-            (_, Failure::Silent(t)) => format!(
-                "the Gateway at {gateway} accepted the connection and did not finish the handshake in {} s. Look at \
-                 its window: a login, a two-factor confirmation or a dialog may wait there; if not, restart it",
-                t.as_secs()
-            ),
-            (_, Failure::Dead(t)) => format!(
-                "the Gateway at {gateway} has been silent for {} s and did not answer a clock request; twsmux \
-                 connects again by itself",
-                t.as_secs()
-            ),
-            (_, Failure::Handshake(why)) => {
-                format!("the handshake with the Gateway at {gateway} failed: {why}")
-            }
-            (_, Failure::ClientIdInUse) => format!(
-                "the Gateway at {gateway} says that client id {} is in use (326). Orders belong to that id, so twsmux \
-                 takes no other: find the program that uses it, or start twsmux with another --upstream-client-id",
-                self.config.upstream_client_id
-            ),
-            (_, Failure::PortReset(words)) => format!(
-                "the Gateway at {gateway} moved its API port and dropped the connection: {words}. Start twsmux with \
-                 the new --upstream address"
-            ),
+            (_, None) => format!("connecting to the Gateway at {gateway}"),
         }
     }
 
@@ -215,16 +140,16 @@ impl Core {
         ctx.actions.push(Action::Look { link: self.link_id });
     }
 
-    pub(super) fn looked(&mut self, ctx: &mut Ctx<'_>, link: LinkId, zombies: Option<usize>) {
-        self.stats.zombies = zombies;
+    pub(super) fn looked(&mut self, ctx: &mut Ctx<'_>, link: LinkId, zombies: Option<Zombies>) {
+        self.see_zombies(zombies);
         if link != self.link_id || self.link != Link::Looking {
             return;
         }
         match zombies {
             _ if self.stopping => self.link = Link::Down,
-            Some(n) if n > 0 => {
+            Some(zombies) if zombies.total() > 0 => {
                 self.stats.connects[ConnectResult::Zombies as usize] += 1;
-                self.down(ctx, Failure::Zombies(n), self.config.backoff_min);
+                self.down(ctx, Case::Zombies, zombies.to_string(), self.config.backoff_min);
             }
             _ => {
                 self.link = Link::Dialing { since: ctx.now };
@@ -233,26 +158,35 @@ impl Core {
         }
     }
 
-    pub(super) fn upstream_refused(&mut self, ctx: &mut Ctx<'_>, link: LinkId, error: String) {
+    /// The dial came to nothing.
+    pub(super) fn not_connected(&mut self, ctx: &mut Ctx<'_>, link: LinkId, case: Case, error: String) {
         if self.is_current(link) && matches!(self.link, Link::Dialing { .. }) {
             self.stats.connects[ConnectResult::Refused as usize] += 1;
-            self.down(ctx, Failure::Refused(error), limits::REFUSED_PAUSE);
+            self.down(ctx, case, error, limits::REFUSED_PAUSE);
         }
     }
 
+    /// What the kernel's table says of dead connections.
+    pub(super) fn see_zombies(&mut self, zombies: Option<Zombies>) {
+        self.zombies = zombies;
+        self.stats.zombies = zombies.map(|zombies| zombies.total());
+    }
+
     /// Goes to [`Link::Down`] and arms the next attempt, `pause` from now with some jitter.
-    fn down(&mut self, ctx: &mut Ctx<'_>, failure: Failure, pause: Duration) {
+    fn down(&mut self, ctx: &mut Ctx<'_>, case: Case, detail: String, pause: Duration) {
         self.link = Link::Down;
-        let changed = self.known.failure != failure;
-        self.known.failure = failure;
+        let changed = self.in_trouble(ctx.now, case, detail);
         // Up to a quarter on top, so that several twsmux do not dial in step.
         let pause = pause + pause.mul_f64((self.random() % 1000) as f64 / 4000.0);
         if !self.stopping {
             self.timers.arm(Timer::Redial, ctx.now + pause);
         }
+        let words = match self.known.trouble.as_ref().filter(|_| changed) {
+            Some(trouble) => self.trouble_in_full(trouble),
+            None => self.diagnosis(),
+        };
         let level = if changed { Level::Warn } else { Level::Debug };
-        let words = format!("{} (next attempt in {:.1} s)", self.diagnosis(), pause.as_secs_f64());
-        self.note(ctx, level, words);
+        self.note(ctx, level, format!("{words} (next attempt in {:.1} s)", pause.as_secs_f64()));
     }
 
     pub(super) fn upstream_connected(&mut self, ctx: &mut Ctx<'_>, link: LinkId) {
@@ -260,6 +194,7 @@ impl Core {
             return;
         }
         self.link = Link::Greeting { since: ctx.now };
+        self.out_of_trouble(Stage::Connected);
         self.last_heard = ctx.now;
         self.upstream_out.clear();
         let hello = ClientHello {
@@ -271,6 +206,13 @@ impl Core {
         hello.put(self.upstream_out.append(ctx.now));
         self.mark_upstream_dirty(ctx);
         self.timers.arm(Timer::Handshake, ctx.now + self.config.handshake_time);
+        self.examine_later(ctx);
+    }
+
+    /// Arms the first look at what the Gateway has done with the connection.
+    fn examine_later(&mut self, ctx: &Ctx<'_>) {
+        let pause = limits::EXAMINE_AFTER.min(self.config.handshake_time / 2);
+        self.timers.arm(Timer::Examine, ctx.now + pause);
     }
 
     pub(super) fn upstream_hello(&mut self, ctx: &mut Ctx<'_>, link: LinkId, hello: ServerHello) {
@@ -283,7 +225,7 @@ impl Core {
                 "it chose server version {}, outside of {MIN_SERVER_VERSION}..{} that it was offered",
                 hello.version, self.config.max_server_version
             );
-            return self.fail(ctx, Failure::Handshake(why));
+            return self.fail(ctx, Case::Misunderstood, why);
         }
         if self.known.hello.as_ref().is_some_and(|known| known.version != hello.version) {
             let known = self.speeches.upstream().version();
@@ -310,6 +252,8 @@ impl Core {
         self.start_push.clear();
         self.start_push_bytes = 0;
         self.link = Link::Starting { since, accounts: None, next: None };
+        self.out_of_trouble(Stage::Answered);
+        self.examine_later(ctx);
     }
 
     /// managedAccounts came.
@@ -344,12 +288,13 @@ impl Core {
         if let Some(known) = self.ledger.accounts()
             && known != set
         {
-            let failure = Failure::OtherAccounts { journal: known.join(","), gateway: set.join(",") };
+            let (ours, theirs) = (known.join(","), set.join(","));
+            let words = format!("the journal belongs to the accounts {ours}, the Gateway manages {theirs}");
             for key in self.clients.keys_in(Phase::Ready) {
                 let words = "the Gateway came back with other accounts: connect again".to_owned();
                 self.close_client(ctx, key, Gone::Refused, Some((codes::NOT_CONNECTED, words)));
             }
-            return self.fail(ctx, failure);
+            return self.fail(ctx, Case::OtherAccounts, words);
         }
         self.known.accounts = Some(accounts);
         self.orders.gateway_next(next);
@@ -359,6 +304,8 @@ impl Core {
         }
         self.link = Link::Learning { since, done: false };
         self.timers.disarm(Timer::Handshake); // the lists have bounds of their own
+        self.timers.disarm(Timer::Examine);
+        self.out_of_trouble(Stage::Ready);
         self.begin_reconcile(ctx);
         self.hear_start_push(ctx);
     }
@@ -396,7 +343,7 @@ impl Core {
     }
 
     /// Whether the Gateway has done its part, and the disk of the journal has not.
-    fn waits_for_disk(&self) -> bool {
+    pub(super) fn waits_for_disk(&self) -> bool {
         match &self.link {
             Link::Starting { accounts: Some(_), next: Some(_), .. } => {
                 self.ledger.accounts().is_some() && !self.ledger.is_open()
@@ -417,12 +364,13 @@ impl Core {
 
     fn become_ready(&mut self, ctx: &mut Ctx<'_>, since: Time) {
         let learnt = self.is_learning();
-        self.known.failure = Failure::NotTried;
+        self.out_of_trouble(Stage::Ready);
         self.known.readies += 1;
         self.market_data_type = 1;
         self.own_unsubscribes = 0;
         self.link = Link::Ready { since: ctx.now };
         self.timers.disarm(Timer::Handshake);
+        self.timers.disarm(Timer::Examine);
         self.timers.arm(Timer::Stable, ctx.now + limits::STABLE_AFTER);
         self.timers.arm(Timer::Liveness, ctx.now + limits::CLOCK_DISTANCE);
         self.liveness_checked = ctx.now;
@@ -451,13 +399,17 @@ impl Core {
 
     pub(super) fn upstream_broken(&mut self, ctx: &mut Ctx<'_>, link: LinkId, fault: &WireError) {
         if self.is_current(link) {
-            self.fail(ctx, Failure::Handshake(fault.to_string()));
+            self.fail(ctx, Case::Misunderstood, fault.to_string());
         }
     }
 
     pub(super) fn upstream_gone(&mut self, ctx: &mut Ctx<'_>, link: LinkId, error: String) {
         if self.is_current(link) {
-            self.fail(ctx, Failure::Lost(error));
+            let case = match self.link {
+                Link::Greeting { .. } | Link::Starting { .. } => Case::ClosedInHandshake,
+                _ => Case::Lost,
+            };
+            self.fail(ctx, case, error);
         }
     }
 
@@ -468,21 +420,28 @@ impl Core {
             return self.timers.arm(Timer::Handshake, ctx.now + self.config.handshake_time);
         }
         if matches!(self.link, Link::Greeting { .. } | Link::Starting { .. }) {
-            self.fail(ctx, Failure::Silent(self.config.handshake_time));
+            let (case, words) = self.out_of_patience();
+            self.fail(ctx, case, words);
         }
     }
 
     /// The connection is of no use any more: reset it in this turn, end what depended on it, try again later.
-    pub(super) fn fail(&mut self, ctx: &mut Ctx<'_>, failure: Failure) {
+    pub(super) fn fail(&mut self, ctx: &mut Ctx<'_>, case: Case, detail: String) {
         let was = std::mem::replace(&mut self.link, Link::Down);
         if matches!(was, Link::Down | Link::Looking) {
             self.link = was;
             return;
         }
         ctx.actions.push(Action::Abort { link: self.link_id });
-        for timer in
-            [Timer::Handshake, Timer::Liveness, Timer::Stable, Timer::Pacer, Timer::Held, Timer::Reconcile]
-        {
+        for timer in [
+            Timer::Handshake,
+            Timer::Examine,
+            Timer::Liveness,
+            Timer::Stable,
+            Timer::Pacer,
+            Timer::Held,
+            Timer::Reconcile,
+        ] {
             self.timers.disarm(timer);
         }
         self.upstream_out.clear();
@@ -498,7 +457,7 @@ impl Core {
         if !matches!(was, Link::Ready { .. }) {
             self.stats.connects[ConnectResult::Failed as usize] += 1;
         }
-        self.down(ctx, failure, pause);
+        self.down(ctx, case, detail, pause);
         if matches!(was, Link::Ready { .. } | Link::Learning { .. }) {
             self.lost(ctx);
         }
@@ -594,7 +553,7 @@ impl Core {
         self.liveness_checked = ctx.now;
         let silent = ctx.now.since(self.last_heard);
         if !late && silent >= limits::SILENCE_IS_DEATH {
-            return self.fail(ctx, Failure::Dead(silent));
+            return self.fail(ctx, Case::FellSilent, format!("silent for {} s", silent.as_secs()));
         }
         if silent >= limits::IDLE_BEFORE_PROBE || self.clock.is_none() {
             self.probe(ctx);

@@ -50,6 +50,7 @@ mod split;
 pub mod stats;
 mod timers;
 mod trade;
+pub mod trouble;
 pub mod view;
 
 use std::collections::VecDeque;
@@ -90,6 +91,7 @@ use slow::Place;
 use speech::Speeches;
 use stats::{Drop, Stats};
 use timers::{Timer, Timers};
+use trouble::Case;
 
 /// What becomes of a second client with an id that is in use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Deserialize, serde::Serialize)]
@@ -223,6 +225,8 @@ pub struct Core {
     link_id: LinkId,
     /// What the Gateway said when it last was there.
     known: Known,
+    /// Dead connections on the Gateway's port at the last look.
+    zombies: Option<io::Zombies>,
     speeches: Speeches,
     /// Bytes of data that wait for the rest of it, over all requests.
     held_bytes: usize,
@@ -316,6 +320,7 @@ impl Core {
             link: Link::Down,
             link_id: LinkId(0),
             known: Known::default(),
+            zombies: None,
             speeches: Speeches::new(config.max_server_version),
             held_bytes: 0,
             upstream_out: Outbox::default(),
@@ -382,12 +387,18 @@ impl Core {
             Input::ClientBroken { client, fault } => self.client_broken(ctx, client, &fault),
             Input::ClientGone { client, reason } => self.client_gone(ctx, client, reason),
             Input::UpstreamConnected { link } => self.upstream_connected(ctx, link),
-            Input::UpstreamRefused { link, error } => self.upstream_refused(ctx, link, error),
+            Input::UpstreamRefused { link, error } => {
+                self.not_connected(ctx, link, Case::NotListening, error);
+            }
+            Input::UpstreamUnreachable { link, error } => {
+                self.not_connected(ctx, link, Case::Unreachable, error);
+            }
             Input::UpstreamHello { link, hello } => self.upstream_hello(ctx, link, hello),
             Input::UpstreamFrame { link, payload } => self.upstream_frame(ctx, link, payload),
             Input::UpstreamBroken { link, fault } => self.upstream_broken(ctx, link, &fault),
             Input::UpstreamGone { link, error } => self.upstream_gone(ctx, link, error),
             Input::Looked { link, zombies } => self.looked(ctx, link, zombies),
+            Input::Examined { link, zombies, end } => self.examined(ctx, link, zombies, end),
             Input::Journaled { upto, sync_us } => {
                 self.stats.synced(Duration::from_micros(sync_us));
                 self.ledger.reached(upto);
@@ -913,6 +924,7 @@ impl Core {
         match timer {
             Timer::Redial => self.look(ctx),
             Timer::Handshake => self.handshake_timeout(ctx),
+            Timer::Examine => self.examine(ctx),
             Timer::Pacer | Timer::Held => {} // handle() pumps
             Timer::Liveness => self.liveness(ctx),
             Timer::Stable => self.known.failures = 0,

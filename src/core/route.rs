@@ -8,10 +8,11 @@ use super::client::Phase;
 use super::codes::{self, Class};
 use super::compose::id;
 use super::io::Level;
-use super::link::{Failure, Link};
+use super::link::Link;
 use super::slow::Place;
 use super::stats::Drop;
 use super::timers::Timer;
+use super::trouble::Case;
 use super::{Core, Ctx};
 use crate::ids::{ClientKey, DownOrderId, LinkId, UpOrderId, UpReqId};
 use crate::limits;
@@ -499,8 +500,8 @@ impl Core {
     ) {
         let words = error_words(heard);
         match class {
-            Some(Class::ClientIdInUse) => return self.fail(ctx, Failure::ClientIdInUse),
-            Some(Class::PortReset) => return self.fail(ctx, Failure::PortReset(words)),
+            Some(Class::ClientIdInUse) => return self.fail(ctx, Case::ClientIdInUse, String::new()),
+            Some(Class::PortReset) => return self.fail(ctx, Case::PortMoved, words),
             Some(Class::Farm) => {
                 let farm = (codes::farm_kind(code), codes::farm(&words).to_owned());
                 if self.farms.len() < limits::MAX_FARMS || self.farms.contains_key(&farm) {

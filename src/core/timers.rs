@@ -13,6 +13,8 @@ pub enum Timer {
     Redial,
     /// The Gateway's handshake has taken too long.
     Handshake,
+    /// The Gateway has not answered for a while: look what it has done with the connection.
+    Examine,
     /// The pacer may send again.
     Pacer,
     /// The rules on historical data may let something go.

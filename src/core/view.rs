@@ -4,6 +4,7 @@ use super::client::Phase;
 use super::link::Link;
 use super::requests::Entry;
 use super::shared;
+use super::trouble::TroubleView;
 use super::{Core, stats::Stats};
 use crate::ids::{ClientKey, UpReqId};
 use crate::protocol::model::{Class, Kind, Request, Shared, Which};
@@ -106,6 +107,8 @@ pub struct UpstreamView {
     pub state: &'static str,
     /// How it stands, in words, and what to do.
     pub diagnosis: String,
+    /// What is the matter with it; null while it is ready, and before anything was tried.
+    pub trouble: Option<TroubleView>,
     /// Negotiated server version, the last known one while it is away.
     pub server_version: Option<u16>,
     /// Managed accounts, likewise.
@@ -230,6 +233,7 @@ impl Core {
                     Link::Ready { .. } => "ready",
                 },
                 diagnosis: self.diagnosis(),
+                trouble: self.trouble_view(now),
                 server_version: hello.map(|h| h.version),
                 accounts: self.known.accounts.clone(),
                 client_id: self.config.upstream_client_id.0,

@@ -210,6 +210,7 @@ impl Shell {
     fn carry_out(self: &Rc<Self>, action: Action) {
         match action {
             Action::Look { link } => drop(spawn_local(upstream::look(self.clone(), link))),
+            Action::Examine { link } => drop(spawn_local(upstream::examine(self.clone(), link))),
             Action::Dial { link } => {
                 let task = spawn_local(upstream::serve(self.clone(), link));
                 self.upstream.dials(link, task.abort_handle());

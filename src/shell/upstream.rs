@@ -15,9 +15,10 @@ use tokio::task::AbortHandle;
 
 use super::run::{Die, Shell, UpstreamClose};
 use super::sys;
-use crate::core::io::Input;
+use crate::core::io::{FarEnd, Input, Zombies};
 use crate::ids::LinkId;
 use crate::limits;
+use crate::sockets::{self, ZombieKind};
 use crate::wire::{WireError, frame::FrameBuffer, handshake::ServerHello};
 
 /// Bytes read at once.
@@ -122,16 +123,56 @@ impl Upstream {
 /// Reads the kernel's table for the Gateway port.
 pub(super) async fn look(shell: Rc<Shell>, link: LinkId) {
     let addr = shell.upstream.addr;
-    let count = || async move {
-        tokio::task::spawn_blocking(move || crate::sockets::zombies_on(addr)).await.unwrap_or(None)
+    let kinds = || async move {
+        tokio::task::spawn_blocking(move || sockets::zombie_kinds_on(addr)).await.unwrap_or(None)
     };
-    let mut zombies = count().await;
-    if zombies.is_some_and(|n| n > 0) {
+    let mut zombies = kinds().await;
+    if zombies.as_ref().is_some_and(|kinds| !kinds.is_empty()) {
         // A close under way looks the same for a moment; only what lasts is a zombie.
-        tokio::time::sleep(crate::sockets::SETTLE).await;
-        zombies = count().await;
+        tokio::time::sleep(sockets::SETTLE).await;
+        zombies = kinds().await;
     }
-    shell.tell_and_perform(Input::Looked { link, zombies });
+    shell.tell_and_perform(Input::Looked { link, zombies: zombies.map(counted) });
+}
+
+/// Reads in the kernel's table what the Gateway has done with the connection. The connection itself is not touched.
+pub(super) async fn examine(shell: Rc<Shell>, link: LinkId) {
+    let ends = {
+        let conn = shell.upstream.conn.borrow();
+        let conn = conn.as_ref().filter(|conn| conn.link == link);
+        conn.and_then(|conn| Some((conn.stream.peer_addr().ok()?, conn.stream.local_addr().ok()?)))
+    };
+    // Without them the connection is over, and the core has been told or is about to be.
+    let Some((gateway, near)) = ends else { return };
+    let looked = tokio::task::spawn_blocking(move || sockets::far_end::examine(gateway, near)).await;
+    let (zombies, end) = match looked {
+        Ok((diagnosis, end)) => {
+            let seen = diagnosis.unknown.is_none();
+            (seen.then(|| counted(diagnosis.zombies.iter().map(|z| z.kind))), end)
+        }
+        Err(error) => (None, sockets::FarEnd::OutOfSight(error.to_string())),
+    };
+    let end = match end {
+        sockets::FarEnd::OutOfSight(why) => FarEnd::OutOfSight(why),
+        sockets::FarEnd::NotAccepted => FarEnd::NotAccepted,
+        sockets::FarEnd::Unread(n) => FarEnd::Unread(n),
+        sockets::FarEnd::Read => FarEnd::Read,
+    };
+    shell.tell_and_perform(Input::Examined { link, zombies, end });
+}
+
+/// Dead connections, counted by kind.
+fn counted(kinds: impl IntoIterator<Item = ZombieKind>) -> Zombies {
+    let mut zombies = Zombies::default();
+    for kind in kinds {
+        *match kind {
+            ZombieKind::NeverAccepted => &mut zombies.never_accepted,
+            ZombieKind::HandshakeUnread => &mut zombies.handshake_unread,
+            ZombieKind::FinUnread => &mut zombies.fin_unread,
+            ZombieKind::NotClosed => &mut zombies.not_closed,
+        } += 1;
+    }
+    zombies
 }
 
 /// Dials and serves the connection until it ends.
@@ -143,7 +184,11 @@ pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
     let stream = match dialled {
         Ok(stream) => stream,
         Err(error) => {
-            return shell.tell_and_perform(Input::UpstreamRefused { link, error: error.to_string() });
+            let (kind, error) = (error.kind(), error.to_string());
+            return shell.tell_and_perform(match kind {
+                io::ErrorKind::ConnectionRefused => Input::UpstreamRefused { link, error },
+                _ => Input::UpstreamUnreachable { link, error },
+            });
         }
     };
     let conn = Rc::new(Conn {

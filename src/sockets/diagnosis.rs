@@ -215,11 +215,11 @@ pub fn inodes_of_interest(question: &Question<'_>, snapshot: &Snapshot) -> BTree
     sockets.map(|s| s.inode).filter(|&inode| inode != 0).collect()
 }
 
-/// How many of the Gateway's sockets at `addr` are in CLOSE_WAIT; `None` if they are out of sight.
-pub fn zombies_in(snapshot: &Snapshot, addr: SocketAddr) -> Option<usize> {
+/// The kinds of the Gateway's sockets at `addr` that are in CLOSE_WAIT; `None` if they are out of sight.
+pub fn zombies_in(snapshot: &Snapshot, addr: SocketAddr) -> Option<Vec<ZombieKind>> {
     let addresses = [canonical(addr)];
     let view = View::new(&Question { name: "", addresses: &addresses, own: &[] }, snapshot);
-    (view.here && !view.ends_elsewhere()).then(|| view.zombies().count())
+    (view.here && !view.ends_elsewhere()).then(|| view.zombies().map(ZombieKind::of).collect())
 }
 
 /// The diagnosis when there is no table to look at.

@@ -2,11 +2,13 @@
 //!
 //! Owns: the reading of the kernel's socket table, of the processes that hold sockets, and the diagnosis drawn from both.
 //! May not know: anything of the protocol, the core, or the runtime; all of it is blocking reads of `/proc`.
-//! Driven by: `twsmux doctor`, the run loop (the count of zombies before a dial and as a metric), tests.
+//! Driven by: `twsmux doctor`, the run loop (zombies before a dial and as a metric; what the Gateway has done with a
+//! connection whose handshake it does not answer), tests.
 //!
 //! **Nothing here opens a socket of any kind.**
 
 pub mod diagnosis;
+pub mod far_end;
 mod local;
 pub mod owners;
 pub mod table;
@@ -16,6 +18,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 pub use diagnosis::{Diagnosis, EXIT_CODES, OutOfSight, Question, Verdict, ZombieKind};
+pub use far_end::FarEnd;
 pub use table::{Snapshot, Socket, State, TableError};
 
 /// How long a fault must last to be reported by [`examine_settled`]. An orderly close leaves CLOSE_WAIT within
@@ -49,6 +52,11 @@ pub fn count(port: u16, state: State) -> Result<usize, TableError> {
 /// Reads the tables, not the processes. It blocks for milliseconds even where few sockets exist, because the kernel walks
 /// its whole hash of connections, once for each family: every few seconds is fine, on a thread that carries no frames.
 pub fn zombies_on(addr: SocketAddr) -> Option<usize> {
+    zombie_kinds_on(addr).map(|kinds| kinds.len())
+}
+
+/// As [`zombies_on`], with the kind of each.
+pub fn zombie_kinds_on(addr: SocketAddr) -> Option<Vec<ZombieKind>> {
     diagnosis::zombies_in(&Snapshot::of_port(addr.port()).ok()?, addr)
 }
 

@@ -1,12 +1,13 @@
 //! A diagnosis in words for a person: what happened, to whom, what to do.
 //!
-//! Owns: every sentence of `twsmux doctor`. May not know: how a verdict was reached.
+//! Owns: every sentence of `twsmux doctor` but those in [`crate::remedy`]. May not know: how a verdict was reached.
 //! Driven by: [`super::diagnosis`] and the command line.
 
 use std::fmt::{self, Display, Formatter};
 
 use super::diagnosis::{Connection, Diagnosis, Finding, OutOfSight, Verdict, Zombie, ZombieKind};
 use super::owners::{Process, Role};
+use crate::remedy;
 
 /// Most sockets of one sort that the text lists; JSON has them all.
 const MAX_LISTED: usize = 20;
@@ -46,18 +47,13 @@ fn zombies(diagnosis: &Diagnosis) -> (String, Vec<String>) {
     );
     let who = holders(diagnosis.zombies.iter().flat_map(|z| &z.processes))
         .or_else(|| holders(diagnosis.listeners.iter().flat_map(|l| &l.processes)));
-    let target = who.map_or(String::new(), |w| format!(", {w}"));
+    let who = who.map_or(String::new(), |w| format!(" It is {w}."));
     let mut next = Vec::new();
     if !diagnosis.foreign.is_empty() {
         next.push(format!("Stop the programs that dial {gateway} themselves; they are named below."));
     }
-    next.push(format!(
-        "Restart IB Gateway (or TWS){target}. Nothing outside it can close these sockets. The restart needs a new login \
-         with two-factor confirmation: do it while somebody can confirm."
-    ));
-    next.push(format!(
-        "Afterwards let only twsmux connect to {gateway}: point every other program, script and health check at twsmux."
-    ));
+    next.push(format!("{}{who} Nothing outside it can close these sockets.", remedy::RESTART));
+    next.push(remedy::ONLY_TWSMUX.to_owned());
     next.push("Run doctor again; it should say healthy.".to_owned());
     (happened, next)
 }
@@ -67,12 +63,8 @@ fn nothing_listens(diagnosis: &Diagnosis) -> (String, Vec<String>) {
     let happened =
         format!("No program accepts connections at {gateway}: twsmux and everything behind it are cut off.");
     let next = vec![
-        "Start IB Gateway (or TWS) and log in, two-factor confirmation included. It does not listen before the login is \
-         done."
-            .to_owned(),
-        "If it runs: check in its API settings that socket clients are enabled, and which port it uses (Gateway: 4001 \
-         live, 4002 paper; TWS: 7496 live, 7497 paper)."
-            .to_owned(),
+        remedy::START.to_owned(),
+        remedy::CHECK_PORT.to_owned(),
         "If it runs in a container: run doctor inside that container.".to_owned(),
     ];
     (happened, next)
@@ -99,7 +91,7 @@ fn foreign(diagnosis: &Diagnosis) -> (String, Vec<String>) {
 
 fn unknown(diagnosis: &Diagnosis) -> (String, Vec<String>) {
     let gateway = &diagnosis.gateway;
-    let there = "Run `twsmux doctor` where the Gateway runs: on its host, or inside its container or network namespace.";
+    let there = remedy::LOOK_THERE;
     match &diagnosis.unknown {
         Some(OutOfSight::Unresolved(why)) => (
             format!("The host name in {gateway} has no address: {why}. Nothing was looked at."),

@@ -17,6 +17,7 @@ use super::names::{self, Kind, Metric};
 use crate::core::client::Phase;
 use crate::core::io::Gone;
 use crate::core::stats::{ConnectResult, Drop, Saved, Stats, WAIT_BOUNDS_US, Waits};
+use crate::core::trouble;
 use crate::core::view::View;
 use crate::protocol;
 use crate::protocol::model::{Class, Shared};
@@ -108,6 +109,10 @@ fn upstream(sheet: &Sheet, view: &View, beside: &Beside) {
     sheet.set_known(names::UPSTREAM_ROUND_TRIP, stats.round_trip_us.map(seconds));
     sheet.set_known(names::UPSTREAM_SERVER_VERSION, upstream.server_version.map(f64::from));
     sheet.set_known(names::UPSTREAM_CLOSE_WAIT, beside.close_wait.map(|n| n as f64));
+    for row in trouble::TABLE {
+        let holds = upstream.trouble.as_ref().is_some_and(|trouble| trouble.case == row.case);
+        sheet.set(names::UPSTREAM_TROUBLE, &[row.name], f64::from(u8::from(holds)));
+    }
     for (result, label) in ConnectResult::ALL {
         sheet.count(names::UPSTREAM_CONNECTS, &[label], stats.connects[result as usize]);
     }

@@ -68,6 +68,8 @@ metrics! {
         "Readings of the configuration file at SIGHUP, by what came of them";
     UPSTREAM_UP = "twsmux_upstream_up" Gauge(Count) []
         "1 while clients can work: connected to the Gateway, accounts and next order id known";
+    UPSTREAM_TROUBLE = "twsmux_upstream_trouble" Gauge(Count) ["case"]
+        "1 for the case of trouble with the Gateway that holds now, 0 for the others";
     UPSTREAM_CONNECTS = "twsmux_upstream_connects_total" Counter(Count) ["result"]
         "Attempts to connect to the Gateway, by how they ended";
     UPSTREAM_HANDSHAKE = "twsmux_upstream_handshake_seconds" Gauge(Seconds) []

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use twsmux::core::io::{Action, Actions, Gone, Input};
+use twsmux::core::io::{Action, Actions, Gone, Input, Zombies};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientId, ClientKey, LinkId};
 use twsmux::journal::{Journal, Record as Fact, State};
@@ -198,7 +198,7 @@ impl World {
                     }
                 }
                 Action::Journal { seq, record, sync } => self.facts.push_back((seq, record, sync)),
-                Action::Note(_) | Action::Finish => {}
+                Action::Note(_) | Action::Examine { .. } | Action::Finish => {}
             }
         }
         self.core.check_invariants(self.now);
@@ -360,7 +360,7 @@ impl World {
 
     fn link_step(&mut self) {
         if let Some(link) = self.looking.take() {
-            return self.core_hears(Input::Looked { link, zombies: Some(0) });
+            return self.core_hears(Input::Looked { link, zombies: Some(Zombies::default()) });
         }
         let Some(link) = self.dialing.take() else { return };
         if self.now < self.closed_until {

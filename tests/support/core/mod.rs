@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
-use twsmux::core::io::{Action, Actions, Gone, Input};
+use twsmux::core::io::{Action, Actions, FarEnd, Gone, Input, Zombies};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
 use twsmux::journal::{Record as Fact, State};
@@ -173,6 +173,8 @@ pub struct World {
     pub peers: Vec<Peer>,
     /// The attempt whose look is to be answered.
     pub looking: Option<LinkId>,
+    /// The link whose other end is being looked at.
+    pub examining: Option<LinkId>,
     /// The attempt that dials.
     pub dialing: Option<LinkId>,
     /// The open upstream socket.
@@ -224,6 +226,7 @@ impl World {
             now: Time::ZERO,
             peers: Vec::new(),
             looking: None,
+            examining: None,
             dialing: None,
             socket: None,
             version: 0,
@@ -347,6 +350,10 @@ impl World {
                 assert!(self.socket.is_none() && self.dialing.is_none(), "I1: it looks while a link exists");
                 self.looking = Some(*link);
             }
+            Action::Examine { link } => {
+                assert_eq!(self.socket, Some(*link), "only a connection is looked at");
+                assert_eq!(self.examining.replace(*link), None, "one look at a time");
+            }
             Action::Dial { link } => {
                 assert!(self.socket.is_none(), "I1: a second socket");
                 assert!(self.dialing.is_none(), "I1: a second dial");
@@ -386,6 +393,7 @@ impl World {
     pub fn forget_socket(&mut self) {
         self.socket = None;
         self.dialing = None;
+        self.examining = None;
         self.up_peeked = 0;
         self.up_greeted = false;
         self.up_started = false;
@@ -608,7 +616,19 @@ impl World {
         if zombies.is_some_and(|n| n > 0) {
             self.looking = None;
         }
+        let zombies = zombies.map(|n| Zombies { fin_unread: n, ..Zombies::default() });
         self.handle(Input::Looked { link, zombies })
+    }
+
+    /// The look at the connection's other end is answered.
+    pub fn examined(&mut self, end: FarEnd) -> Outcome {
+        self.examined_with(Some(Zombies::default()), end)
+    }
+
+    /// Likewise, with what it showed of dead connections.
+    pub fn examined_with(&mut self, zombies: Option<Zombies>, end: FarEnd) -> Outcome {
+        let link = self.examining.take().expect("a look at the connection is under way");
+        self.handle(Input::Examined { link, zombies, end })
     }
 
     /// The dial is accepted.
