@@ -142,12 +142,18 @@ impl Mux {
 
     /// The body of an admin page.
     pub fn page(&self, path: &str) -> String {
+        self.answer(path).1
+    }
+
+    /// The status code and the body of an admin page.
+    pub fn answer(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.admin).expect("the admin endpoint");
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin).unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("an answer");
-        text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
+        let code = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default();
+        (code, text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default())
     }
 
     /// A field of the status page, by JSON pointer.
