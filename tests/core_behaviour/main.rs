@@ -22,4 +22,5 @@ mod requests;
 mod slow;
 mod streams;
 mod survival;
+mod trouble;
 mod versions;
