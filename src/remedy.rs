@@ -2,9 +2,19 @@
 //!
 //! Owns: each of these sentences, once. May not know: when one is said. Driven by: `sockets::words`, `core::trouble`.
 
+/// The words of both kinds of restart.
+macro_rules! restart {
+    () => {
+        "Restart IB Gateway (or TWS). The restart needs a new login with two-factor confirmation: do it while somebody can \
+         confirm."
+    };
+}
+
 /// The cure for a Gateway that hangs. **It costs a login**, hence the second half.
-pub const RESTART: &str = "Restart IB Gateway (or TWS). The restart needs a new login with two-factor confirmation: do it while \
-                           somebody can confirm.";
+pub const RESTART: &str = restart!();
+
+/// The same where something cheaper may do.
+pub const RESTART_AT_LAST: &str = concat!("If none of this helps: ", restart!());
 
 /// So that it does not happen again.
 pub const ONLY_TWSMUX: &str = "Afterwards let only twsmux connect to the Gateway: point every other program, script and health \

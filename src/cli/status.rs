@@ -400,6 +400,25 @@ mod tests {
     }
 
     #[test]
+    fn trouble_is_told_with_what_to_do_about_it() {
+        let mut status = status();
+        status["upstream"]["trouble"] = serde_json::json!({
+            "case": "no_answer", "seen": "not answered", "means": "a login waits", "steps": ["Log in.", "Or\u{7} else."],
+            "since_seconds": 61.4, "zombies": null
+        });
+        let page = page(&status);
+        for words in [
+            "trouble   no_answer, for 61 s: not answered\n",
+            "usually: a login waits\n",
+            "1. Log in.\n",
+            "2. Or? else.\n",
+        ] {
+            assert!(page.contains(words), "{words} in\n{page}");
+        }
+        assert!(!page.contains("nothing listens there"), "not the same again in other words");
+    }
+
+    #[test]
     fn a_status_of_another_version_is_still_shown() {
         let page = page(&serde_json::json!({"upstream": {"ready": true, "new": 1}}));
         assert!(page.contains("ready") && page.contains('-'), "{page}");

@@ -280,6 +280,9 @@ impl Core {
 
     pub(super) fn maybe_ready(&mut self, ctx: &mut Ctx<'_>) {
         if !self.ledger.is_open() && self.ledger.accounts().is_some() {
+            if self.waits_for_disk() {
+                self.out_of_trouble(Stage::Ready); // the Gateway has done its part
+            }
             return; // the disk comes back here
         }
         let Link::Starting { since, accounts: Some(accounts), next: Some(next) } = &self.link else { return };

@@ -137,7 +137,7 @@ pub const TABLE: [Row; 15] = [
         steps: &[
             GIVE_TIME,
             "See whether its process still works: its window, its machine's memory and load.",
-            remedy::RESTART,
+            remedy::RESTART_AT_LAST,
         ],
         over: Stage::Answered,
     },
@@ -147,7 +147,7 @@ pub const TABLE: [Row; 15] = [
         seen: "the Gateway at {gateway} has accepted the connection and not read the greeting",
         means: "a part of the Gateway is stuck: a dialog waits for an answer, a dead connection from before holds it up, or \
                 it is still starting up",
-        steps: &[LOOK_AT_WINDOW, GIVE_TIME, remedy::RESTART],
+        steps: &[LOOK_AT_WINDOW, GIVE_TIME, remedy::RESTART_AT_LAST],
         over: Stage::Answered,
     },
     Row {
@@ -161,7 +161,7 @@ pub const TABLE: [Row; 15] = [
             CHECK_API,
             "If what listens there only forwards (a container's published port, socat, ssh), the Gateway is behind it: run \
              `twsmux doctor` there.",
-            remedy::RESTART,
+            remedy::RESTART_AT_LAST,
         ],
         over: Stage::Answered,
     },
@@ -172,7 +172,7 @@ pub const TABLE: [Row; 15] = [
                seen from here",
         means: "the Gateway waits for its login, its two-factor confirmation or a dialog, is still starting up, or hangs; its \
                 own machine can tell which",
-        steps: &[LOOK_AT_WINDOW, remedy::LOOK_THERE, CHECK_API, remedy::RESTART],
+        steps: &[LOOK_AT_WINDOW, remedy::LOOK_THERE, CHECK_API, remedy::RESTART_AT_LAST],
         over: Stage::Answered,
     },
     Row {
@@ -183,7 +183,7 @@ pub const TABLE: [Row; 15] = [
         steps: &[
             LOOK_AT_WINDOW,
             "See in its window whether it is connected to IB's servers, and on IB's system status page whether they are up.",
-            remedy::RESTART,
+            remedy::RESTART_AT_LAST,
         ],
         over: Stage::Ready,
     },
@@ -204,7 +204,7 @@ pub const TABLE: [Row; 15] = [
         steps: &[
             "twsmux has reset the connection and makes a new one by itself.",
             LOOK_AT_WINDOW,
-            remedy::RESTART,
+            remedy::RESTART_AT_LAST,
         ],
         over: Stage::Ready,
     },

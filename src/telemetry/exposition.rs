@@ -253,6 +253,7 @@ mod tests {
     fn full() -> View {
         let mut view = Core::new(Config::default()).view(Time::ZERO);
         view.upstream.ready = true;
+        view.upstream.trouble = Some(trouble_of(trouble::Case::NoAnswer));
         view.upstream.server_version = Some(176);
         view.requests = 3;
         view.orders = 4;
@@ -294,6 +295,11 @@ mod tests {
         view
     }
 
+    fn trouble_of(case: trouble::Case) -> trouble::TroubleView {
+        let trouble::Row { means, steps, .. } = *case.row();
+        trouble::TroubleView { case, seen: String::new(), means, steps, since_seconds: 1.0, zombies: None }
+    }
+
     fn beside() -> Beside {
         let loaded = Loaded { loaded_ms: 1_500_250, applied: 9, rejected: 10, ..Loaded::default() };
         Beside { close_wait: Some(7), log_lines_dropped: 8, loaded }
@@ -323,6 +329,8 @@ mod tests {
         let series = series(&text);
         for (name, value) in [
             ("twsmux_upstream_up", "1"),
+            ("twsmux_upstream_trouble{case=\"no_answer\"}", "1"),
+            ("twsmux_upstream_trouble{case=\"zombies\"}", "0"),
             ("twsmux_upstream_connects_total{result=\"refused\"}", "14"),
             ("twsmux_upstream_connects_total{result=\"ready\"}", "0"),
             ("twsmux_upstream_handshake_seconds", "1.5"),

@@ -79,6 +79,20 @@ fn failures_after_the_accept_double_the_pause_from_15_s_to_5_min() {
 }
 
 #[test]
+fn two_twsmux_do_not_dial_in_step() {
+    let pauses: std::collections::BTreeSet<Duration> = (0..20)
+        .map(|seed| {
+            let mut w = world(|c| c.seed = seed);
+            w.dial();
+            w.lose();
+            pause(&mut w)
+        })
+        .collect();
+    assert!(pauses.len() > 10, "{pauses:?}");
+    assert!(pauses.iter().all(|p| (15.0..=18.75).contains(&p.as_secs_f64())), "{pauses:?}");
+}
+
+#[test]
 fn a_link_that_was_stable_is_dialled_again_at_once_and_resets_the_pause() {
     let mut w = world(|_| {});
     for _ in 0..3 {

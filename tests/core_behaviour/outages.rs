@@ -2,6 +2,7 @@
 
 use crate::support::ease::{SECOND, errors, ids, link_again, ready, world};
 use twsmux::core::Config;
+use twsmux::core::io::FarEnd;
 
 #[test]
 fn an_order_in_flight_at_a_crash_is_reported_unknown_also_when_a_list_is_refused() {
@@ -177,11 +178,15 @@ fn a_journal_that_hangs_is_not_blamed_on_the_gateway() {
     w.dial();
     w.gateway_hello(176);
     w.flush();
+    w.tick_until(w.now + 4 * SECOND);
+    w.examined(FarEnd::Read);
+    assert!(w.core.view(w.now).upstream.trouble.is_some(), "the Gateway itself was slow");
     w.say(15, &[("accountsList", "DU1")]);
     w.say(9, &[("orderId", "50")]);
     w.pass(SECOND);
     let words = w.core.diagnosis();
     assert!(words.contains("journal") && words.contains("disk"), "{words}");
+    assert!(w.core.view(w.now).upstream.trouble.is_none());
     // It is no reason to leave the Gateway, however long it takes.
     w.pass(200 * SECOND);
     assert!(w.socket.is_some(), "the link stays");
