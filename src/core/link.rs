@@ -83,6 +83,8 @@ pub struct Known {
     pub(super) trouble: Option<Trouble>,
     /// Failures since the link last was stable.
     pub failures: u32,
+    /// When it last answered a greeting.
+    pub(super) answered: Time,
     /// How often it was ready.
     pub readies: u64,
 }
@@ -206,13 +208,7 @@ impl Core {
         hello.put(self.upstream_out.append(ctx.now));
         self.mark_upstream_dirty(ctx);
         self.timers.arm(Timer::Handshake, ctx.now + self.config.handshake_time);
-        self.examine_later(ctx);
-    }
-
-    /// Arms the first look at what the Gateway has done with the connection.
-    fn examine_later(&mut self, ctx: &Ctx<'_>) {
-        let pause = limits::EXAMINE_AFTER.min(self.config.handshake_time / 2);
-        self.timers.arm(Timer::Examine, ctx.now + pause);
+        self.examine_later(ctx.now);
     }
 
     pub(super) fn upstream_hello(&mut self, ctx: &mut Ctx<'_>, link: LinkId, hello: ServerHello) {
@@ -253,7 +249,11 @@ impl Core {
         self.start_push_bytes = 0;
         self.link = Link::Starting { since, accounts: None, next: None };
         self.out_of_trouble(Stage::Answered);
-        self.examine_later(ctx);
+        self.known.answered = ctx.now;
+        // If none is due, a look is under way, and its answer arms the next.
+        if self.timers.is_armed(Timer::Examine) {
+            self.examine_later(ctx.now);
+        }
     }
 
     /// managedAccounts came.

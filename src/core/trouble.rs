@@ -10,6 +10,7 @@
 //! it stays, so that the log has it once and `since` is when it began.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::io::{FarEnd, Level, Zombies};
 use super::link::Link;
@@ -367,6 +368,16 @@ impl Core {
         })
     }
 
+    /// Arms the look at what the Gateway has done with the connection, after a silence that begins at `from`.
+    pub(super) fn examine_later(&mut self, from: Time) {
+        self.timers.arm(Timer::Examine, from + self.examine_after());
+    }
+
+    /// Silence after which it is looked at.
+    fn examine_after(&self) -> Duration {
+        limits::EXAMINE_AFTER.min(self.config.handshake_time / 2)
+    }
+
     /// The Gateway has answered nothing for a while: somebody is to look what it has done with the connection. The next
     /// look is not before this one is answered.
     pub(super) fn examine(&mut self, ctx: &mut Ctx<'_>) {
@@ -387,6 +398,10 @@ impl Core {
             return;
         }
         self.see_zombies(zombies);
+        let answered = self.known.answered;
+        if matches!(self.link, Link::Starting { .. }) && ctx.now.since(answered) < self.examine_after() {
+            return self.examine_later(answered); // it answered while it was looked at
+        }
         self.timers.arm(Timer::Examine, ctx.now + limits::EXAMINE_EVERY);
         let unread = |what| match end {
             FarEnd::Unread(n) => format!("{n} bytes of {what} are unread"),

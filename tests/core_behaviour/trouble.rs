@@ -134,6 +134,20 @@ fn a_look_that_comes_too_late_says_nothing() {
 }
 
 #[test]
+fn an_answer_that_comes_while_it_is_looked_at_counts_and_the_look_does_not() {
+    let mut w = world(|_| {});
+    w.dial();
+    until_look(&mut w);
+    w.gateway_hello(176);
+    w.tick_until(w.now + SECOND); // the world asserts that no second look is asked for
+    w.examined(FarEnd::Unread(17));
+    assert_eq!(case(&w), None);
+    assert_eq!(until_look(&mut w), 2 * SECOND);
+    w.examined(FarEnd::Read);
+    assert_eq!(case(&w), Some(Case::NotStarted));
+}
+
+#[test]
 fn a_case_is_told_to_the_log_when_it_begins_and_when_it_becomes_another() {
     let mut w = world(|_| {});
     w.dial();
