@@ -166,8 +166,8 @@ fn a_gateway_that_is_away_exits_4_and_the_words_say_why() {
 fn a_gateway_that_does_not_answer_exits_4_and_the_words_say_why() {
     let gateway = Standin::start(Manners::Mute);
     let mux = Mux::start(&gateway.addr.to_string(), &[]);
-    wait_until("the dial", || gateway.accepted() > 0);
-    let why = ["has not answered the handshake", "two-factor"];
+    mux.wait_log("not read the greeting");
+    let why = ["not read the greeting", "two-factor", "twsmux status"];
     ends(&mux.listen.to_string(), &["--timeout", LONG], 4, "gateway_away", &why);
 }
 
@@ -178,7 +178,7 @@ fn a_gateway_with_zombies_exits_4_and_the_words_say_why() {
     gateway.wait(PATIENCE, |s| s.zombies == 1).expect("its zombie");
     let mux = Mux::start(&gateway.address().to_string(), &[]);
     mux.wait_log("CLOSE_WAIT");
-    let why = ["CLOSE_WAIT", "Restart IB Gateway", "let only twsmux connect"];
+    let why = ["CLOSE_WAIT", "Restart IB Gateway", "two-factor", "twsmux status"];
     ends(&mux.listen.to_string(), &["--timeout", LONG], 4, "gateway_away", &why);
     assert_eq!(gateway.stats().accepted, 1, "nobody dialled it");
 }

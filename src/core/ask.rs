@@ -74,7 +74,7 @@ impl Core {
             return self.unavailable(ctx, &asked, "twsmux stops");
         }
         if !self.is_ready() && !self.may_wait(&asked) {
-            let why = self.diagnosis();
+            let why = self.reason();
             return self.unavailable(ctx, &asked, &why);
         }
         if self.is_permitted(ctx, &asked) {
@@ -352,7 +352,7 @@ impl Core {
             _ if is_ready => return,
             true => entry.sleep(ctx.now),
             false => {
-                let why = self.diagnosis();
+                let why = self.reason();
                 self.end_request(up);
                 return self.unavailable(ctx, asked, &why);
             }

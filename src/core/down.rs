@@ -156,7 +156,7 @@ impl Core {
 
     /// A request before managedAccounts and nextValidId: the Gateway may drop those; here they get an answer.
     pub(super) fn early_request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8]) {
-        let why = self.diagnosis();
+        let why = self.reason();
         let Some(client) = self.clients.get(key) else { return };
         let (client_id, Some(speech)) = (client.id.unwrap_or(ClientId(0)), client.speech.clone()) else {
             return;

@@ -194,7 +194,7 @@ impl Core {
             }
             Local::Time | Local::TimeMillis => match self.is_ready() {
                 true => self.answer_clock(ctx, key, asked.shape.decl.message.id),
-                false => self.unavailable(ctx, asked, &self.diagnosis()),
+                false => self.unavailable(ctx, asked, &self.reason()),
             },
             Local::LogLevel => {
                 let level = asked.shape.field(&asked.message, "logLevel").ok().flatten();
@@ -215,7 +215,7 @@ impl Core {
             }
             Local::AutoOpenOrders => {
                 if !self.is_ready() {
-                    return self.unavailable(ctx, asked, &self.diagnosis());
+                    return self.unavailable(ctx, asked, &self.reason());
                 }
                 if asked.client_id.0 == 0 && self.config.upstream_client_id.0 == 0 {
                     self.suspect(ctx, key);

@@ -476,6 +476,7 @@ impl Core {
         for key in self.clients.keys_in(Phase::Ready) {
             self.send_error(ctx, key, -1, codes::LINK_LOST, &words);
         }
+        let why = self.reason();
         let words = format!("Not connected: {why}.");
         let mut all: Vec<UpReqId> = self.requests.iter().map(|(up, _)| up).collect();
         all.sort_unstable();

@@ -176,7 +176,7 @@ impl Core {
 
     /// The time of some questions is over.
     pub(super) fn outage_lasts(&mut self, ctx: &mut Ctx<'_>) {
-        let words = format!("Not connected: {}.", self.diagnosis());
+        let words = format!("Not connected: {}.", self.reason());
         let over = |e: &Entry| e.one_shot && e.asleep.is_some_and(|at| at + limits::OUTAGE_WAIT <= ctx.now);
         let over: Vec<UpReqId> = self.requests.iter().filter(|(_, e)| over(e)).map(|(up, _)| up).collect();
         self.end_questions(ctx, &words);

@@ -339,11 +339,23 @@ impl Core {
         }
     }
 
+    /// Why there is no link, in a few words: for errors of which there may be thousands at once.
+    pub(super) fn reason(&self) -> String {
+        match self.known.trouble.as_ref().filter(|_| !self.waits_for_disk()) {
+            Some(trouble) => self.seen(trouble),
+            None => self.diagnosis(),
+        }
+    }
+
     /// What is the matter, in one sentence and its first cure, for those who wait.
     pub(super) fn trouble_in_short(&self, trouble: &Trouble) -> String {
         let row = trouble.case.row();
         let step = row.steps[0].trim_end_matches('.');
-        format!("{}. This usually means: {}. {step}", self.seen(trouble), row.means)
+        format!(
+            "{}. This usually means: {}. {step} (`twsmux status` says more)",
+            self.seen(trouble),
+            row.means
+        )
     }
 
     /// The same with everything that can be done, for the log.
