@@ -107,6 +107,9 @@ pub struct Options {
     /// Clients connected at once [default: 4096]
     #[arg(long, env = "TWSMUX_MAX_CLIENTS", value_name = "N")]
     pub max_clients: Option<usize>,
+    /// Time after which a client that holds nothing and says nothing is closed, in seconds; 0: never [default: 0]
+    #[arg(long, env = "TWSMUX_IDLE_CLIENT_TIME", value_name = "SECONDS")]
+    pub idle_client_time: Option<f64>,
     /// Requests of one client that are active at once, subscriptions among them [default: 5000]
     #[arg(long, env = "TWSMUX_MAX_REQUESTS_PER_CLIENT", value_name = "N")]
     pub max_requests_per_client: Option<usize>,
@@ -281,6 +284,7 @@ impl Options {
             max_outbox_bytes,
             conflate_above_bytes,
             slow_client_time,
+            idle_client_time,
             order_wait,
             request_wait,
             drain_time,
@@ -316,6 +320,7 @@ impl Options {
         or(&mut self.max_queued_per_client, max_queued_per_client);
         or(&mut self.max_outbox_bytes, max_outbox_bytes);
         or(&mut self.conflate_above_bytes, conflate_above_bytes);
+        or(&mut self.idle_client_time, idle_client_time);
         or(&mut self.slow_client_time, slow_client_time);
         or(&mut self.order_wait, order_wait);
         or(&mut self.request_wait, request_wait);
@@ -388,10 +393,13 @@ impl Options {
                 return fault(key, words);
             }
         }
-        for (key, value) in [("line_grace", self.line_grace), ("repeat_time", self.repeat_time)] {
-            if let Some(v) = value.filter(|v| !(*v >= 0.0 && *v <= LONGEST_KEPT)) {
-                let words =
-                    format!("{v} is not allowed; it must be a number of seconds from 0 to {LONGEST_KEPT}");
+        for (key, value, longest) in [
+            ("line_grace", self.line_grace, LONGEST_KEPT),
+            ("repeat_time", self.repeat_time, LONGEST_KEPT),
+            ("idle_client_time", self.idle_client_time, LONGEST_TIME),
+        ] {
+            if let Some(v) = value.filter(|v| !(*v >= 0.0 && *v <= longest)) {
+                let words = format!("{v} is not allowed; it must be a number of seconds from 0 to {longest}");
                 return fault(key, words);
             }
         }
@@ -449,6 +457,7 @@ impl Options {
                 drain_time: seconds(self.drain_time, d.limits.drain_time),
             },
             line_grace: seconds(self.line_grace, d.line_grace),
+            idle_client_time: seconds(self.idle_client_time, d.idle_client_time),
             repeat_time: seconds(self.repeat_time, d.repeat_time),
             policies: self.policies(),
             ..d

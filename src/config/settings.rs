@@ -238,6 +238,14 @@ pub const ALL: &[Setting] = &[
         value: |o| seconds(o.core().limits.drain_time),
     },
     Setting {
+        key: "idle_client_time",
+        allowed: "seconds, from 0 to a day",
+        default: "0.0",
+        about: "Time after which a client that holds nothing (no request, no subscription, no live order) and says nothing is told and closed; 0: never",
+        reload: Applied("clients that are connected, too"),
+        value: |o| seconds(o.core().idle_client_time),
+    },
+    Setting {
         key: "line_grace",
         allowed: "seconds, from 0 to 3600",
         default: "0.0",

@@ -98,6 +98,7 @@ fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
         ("slow_client_time = 26.0", ", line 1, key slow_client_time: ", "25 at most"),
         ("order_wait = 301.0", ", line 1, key order_wait: ", "300 at most"),
         ("request_wait = 3601.0", ", line 1, key request_wait: ", "3600 at most"),
+        ("idle_client_time = 86401.0", ", line 1, key idle_client_time: ", "from 0 to 86400"),
         ("line_grace = -1.0", ", line 1, key line_grace: ", "from 0 to 3600"),
         ("repeat_time = 3601.0", ", line 1, key repeat_time: ", "from 0 to 3600"),
         ("drain_time = 0.0", ", line 1, key drain_time: ", "above 0, 60 at most"),
@@ -281,7 +282,7 @@ fn the_core_applies_what_the_table_says() {
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\
                 max_outbox_bytes = 2000000\nconflate_above_bytes = 5000\nslow_client_time = 5.0\norder_wait = 7.0\nrequest_wait = 10.0\ndrain_time = 8.0\n\
-                line_grace = 9.0\nrepeat_time = 0.0\n[client.7]\nmaster = true\n";
+                idle_client_time = 11.0\nline_grace = 9.0\nrepeat_time = 0.0\n[client.7]\nmaster = true\n";
     let new = from_file(text).unwrap();
     for line in &new.lines {
         // Each value has come back as it stands there, so none was mistaken for another.

@@ -69,6 +69,8 @@ pub struct Client {
     pub queued: (usize, usize),
     /// Why it is closing.
     pub closing: Option<Gone>,
+    /// When it last said something.
+    pub heard: Time,
     /// Frames from and to it.
     pub frames: (u64, u64),
 }
@@ -94,6 +96,7 @@ impl Client {
             market_data_type: 1,
             queued: (0, 0),
             closing: None,
+            heard: now,
             frames: (0, 0),
         }
     }

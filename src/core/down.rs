@@ -69,6 +69,7 @@ impl Core {
     pub(super) fn client_frame(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8]) {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.frames.0 += 1;
+        client.heard = ctx.now;
         self.stats.bytes_from_clients += frame::PREFIX as u64 + payload.len() as u64;
         match client.phase {
             Phase::Greeting | Phase::Closing => {}
@@ -152,6 +153,7 @@ impl Core {
             self.tell_kept(ctx, key, &notice, &[]);
         }
         self.deliver_kept(ctx, key, id);
+        self.watch_idleness(ctx, key);
     }
 
     /// A request before managedAccounts and nextValidId: the Gateway may drop those; here they get an answer.
@@ -237,6 +239,7 @@ impl Core {
             self.release(ctx, key, phase);
         }
         self.timers.disarm(Timer::Client(key));
+        self.timers.disarm(Timer::Idle(key));
         self.clients.remove(key);
     }
 

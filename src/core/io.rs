@@ -270,6 +270,8 @@ pub enum Gone {
     Slow,
     /// It did not greet or start in time.
     Timeout,
+    /// It held nothing and said nothing for too long.
+    Idle,
     /// Its bytes made no sense.
     Protocol,
     /// A newer client took its id.
@@ -280,12 +282,13 @@ pub enum Gone {
 
 impl Gone {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Gone; 8] = [
+    pub const ALL: [Gone; 9] = [
         Gone::Eof,
         Gone::Error,
         Gone::Refused,
         Gone::Slow,
         Gone::Timeout,
+        Gone::Idle,
         Gone::Protocol,
         Gone::Replaced,
         Gone::Stopping,
@@ -299,6 +302,7 @@ impl Gone {
             Gone::Refused => "refused",
             Gone::Slow => "slow",
             Gone::Timeout => "timeout",
+            Gone::Idle => "idle",
             Gone::Protocol => "protocol",
             Gone::Replaced => "replaced",
             Gone::Stopping => "stopping",
@@ -314,6 +318,7 @@ impl fmt::Display for Gone {
             Gone::Refused => "the client was refused",
             Gone::Slow => "the client did not take its data",
             Gone::Timeout => "the client did not finish its handshake in time",
+            Gone::Idle => "the client held nothing and said nothing for too long",
             Gone::Protocol => "the client's bytes made no sense",
             Gone::Replaced => "a newer client took the client id",
             Gone::Stopping => "twsmux stops",

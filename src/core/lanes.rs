@@ -86,6 +86,11 @@ impl Lanes {
             .is_some_and(|state| state.under_way.iter().chain(&state.waiting).any(|ask| ask.is_of(client)))
     }
 
+    /// Whether a client waits for an answer in any lane.
+    pub fn is_asked_by(&self, client: ClientKey) -> bool {
+        self.lanes.keys().any(|(lane, key)| self.waits(*lane, *key, client))
+    }
+
     /// Adds somebody to an equal request of others of which nothing has been answered. Says whether there is one. Of one
     /// that has left, `fits` judges by how often orders had changed then. Who asks twice is answered twice, and in the
     /// order of asking.

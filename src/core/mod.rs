@@ -4,10 +4,10 @@
 //! May not know: sockets, the system's clock, files, async. Driven by: `shell` (or a simulation) through
 //! [`Core::handle`], [`Core::next_deadline`], [`Core::output`] and [`Core::upstream_output`].
 //!
-//! The parts: `link` (the one upstream connection), `down`, `ask`, `idless`, `join` (what clients do), `place` (what they
-//! do with orders), `route` (what the Gateway says), `trade` (what it says of orders), `reconcile` (what it says of them
-//! after an absence). The tables they share: `client`, `requests`, `orders`, `executions`, `away`, `lanes`, `shared`,
-//! `answers`, `pacer`, `ledger`, `timers`.
+//! The parts: `link` (the one upstream connection), `trouble` (what is the matter with it, in words), `down`, `ask`,
+//! `idless`, `join` (what clients do), `place` (what they do with orders), `route` (what the Gateway says), `trade` (what
+//! it says of orders), `reconcile` (what it says of them after an absence). The tables they share: `client`, `requests`,
+//! `orders`, `executions`, `away`, `lanes`, `shared`, `answers`, `pacer`, `ledger`, `timers`.
 
 mod answers;
 mod ask;
@@ -21,6 +21,7 @@ pub mod compose;
 mod down;
 mod executions;
 mod held;
+mod idle;
 mod idless;
 pub mod io;
 mod join;
@@ -158,6 +159,8 @@ pub struct Config {
     pub line_grace: Duration,
     /// Time for which an answer serves those whom the Gateway's pacing rules forbid to ask again; zero: it does not.
     pub repeat_time: Duration,
+    /// Time after which a client that holds nothing and says nothing is closed; zero: never.
+    pub idle_client_time: Duration,
     /// Clients connected at once.
     pub max_clients: usize,
     /// What clients may take up, and how long things wait.
@@ -187,6 +190,7 @@ impl Default for Config {
             us_stock_sizes: UsStockSizes::Convert,
             line_grace: Duration::ZERO,
             repeat_time: limits::REPEAT_TIME,
+            idle_client_time: Duration::ZERO,
             max_clients: limits::MAX_CLIENTS,
             limits: Limits::default(),
             kill_switch: false,
@@ -940,6 +944,7 @@ impl Core {
             Timer::Line(up) => self.end_lingering(ctx, None, up),
             Timer::Stream(stream) => self.end_stream(ctx, stream),
             Timer::Client(key) => self.client_timeout(ctx, key),
+            Timer::Idle(key) => self.look_at_idle_client(ctx, key),
         }
     }
 

@@ -122,6 +122,11 @@ impl Core {
         }
     }
 
+    /// Whether a client has a question that waits.
+    pub(super) fn asks_later(&self, key: ClientKey) -> bool {
+        self.questions.iter().any(|question| question.askers.iter().any(|asker| asker.client == key))
+    }
+
     /// A client is gone.
     pub(super) fn forget_questions(&mut self, key: ClientKey) {
         for question in &mut self.questions {

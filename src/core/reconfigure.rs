@@ -1,5 +1,6 @@
 //! Settings that change while twsmux runs.
 
+use super::client::Phase;
 use super::pacer::What;
 use super::permits::KILL_SWITCH;
 use super::timers::Timer;
@@ -28,6 +29,7 @@ impl Core {
         config.backoff_max = new.backoff_max;
         config.handshake_time = new.handshake_time;
         config.max_clients = new.max_clients;
+        config.idle_client_time = new.idle_client_time;
         config.line_grace = new.line_grace;
         config.repeat_time = new.repeat_time;
         config.limits = new.limits;
@@ -39,6 +41,9 @@ impl Core {
             None => self.timers.disarm(Timer::OrderWait),
         }
         self.watch_patience_again();
+        for key in self.clients.keys_in(Phase::Ready) {
+            self.watch_idleness(ctx, key);
+        }
         if stops {
             self.refuse_waiting(ctx, |q| matches!(q.post.what, What::Order(_)), KILL_SWITCH);
         }

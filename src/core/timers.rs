@@ -41,6 +41,8 @@ pub enum Timer {
     Stream(Shared),
     /// A client's greeting, startApi, hold or close has taken too long.
     Client(ClientKey),
+    /// A client may have been idle for too long.
+    Idle(ClientKey),
 }
 
 /// All armed deadlines.

@@ -242,3 +242,37 @@ fn the_end_takes_as_long_as_is_set() {
     assert!(w.finished);
     assert!(left(&mut w) > 10);
 }
+
+#[test]
+fn a_client_that_holds_nothing_and_says_nothing_is_closed_where_the_settings_say_so() {
+    let mut w = ready();
+    let (idle, subscribed, owner, busy) = (w.started(1), w.started(2), w.started(3), w.started(4));
+    w.request(subscribed, 1, &[("reqId", "1")]);
+    let up = w.places(owner, "60");
+    w.shows(&up, "Submitted");
+    let mut config = w.core.config().clone();
+    config.idle_client_time = 60 * SECOND;
+    w.handle(Input::Reconfigure { config: &config });
+    for who in [idle, subscribed, owner, busy] {
+        w.got(who);
+    }
+    for _ in 0..7 {
+        w.pass(10 * SECOND);
+        w.say(49, &[("time", "1764000000")]);
+        w.request(busy, 8, &[]);
+    }
+    let told = w.got(idle);
+    assert_eq!(errors(&told), [(-1, 504)]);
+    assert!(told[0].words().contains("said nothing for 60 s"), "{}", told[0].words());
+    assert!(w.peers[idle].closing.is_some());
+    for who in [subscribed, owner, busy] {
+        assert!(w.peers[who].closing.is_none() && errors(&w.got(who)).is_empty(), "client {who}");
+    }
+    // Its order is done: nothing is left to wait for.
+    w.shows(&up, "Filled");
+    for _ in 0..13 {
+        w.pass(10 * SECOND);
+        w.say(49, &[("time", "1764000000")]);
+    }
+    assert!(w.peers[owner].closing.is_some() && w.peers[subscribed].closing.is_none());
+}
