@@ -15,7 +15,7 @@ use super::timers::Timer;
 use super::{Core, Ctx, codes};
 use crate::ids::{ClientKey, UpOrderId};
 use crate::limits;
-use crate::protocol::model::{Lane, Local, Reuse, Role};
+use crate::protocol::model::{Lane, Local, Reuse, Role, Route};
 
 impl Core {
     /// Remembers who sent a request without id, for errors without id.
@@ -122,7 +122,11 @@ impl Core {
     fn serve_list(&mut self, ctx: &mut Ctx<'_>, asker: Asker, kept: &[Bytes]) {
         let dialect = self.speeches.upstream().clone();
         for heard in kept.iter().filter_map(|payload| Heard::new(&dialect, payload)) {
-            self.tell_listed(ctx, asker.client, &heard);
+            match heard.shape.decl.route {
+                // How an order ended, before the completed ones: for its owner.
+                Route::Order => self.tell_own_end(ctx, asker.client, &heard),
+                _ => self.tell_listed(ctx, asker.client, &heard),
+            }
         }
     }
 

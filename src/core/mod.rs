@@ -980,6 +980,7 @@ impl Core {
         if let Link::Dialing { .. } = self.link {
             // Nobody would finish the handshake that an accepted connect begins.
             self.link = Link::Down;
+            self.timers.disarm(Timer::Examine);
             ctx.actions.push(Action::Abort { link: self.link_id });
         }
         for key in self.clients.iter().map(|c| c.key).collect::<Vec<_>>() {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use super::answers::Source;
 use super::client::Phase;
 use super::compose::{self, id};
 use super::lanes::Asker;
@@ -219,6 +220,10 @@ impl Core {
         // What is over is no part of a list of open orders: it precedes the completed ones.
         let is_completed =
             !changed && is_final(heard) && self.lanes.answered(Lane::CompletedOrders, 0).is_some();
+        if is_completed {
+            self.lanes.begun(Lane::CompletedOrders, 0);
+            self.answers.add(Source::Lane(Lane::CompletedOrders, 0), payload);
+        }
         if let Some(ask) = self.lanes.answered(Lane::OpenOrders, 0).filter(|_| !is_completed) {
             let in_scope = |a: &&Asker| a.message == id::REQ_ALL_OPEN_ORDERS || Some(a.client) == owner_key;
             let mut had: Vec<_> = ask.askers.iter().filter(in_scope).map(|a| Some(a.client)).collect();
@@ -262,6 +267,16 @@ impl Core {
         }
         self.tell_owner(ctx, (heard, payload), (owner, up), &edits, reach);
         self.tell_masters(ctx, heard, &edits, &[owner_key]);
+    }
+
+    /// Tells how an order ended, if it is the client's own.
+    pub(super) fn tell_own_end(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, heard: &Heard<'_>) {
+        let Some(up) = heard.int(Role::OrderId).map(UpOrderId) else { return };
+        let owner = self.orders.get(up).map(|order| order.owner);
+        if owner.is_some_and(|owner| self.owner_key(owner) == Some(key)) {
+            let edits = self.order_edits(heard);
+            self.tell(ctx, key, heard, &edits, false);
+        }
     }
 
     /// Whether it is kept for the owner how an order ended.

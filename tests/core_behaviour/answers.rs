@@ -151,6 +151,33 @@ fn completed_orders_serve_again_while_no_order_changes() {
     assert_eq!(w.asks(two, 99, &ask).id, 99, "something was heard while that answer was under way");
 }
 
+#[test]
+fn completed_orders_that_serve_again_come_after_how_the_askers_own_ended() {
+    let mut w = ready();
+    let (one, two) = (w.started(1), w.started(2));
+    let ask = [("apiOnly", "0")];
+    let up = w.places(two, "5");
+    w.shows(&up, "Cancelled");
+    w.got(two);
+    let ended = |w: &mut World| {
+        w.say(3, &[("orderId", &up), ("clientId", "0"), ("status", "Cancelled")])
+    };
+    // As the Gateway answers: what ended, then the list.
+    w.asks(one, 99, &ask);
+    ended(&mut w);
+    assert!(w.got(one).is_empty(), "it is not his");
+    w.got(two);
+    // Whoever asks in the middle of an answer gets one of his own.
+    w.request(two, 99, &ask);
+    w.say(101, &[]);
+    w.say(102, &[]);
+    assert_eq!(ids(&w.got(one)), [101, 102]);
+    let told = w.got(two);
+    assert_eq!(ids(&told), [3, 101, 102], "from the answer before, which serves");
+    assert_eq!(told[0].response().get("orderId"), Some("5"));
+    assert!(w.went_up().is_empty());
+}
+
 fn fill(w: &mut World, request: &str, up: &str, exec: &str) {
     let values = [("reqId", request), ("orderId", up), ("clientId", "0"), ("execId", exec)];
     w.say(11, &values);

@@ -344,7 +344,7 @@ pub struct Lane {
     pub waiting: VecDeque<Ask>,
     pub deadline: u64,
     /// The answer as far as it has come.
-    pub answer: Vec<Message>,
+    pub answer: Vec<Row>,
 }
 
 /// How often something about an order left or came: for sure, and perhaps (the model does not know what twsmux had heard
@@ -357,7 +357,7 @@ pub struct Changes {
 
 /// An answer without id that serves again.
 struct KeptAnswer {
-    rows: Vec<Message>,
+    rows: Vec<Row>,
     at: u64,
     left: Changes,
 }
@@ -388,6 +388,9 @@ pub enum HeldBack {
 
 /// A message of the Gateway and its values.
 pub type Message = (u16, Record);
+
+/// A row of an answer without id, and for whom it is alone.
+pub type Row = (Message, Option<i32>);
 
 /// Lanes by request message and key.
 pub type LaneKey = (u16, i64);

@@ -508,6 +508,9 @@ impl Shadow {
         // How an order ended is no part of a list of open orders: it precedes the completed ones.
         let is_completed =
             message == 3 && is_final(&values) && changed != Some(true) && self.asked((99, 0)).is_some();
+        if is_completed {
+            self.lane_end_of(owner, &values);
+        }
         if let Some(ask) = self.asked((5, 0)).filter(|_| is_completed && changed.is_none()) {
             // Nobody knows whether it was known.
             for (who, _) in ask.askers {

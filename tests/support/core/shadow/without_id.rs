@@ -115,16 +115,27 @@ impl Shadow {
     }
 
     /// An answer that serves again: reference data always, completed orders while nothing has changed.
-    fn recall(&self, lane: LaneKey, message: u16) -> Option<Vec<Message>> {
+    fn recall(&self, lane: LaneKey, message: u16) -> Option<Vec<Row>> {
         let kept = self.answers.get(&(lane, message))?;
         let fresh = lane.0 != 99 || kept.left == self.changes && self.now - kept.at <= 30 * SECOND;
         fresh.then(|| kept.rows.clone())
     }
 
-    fn tell_rows(&mut self, who: Who, rows: &[Message]) {
+    fn tell_rows(&mut self, who: Who, rows: &[Row]) {
         self.saved += 1;
-        for (message, values) in rows {
-            self.tells(who, *message, values);
+        let own = self.clients[who].id;
+        for ((message, values), owner) in rows {
+            if owner.is_none_or(|owner| owner == own) {
+                self.tells(who, *message, values);
+            }
+        }
+    }
+
+    /// How an order ended comes before the completed ones.
+    pub(super) fn lane_end_of(&mut self, owner: i32, values: &Record) {
+        self.lane_begun((99, 0));
+        if let Some(state) = self.lanes.get_mut(&(99, 0)) {
+            state.answer.push(((3, values.clone()), Some(owner)));
         }
     }
 
@@ -232,7 +243,7 @@ impl Shadow {
         self.lane_begun(lane);
         let Some(ask) = self.asked(lane) else { return };
         if let Some(state) = self.lanes.get_mut(&lane) {
-            state.answer.push((message, values.clone()));
+            state.answer.push(((message, values.clone()), None));
         }
         for (who, _) in ask.askers {
             self.tells(who, message, values);
