@@ -71,7 +71,8 @@ pub fn run(args: RunArgs) -> ExitCode {
         core,
         upstream,
         upstream_close: options.upstream_close.unwrap_or_default(),
-        listen: options.listen_addresses(),
+        listen: options.listeners(),
+        socket_mode: options.socket_mode(),
         admin: options.admin_address(),
         state_dir,
         reload: reload(live),
@@ -113,7 +114,7 @@ fn simulated(core: &crate::core::Config) -> crate::sim::SimConfig {
 }
 
 fn print_ready(addresses: &Addresses) {
-    let listen: Vec<String> = addresses.listen.iter().map(SocketAddr::to_string).collect();
+    let listen: Vec<String> = addresses.listen.iter().map(ToString::to_string).collect();
     println!("ready listen={} admin={} upstream={}", listen.join(","), addresses.admin, addresses.upstream);
 }
 

@@ -21,6 +21,7 @@ use crate::core::policy::{Policies, Policy};
 use crate::core::{DuplicateClient, HistoricalPacing, Limits, UsStockSizes};
 use crate::ids::ClientId;
 use crate::limits;
+use crate::shell::listen::Listen;
 use crate::shell::run::{Die, NOT_LOOPBACK, UpstreamClose};
 
 pub use given::{Effective, Given, Source};
@@ -55,9 +56,14 @@ pub struct Options {
     /// Address of IB Gateway or TWS (HOST:PORT), or `sim` for a built-in simulated one [default: 127.0.0.1:4002]
     #[arg(long, env = "TWSMUX_UPSTREAM", value_name = "HOST:PORT|sim")]
     pub upstream: Option<String>,
-    /// Address for clients, loopback only; may be given several times [default: 127.0.0.1:4010]
-    #[arg(long, env = "TWSMUX_LISTEN", value_name = "ADDR", value_delimiter = ',')]
-    pub listen: Vec<SocketAddr>,
+    /// Where clients connect: a loopback address with port, or unix:/PATH; may be given several times
+    /// [default: 127.0.0.1:4010]
+    #[arg(long, env = "TWSMUX_LISTEN", value_name = "ADDR|unix:PATH", value_delimiter = ',')]
+    pub listen: Vec<Listen>,
+    /// Mode of the file of a Unix socket, in octal [default: 0600]
+    #[arg(long, env = "TWSMUX_SOCKET_MODE", value_name = "MODE", value_parser = parse_mode)]
+    #[serde(deserialize_with = "mode")]
+    pub socket_mode: Option<u32>,
     /// Address of the admin endpoint, loopback only [default: 127.0.0.1:9410]
     #[arg(long, env = "TWSMUX_ADMIN", value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
@@ -209,6 +215,14 @@ fn parse_duplicate(text: &str) -> Result<DuplicateClient, String> {
     }
 }
 
+/// Read by who has the socket's mode; without the right to write nobody can connect.
+fn parse_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o777 && mode & 0o200 != 0);
+    mode.ok_or_else(|| {
+        format!("{text} is neither 0600 nor another mode in octal that lets the owner connect")
+    })
+}
+
 /// A TOML value that may be a number or a word.
 #[derive(serde::Deserialize)]
 #[serde(untagged)]
@@ -233,6 +247,12 @@ fn version<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<u16>, D::Err
     worded(d, parse_version)
 }
 
+fn mode<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<u32>, D::Error> {
+    // A string: TOML would read 0600 as an error, and 600 as something else.
+    let text = <String as serde::Deserialize>::deserialize(d)?;
+    parse_mode(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
 fn rate<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Rate>, D::Error> {
     worded(d, parse_rate)
 }
@@ -248,11 +268,16 @@ impl Options {
     }
 
     /// Where clients connect.
-    pub fn listen_addresses(&self) -> Vec<SocketAddr> {
+    pub fn listeners(&self) -> Vec<Listen> {
         match self.listen.is_empty() {
-            true => vec![SocketAddr::from(([127, 0, 0, 1], 4010))],
+            true => vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 4010)))],
             false => self.listen.clone(),
         }
+    }
+
+    /// The mode of the file of a Unix socket.
+    pub fn socket_mode(&self) -> u32 {
+        self.socket_mode.unwrap_or(0o600)
     }
 
     /// Where the admin endpoint listens.
@@ -264,6 +289,7 @@ impl Options {
         let Options {
             upstream,
             listen,
+            socket_mode,
             admin,
             state_dir,
             config: _,
@@ -302,6 +328,7 @@ impl Options {
             }
         }
         or(&mut self.upstream, upstream);
+        or(&mut self.socket_mode, socket_mode);
         or(&mut self.admin, admin);
         or(&mut self.state_dir, state_dir);
         or(&mut self.upstream_client_id, upstream_client_id);
@@ -355,8 +382,11 @@ impl Options {
                 format!("{name:?} is neither `sim` nor HOST:PORT, for example 127.0.0.1:4002"),
             );
         }
-        let addresses =
-            self.listen.iter().map(|a| ("listen", a)).chain(self.admin.iter().map(|a| ("admin", a)));
+        let ports = self.listen.iter().filter_map(|one| match one {
+            Listen::Tcp(addr) => Some(("listen", addr)),
+            Listen::Unix(_) => None,
+        });
+        let addresses = ports.chain(self.admin.iter().map(|a| ("admin", a)));
         if let Some((key, addr)) = addresses.into_iter().find(|(_, addr)| !addr.ip().is_loopback()) {
             return fault(key, format!("{addr} is not allowed: {NOT_LOOPBACK}"));
         }

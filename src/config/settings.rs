@@ -48,14 +48,22 @@ pub const ALL: &[Setting] = &[
     },
     Setting {
         key: "listen",
-        allowed: "a list of loopback addresses with port, as [\"127.0.0.1:4010\"]",
+        allowed: "a list of loopback addresses with port or Unix sockets, as [\"127.0.0.1:4010\", \"unix:/run/twsmux/api.sock\"]",
         default: "[\"127.0.0.1:4010\"]",
         about: "Where clients connect",
         reload: Restart("the ports are opened once"),
         value: |o| {
-            let quoted: Vec<_> = o.listen_addresses().iter().map(|a| quoted(&a.to_string())).collect();
+            let quoted: Vec<_> = o.listeners().iter().map(|a| quoted(&a.to_string())).collect();
             format!("[{}]", quoted.join(", "))
         },
+    },
+    Setting {
+        key: "socket_mode",
+        allowed: "a mode in octal, as a string, that lets the owner connect, as \"0660\"",
+        default: "\"0600\"",
+        about: "Mode of the file of a Unix socket: who may write to it may trade",
+        reload: Restart("the socket is opened once"),
+        value: |o| quoted(&format!("{:04o}", o.socket_mode())),
     },
     Setting {
         key: "admin",

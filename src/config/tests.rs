@@ -87,6 +87,9 @@ fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
         ("listen = [\"nowhere\"]", ", line 1, key listen: ", "loopback"),
         ("listen = [\n\"127.0.0.1:1\",\n\"nowhere\"]", "key listen: ", "loopback"),
         ("listen = [\"0.0.0.0:4010\"]", ", line 1, key listen: ", "ssh -L"),
+        ("listen = [\"unix:api.sock\"]", ", line 1, key listen: ", "absolute path"),
+        ("socket_mode = \"0400\"", ", line 1, key socket_mode: ", "neither 0600 nor"),
+        ("socket_mode = 600", ", line 1, key socket_mode: ", "as a string"),
         ("admin = \"10.0.0.1:1\"", ", line 1, key admin: ", "loopback"),
         ("upstream = \"4002\"", ", line 1, key upstream: ", "HOST:PORT"),
         ("max_clients = 0", ", line 1, key max_clients: ", "at least 1"),
@@ -277,7 +280,7 @@ fn the_core_applies_what_the_table_says() {
         io::{Actions, Input},
     };
     use crate::time::Time;
-    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\"]\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
+    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\", \"unix:/x/api.sock\"]\nsocket_mode = \"0660\"\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
                 upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\nhistorical_pacing = \"off\"\nkill_switch = true\n\
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\

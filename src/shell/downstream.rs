@@ -7,12 +7,13 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
+use super::listen::{Listening, SocketFile};
 use super::run::Shell;
-use super::sys;
+use super::transport::{Transport, peer_of_tcp, peer_of_unix};
 use crate::core::io::{Gone, Input};
 use crate::ids::ClientKey;
 use crate::limits;
@@ -26,7 +27,7 @@ const READ_BUDGET: usize = 256 << 10;
 /// One client's socket.
 struct Conn {
     key: ClientKey,
-    stream: TcpStream,
+    stream: Transport,
     buffer: RefCell<FrameBuffer>,
     greeted: Cell<bool>,
     /// The last write did not take everything.
@@ -64,7 +65,7 @@ struct Slot {
 }
 
 impl Clients {
-    fn add(&self, stream: TcpStream) -> Rc<Conn> {
+    fn add(&self, stream: Transport) -> Rc<Conn> {
         let mut slots = self.slots.borrow_mut();
         let slot = self.free.borrow_mut().pop().unwrap_or_else(|| {
             slots.push(Slot::default());
@@ -127,7 +128,7 @@ impl Clients {
     pub(super) fn close(&self, key: ClientKey, flush: bool) {
         if let Some(conn) = self.get(key) {
             if flush {
-                sys::take_all(&conn.stream);
+                conn.stream.take_all();
                 conn.blocked.set(false); // there may be room now
             }
             conn.closing.set(if flush { Closing::Flush } else { Closing::Now });
@@ -140,7 +141,7 @@ impl Clients {
         if let Some(conn) = self.get(key)
             && conn.closing.get() == Closing::Flush
         {
-            let _ = socket2::SockRef::from(&conn.stream).shutdown(std::net::Shutdown::Write);
+            conn.stream.shut();
             conn.closing.set(Closing::Sent);
             conn.wake.notify_one();
         }
@@ -157,26 +158,70 @@ impl Clients {
     }
 }
 
-/// Accepts clients for ever.
-pub(super) async fn accept(shell: Rc<Shell>, listener: TcpListener) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                if let Err(error) = sys::client_socket(&stream) {
-                    tracing::debug!(%peer, %error, "a client was gone before it was accepted");
-                    continue;
-                }
-                let conn = shell.clients.add(stream);
-                shell.tell_and_perform(Input::ClientConnected { client: conn.key, peer: peer.to_string() });
-                spawn_local(serve(shell.clone(), conn));
+/// A listener of the event loop.
+enum Door {
+    Tcp(TcpListener),
+    /// The file goes first: while somebody listens nobody replaces it.
+    Unix(#[expect(dead_code, reason = "kept for its end")] SocketFile, UnixListener),
+}
+
+impl Door {
+    fn new(listening: Listening) -> io::Result<Door> {
+        Ok(match listening {
+            Listening::Tcp(listener) => Door::Tcp(TcpListener::from_std(listener)?),
+            Listening::Unix(file, listener) => Door::Unix(file, UnixListener::from_std(listener)?),
+        })
+    }
+
+    /// The next client; `None` for one that was gone before it was accepted.
+    async fn next(&self) -> io::Result<Option<(Transport, String)>> {
+        let (transport, peer) = match self {
+            Door::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                (Transport::tcp(stream), peer_of_tcp(peer))
             }
+            Door::Unix(_, listener) => {
+                let (stream, _) = listener.accept().await?;
+                let peer = peer_of_unix(&stream);
+                (Transport::unix(stream), peer)
+            }
+        };
+        match transport {
+            Ok(transport) => Ok(Some((transport, peer))),
             Err(error) => {
-                // Out of file descriptors, mostly: those that exist are served, new ones wait in the backlog.
-                tracing::warn!(%error, "cannot accept a client; trying again");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                tracing::debug!(%peer, %error, "a client was gone before it was accepted");
+                Ok(None)
             }
         }
     }
+}
+
+/// Accepts clients for ever, from when the future is polled.
+///
+/// # Errors
+/// The system's, when the listener cannot be watched.
+pub(super) fn accept(shell: Rc<Shell>, listening: Listening) -> io::Result<impl Future<Output = ()>> {
+    let door = Door::new(listening)?;
+    Ok(async move {
+        loop {
+            match door.next().await {
+                Ok(Some((transport, peer))) => welcome(&shell, transport, peer),
+                Ok(None) => {}
+                Err(error) => {
+                    // Out of file descriptors, mostly: those that exist are served, new ones wait in the backlog.
+                    tracing::warn!(%error, "cannot accept a client; trying again");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    })
+}
+
+/// A client is there: the core hears of it, and a task serves it.
+fn welcome(shell: &Rc<Shell>, transport: Transport, peer: String) {
+    let conn = shell.clients.add(transport);
+    shell.tell_and_perform(Input::ClientConnected { client: conn.key, peer });
+    spawn_local(serve(shell.clone(), conn));
 }
 
 async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {

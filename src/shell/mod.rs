@@ -6,9 +6,11 @@
 
 mod downstream;
 pub mod journal;
+pub mod listen;
 pub mod notify;
 pub mod reload;
 pub mod run;
 pub mod state_dir;
 pub mod sys;
+mod transport;
 mod upstream;

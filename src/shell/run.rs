@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::downstream::Clients;
+use super::listen::{Listen, Listening};
 use super::notify::Notifier;
 use super::reload::{Reload, wall_ms};
 use super::state_dir::StateDir;
@@ -49,8 +50,10 @@ pub struct Settings {
     pub upstream: SocketAddr,
     /// How the upstream is closed when twsmux stops.
     pub upstream_close: UpstreamClose,
-    /// Where clients connect; loopback only. Port 0: any.
-    pub listen: Vec<SocketAddr>,
+    /// Where clients connect; ports on loopback only. Port 0: any.
+    pub listen: Vec<Listen>,
+    /// The mode of the files of Unix sockets.
+    pub socket_mode: u32,
     /// Where the admin endpoint listens; loopback only.
     pub admin: SocketAddr,
     /// Root of the state directories.
@@ -86,8 +89,8 @@ pub enum RunError {
     /// An address cannot be listened on.
     #[error("cannot listen on {addr} for {what}: {error}.{hint}")]
     Listen {
-        /// The address.
-        addr: SocketAddr,
+        /// The listener.
+        addr: String,
         /// `clients` or `admin`.
         what: &'static str,
         /// The system's words.
@@ -119,7 +122,7 @@ pub enum RunError {
 #[derive(Clone, Debug)]
 pub struct Addresses {
     /// For clients.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     /// Of the admin endpoint.
     pub admin: SocketAddr,
     /// Of the Gateway.
@@ -331,19 +334,33 @@ fn log(note: &Note) {
     }
 }
 
-fn bind(addr: SocketAddr, what: &'static str) -> Result<std::net::TcpListener, RunError> {
-    if !addr.ip().is_loopback() {
-        return Err(RunError::NotLoopback(addr));
+/// Whether an address can be reached from this machine alone.
+fn only_here(addr: SocketAddr) -> Result<(), RunError> {
+    match addr.ip().is_loopback() {
+        true => Ok(()),
+        false => Err(RunError::NotLoopback(addr)),
     }
-    sys::listen(addr).map_err(|error| {
+}
+
+/// An error of a listener, with what to do.
+fn cannot_listen(addr: String, what: &'static str) -> impl FnOnce(io::Error) -> RunError {
+    move |error| {
+        // With a system's error alone: our own words say what to do.
         let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => {
+            io::ErrorKind::AddrInUse if error.raw_os_error().is_some() => {
                 " Another program, perhaps another twsmux, has this port; stop it or choose another one"
             }
             _ => "",
         };
         RunError::Listen { addr, what, error, hint }
-    })
+    }
+}
+
+fn open(listen: &Listen, mode: u32) -> Result<Listening, RunError> {
+    if let Listen::Tcp(addr) = listen {
+        only_here(*addr)?;
+    }
+    Listening::open(listen, mode).map_err(cannot_listen(listen.to_string(), "clients"))
 }
 
 /// How many clients fit into so many open files. **Clients must not use up what the Gateway's socket needs.**
@@ -366,9 +383,10 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
         settings.core.max_clients = most_clients;
     }
     // Ports first, because a port that is taken is the clearer message. Nobody is accepted before the lock is held.
-    let listeners =
-        settings.listen.iter().map(|addr| bind(*addr, "clients")).collect::<Result<Vec<_>, _>>()?;
-    let admin = bind(settings.admin, "admin")?;
+    let mode = settings.socket_mode;
+    let listeners = settings.listen.iter().map(|one| open(one, mode)).collect::<Result<Vec<_>, _>>()?;
+    only_here(settings.admin)?;
+    let admin = sys::listen(settings.admin).map_err(cannot_listen(settings.admin.to_string(), "admin"))?;
     let state = StateDir::lock(&settings.state_dir, &settings.upstream.to_string())?;
     let (journal, recovered) = Journal::open(FileDisk::new(state.path()))?;
     let file = state.path().join(crate::journal::log::FILE).display().to_string();
@@ -381,7 +399,7 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
         );
     }
     let addresses = Addresses {
-        listen: listeners.iter().map(|l| l.local_addr()).collect::<Result<_, _>>()?,
+        listen: listeners.iter().map(Listening::name).collect::<Result<_, _>>()?,
         admin: admin.local_addr()?,
         upstream: settings.upstream,
     };
@@ -395,7 +413,7 @@ async fn serve(
     settings: Settings,
     most_clients: usize,
     (journal, recovered): (Journal<FileDisk>, State),
-    listeners: Vec<std::net::TcpListener>,
+    listeners: Vec<Listening>,
     admin: std::net::TcpListener,
     addresses: Addresses,
     ready: impl FnOnce(&Addresses),
@@ -434,8 +452,7 @@ async fn serve(
     crate::admin::start(admin, published.clone())?;
     let mut accepting = Vec::new();
     for listener in listeners {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        accepting.push(spawn_local(downstream::accept(shell.clone(), listener)));
+        accepting.push(spawn_local(downstream::accept(shell.clone(), listener)?));
     }
     spawn_local(shell.clone().keep_time());
     spawn_local(shell.clone().hear_journal(heard));

@@ -4,10 +4,11 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::limits;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 /// How many connections the kernel may hold for us before they are accepted.
 const BACKLOG: i32 = 1024;
@@ -24,6 +25,40 @@ pub fn listen(addr: SocketAddr) -> io::Result<std::net::TcpListener> {
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// A listening Unix socket. **Nobody can connect before the file has its mode**: until `listen` the kernel refuses.
+///
+/// # Errors
+/// The system's.
+pub fn listen_unix(path: &Path, mode: u32) -> io::Result<std::os::unix::net::UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    let opened = std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+        .and_then(|()| socket.listen(BACKLOG));
+    if let Err(error) = opened {
+        let _ = std::fs::remove_file(path);
+        return Err(error);
+    }
+    Ok(socket.into())
+}
+
+/// Whether a process listens on a Unix socket.
+///
+/// # Errors
+/// When that cannot be known, for example because it is another user's.
+pub fn somebody_listens(path: &Path) -> io::Result<bool> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // A full backlog is an answer too, and nothing to wait for.
+    socket.set_nonblocking(true)?;
+    match socket.connect(&SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// The upstream socket, before it connects. **With linger 0 every death of the process is a reset** (I2): the
@@ -56,6 +91,14 @@ pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
         socket.set_tcp_notsent_lowat(limits::UNSENT_IN_KERNEL)?;
     }
     Ok(())
+}
+
+/// Options of an accepted Unix socket. Its peer is on this machine, so the kernel knows when it dies.
+///
+/// # Errors
+/// The system's.
+pub fn unix_client_socket(stream: &tokio::net::UnixStream) -> io::Result<()> {
+    SockRef::from(stream).set_send_buffer_size(limits::UNSENT_IN_KERNEL as usize)
 }
 
 /// The kernel may take as much for a client as it can: it is closing, and its last words are to get as far as possible.

@@ -45,6 +45,8 @@ pub struct Mux {
     child: Child,
     /// Where clients connect.
     pub listen: SocketAddr,
+    /// Its other listeners, as the ready line names them.
+    pub also: Vec<String>,
     /// The admin endpoint.
     pub admin: SocketAddr,
     /// The Gateway that it serves.
@@ -94,13 +96,14 @@ impl Mux {
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a ready line");
         let word = |key: &str| {
             let found = line.split_whitespace().find_map(|w| w.strip_prefix(key)?.strip_prefix('='));
-            found
-                .unwrap_or_else(|| panic!("no {key} in {line:?}; log:\n{}", log.lock().unwrap()))
-                .parse()
-                .unwrap()
+            found.unwrap_or_else(|| panic!("no {key} in {line:?}; log:\n{}", log.lock().unwrap())).to_owned()
         };
-        let (listen, admin, upstream) = (word("listen"), word("admin"), word("upstream"));
-        Mux { child, listen, admin, upstream, log, _state: None }
+        let address = |word: &str| word.parse().unwrap();
+        let all = word("listen");
+        let mut all = all.split(',').map(str::to_owned);
+        let listen = address(&all.next().unwrap());
+        let (admin, upstream, also) = (address(&word("admin")), address(&word("upstream")), all.collect());
+        Mux { child, listen, also, admin, upstream, log, _state: None }
     }
 
     /// Waits until it says that the Gateway is ready.
