@@ -172,6 +172,8 @@ pub const LAST_ORDER_ID: i32 = i32::MAX - 1_000_000;
 pub const MAX_CONFIG_FILE: u64 = 1 << 20;
 /// Messages kept for a service manager that does not read; beyond it the oldest are dropped.
 pub const MAX_NOTICES: usize = 16;
+/// Shortest distance of two log lines about refused connections; those in between are counted.
+pub const REFUSAL_LOG_DISTANCE: Duration = Duration::from_secs(10);
 /// Log lines that wait to be written; beyond it lines are dropped and counted.
 pub const MAX_LOG_LINES: usize = 10_000;
 /// Connections to the admin endpoint at once; one more closes the oldest, so that a full house never locks a health

@@ -102,6 +102,7 @@ async fn metrics(State(source): State<Arc<Source>>) -> Response {
         close_wait: source.close_wait(),
         log_lines_dropped: log_lines_dropped(),
         loaded: source.published.loaded(),
+        refused: source.published.refusals().counts(),
     };
     let body = exposition::render(&source.published.get(), &beside);
     ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], body).into_response()

@@ -72,6 +72,7 @@ pub fn run(args: RunArgs) -> ExitCode {
         upstream,
         upstream_close: options.upstream_close.unwrap_or_default(),
         listen: options.listeners(),
+        rules: options.rules(),
         socket_mode: options.socket_mode(),
         admin: options.admin_address(),
         state_dir,
@@ -92,6 +93,7 @@ fn reload(mut live: Live) -> Reload {
         let change = live.reload().map_err(|error| error.to_string())?;
         Ok(Reloaded {
             core: change.options.core(),
+            rules: change.options.rules(),
             upstream_close: change.options.upstream_close.unwrap_or_default(),
             applied: change.applied,
             restart: change.restart,

@@ -122,11 +122,15 @@ impl Given {
         if let Some(file) = &file {
             options.fill(file.options.clone());
         }
-        check(&options, |key| match self.from.get(key) {
+        let place = |key: &str| match self.from.get(key) {
             Some(Source::Flag(flag)) => format!("the flag {flag}"),
             Some(Source::Variable(name)) => format!("the environment variable {name}"),
             _ => file.as_ref().map_or_else(|| format!("the setting {key}"), |file| file.place_of(key)),
-        })?;
+        };
+        check(&options, place)?;
+        // Of both together: the list may come from another place than the listener.
+        let protected = options.rules().protect(&options.listeners());
+        protected.map_err(|words| ConfigError::Wrong { place: place("listen"), words })?;
         let lines = settings::rows(&options).into_iter().map(|(setting, key, value)| {
             let of_file =
                 || Some(Source::File(file.as_ref()?.path().to_owned(), file.as_ref()?.line_of(&key)?));

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::settings::{self, Reload};
+use crate::shell::listen::Listen;
+
 use super::{ConfigError, Effective, Given, Options};
 
 /// Values by key.
@@ -16,6 +18,8 @@ pub struct Live {
     started: Values,
     /// What was last applied.
     applied: Values,
+    /// The listeners that are open, whatever the file says by now.
+    listen: Vec<Listen>,
 }
 
 /// What another reading of the file found.
@@ -33,7 +37,7 @@ impl Live {
     /// What runs.
     pub fn new(given: Given, effective: &Effective) -> Live {
         let started = values(&effective.options);
-        Live { given, applied: started.clone(), started }
+        Live { given, applied: started.clone(), started, listen: effective.options.listeners() }
     }
 
     /// The file that is read again, if there is one.
@@ -47,6 +51,10 @@ impl Live {
     /// As [`Given::complete`]; then everything stays as it was.
     pub fn reload(&mut self) -> Result<Change, ConfigError> {
         let options = self.given.complete()?.options;
+        options
+            .rules()
+            .protect(&self.listen)
+            .map_err(|words| ConfigError::Wrong { place: "the listeners that are open".to_owned(), words })?;
         let new = values(&options);
         let restart = differences(&self.started, &new, false);
         let applied = differences(&self.applied, &new, true);

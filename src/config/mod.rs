@@ -21,6 +21,7 @@ use crate::core::policy::{Policies, Policy};
 use crate::core::{DuplicateClient, HistoricalPacing, Limits, UsStockSizes};
 use crate::ids::ClientId;
 use crate::limits;
+use crate::shell::access::{Network, Rules};
 use crate::shell::listen::Listen;
 use crate::shell::run::{Die, NOT_LOOPBACK, UpstreamClose};
 
@@ -56,10 +57,14 @@ pub struct Options {
     /// Address of IB Gateway or TWS (HOST:PORT), or `sim` for a built-in simulated one [default: 127.0.0.1:4002]
     #[arg(long, env = "TWSMUX_UPSTREAM", value_name = "HOST:PORT|sim")]
     pub upstream: Option<String>,
-    /// Where clients connect: a loopback address with port, or unix:/PATH; may be given several times
+    /// Where clients connect: an address with port, or unix:/PATH; may be given several times. Beyond loopback only with `--allow`
     /// [default: 127.0.0.1:4010]
     #[arg(long, env = "TWSMUX_LISTEN", value_name = "ADDR|unix:PATH", value_delimiter = ',')]
     pub listen: Vec<Listen>,
+    /// Networks whose clients may connect, as 192.168.1.0/24; may be given several times [default: none, which is everybody who
+    /// reaches a listener]
+    #[arg(long, env = "TWSMUX_ALLOW", value_name = "NETWORK", value_delimiter = ',')]
+    pub allow: Vec<Network>,
     /// Mode of the file of a Unix socket, in octal [default: 0600]
     #[arg(long, env = "TWSMUX_SOCKET_MODE", value_name = "MODE", value_parser = parse_mode)]
     #[serde(deserialize_with = "mode")]
@@ -275,6 +280,11 @@ impl Options {
         }
     }
 
+    /// Who may connect.
+    pub fn rules(&self) -> Rules {
+        Rules { allow: self.allow.clone() }
+    }
+
     /// The mode of the file of a Unix socket.
     pub fn socket_mode(&self) -> u32 {
         self.socket_mode.unwrap_or(0o600)
@@ -289,6 +299,7 @@ impl Options {
         let Options {
             upstream,
             listen,
+            allow,
             socket_mode,
             admin,
             state_dir,
@@ -321,6 +332,9 @@ impl Options {
         } = file;
         if self.listen.is_empty() {
             self.listen = listen;
+        }
+        if self.allow.is_empty() {
+            self.allow = allow;
         }
         fn or<T>(mine: &mut Option<T>, file: Option<T>) {
             if mine.is_none() {
@@ -382,13 +396,8 @@ impl Options {
                 format!("{name:?} is neither `sim` nor HOST:PORT, for example 127.0.0.1:4002"),
             );
         }
-        let ports = self.listen.iter().filter_map(|one| match one {
-            Listen::Tcp(addr) => Some(("listen", addr)),
-            Listen::Unix(_) => None,
-        });
-        let addresses = ports.chain(self.admin.iter().map(|a| ("admin", a)));
-        if let Some((key, addr)) = addresses.into_iter().find(|(_, addr)| !addr.ip().is_loopback()) {
-            return fault(key, format!("{addr} is not allowed: {NOT_LOOPBACK}"));
+        if let Some(addr) = self.admin.filter(|addr| !addr.ip().is_loopback()) {
+            return fault("admin", format!("{addr} is not allowed: {NOT_LOOPBACK}"));
         }
         if let Some(id) = self.upstream_client_id.filter(|id| *id < 0) {
             return fault("upstream_client_id", format!("{id} is no client id; they begin at 0"));

@@ -48,14 +48,19 @@ pub const ALL: &[Setting] = &[
     },
     Setting {
         key: "listen",
-        allowed: "a list of loopback addresses with port or Unix sockets, as [\"127.0.0.1:4010\", \"unix:/run/twsmux/api.sock\"]",
+        allowed: "a list of addresses with port, beyond loopback only with `allow`, or Unix sockets, as [\"127.0.0.1:4010\", \"unix:/run/twsmux/api.sock\"]",
         default: "[\"127.0.0.1:4010\"]",
         about: "Where clients connect",
         reload: Restart("the ports are opened once"),
-        value: |o| {
-            let quoted: Vec<_> = o.listeners().iter().map(|a| quoted(&a.to_string())).collect();
-            format!("[{}]", quoted.join(", "))
-        },
+        value: |o| list(&o.listeners()),
+    },
+    Setting {
+        key: "allow",
+        allowed: "a list of networks or addresses, as [\"192.168.1.0/24\", \"::1\"]",
+        default: "[]",
+        about: "Networks whose clients may connect to a port; without any, everybody who reaches it",
+        reload: Applied("clients that connect from now on"),
+        value: |o| list(&o.allow),
     },
     Setting {
         key: "socket_mode",
@@ -331,6 +336,11 @@ pub fn page() -> String {
 
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
+}
+
+fn list(items: &[impl ToString]) -> String {
+    let quoted: Vec<_> = items.iter().map(|item| quoted(&item.to_string())).collect();
+    format!("[{}]", quoted.join(", "))
 }
 
 fn seconds(time: std::time::Duration) -> String {

@@ -86,6 +86,9 @@ fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
         ("backoff_max = 3.0\nbackoff_min = 9.0", ", line 2, key backoff_min: ", "above backoff_max"),
         ("listen = [\"nowhere\"]", ", line 1, key listen: ", "loopback"),
         ("listen = [\n\"127.0.0.1:1\",\n\"nowhere\"]", "key listen: ", "loopback"),
+        ("allow = [\"192.168.1.7/24\"]", ", line 1, key allow: ", "192.168.1.0/24"),
+        ("allow = [\"everybody\"]", ", line 1, key allow: ", "neither a network"),
+        ("allow = [\"::/0\"]", ", line 1, key allow: ", "is everybody"),
         ("listen = [\"0.0.0.0:4010\"]", ", line 1, key listen: ", "ssh -L"),
         ("listen = [\"unix:api.sock\"]", ", line 1, key listen: ", "absolute path"),
         ("socket_mode = \"0400\"", ", line 1, key socket_mode: ", "neither 0600 nor"),
@@ -193,7 +196,8 @@ fn the_defaults_are_those_of_the_table_and_of_the_help() {
         let help = help.get_help().unwrap().to_string();
         if key != "state_dir" {
             let plain = value.trim_matches(['[', ']', '"']).trim_end_matches(".0");
-            assert!(help.contains(&format!("[default: {plain}]")), "{key}: {help}");
+            let plain = if plain.is_empty() { "none" } else { plain };
+            assert!(help.contains(&format!("[default: {plain}")), "{key}: {help}");
         }
     }
 }
@@ -247,6 +251,18 @@ fn a_second_reading_tells_what_is_applied_and_what_needs_a_restart() {
 }
 
 #[test]
+fn a_second_reading_does_not_uncover_a_listener_that_is_open() {
+    let case = Case::new("listen = [\"0.0.0.0:1\"]\nallow = [\"10.0.0.0/8\"]\n", &[]);
+    let mut live = case.live();
+    // What the file asks for would be fine, what runs would not.
+    case.write("listen = [\"127.0.0.1:1\"]\n");
+    let error = live.reload().unwrap_err().to_string();
+    assert!(error.contains("the listeners that are open") && error.contains("`allow`"), "{error}");
+    case.write("listen = [\"127.0.0.1:1\"]\nallow = [\"10.1.0.0/16\"]\n");
+    assert_eq!(live.reload().unwrap().applied.len(), 1);
+}
+
+#[test]
 fn a_second_reading_with_a_mistake_changes_nothing() {
     let case = Case::new("backoff_min = 1.0\n", &[]);
     let mut live = case.live();
@@ -280,7 +296,7 @@ fn the_core_applies_what_the_table_says() {
         io::{Actions, Input},
     };
     use crate::time::Time;
-    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\", \"unix:/x/api.sock\"]\nsocket_mode = \"0660\"\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
+    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\", \"unix:/x/api.sock\"]\nallow = [\"10.0.0.0/8\"]\nsocket_mode = \"0660\"\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
                 upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\nhistorical_pacing = \"off\"\nkill_switch = true\n\
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\

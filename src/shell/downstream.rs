@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
+use super::access::Access;
 use super::listen::{Listening, SocketFile};
 use super::run::Shell;
 use super::transport::{Transport, peer_of_tcp, peer_of_unix};
@@ -173,11 +174,14 @@ impl Door {
         })
     }
 
-    /// The next client; `None` for one that was gone before it was accepted.
-    async fn next(&self) -> io::Result<Option<(Transport, String)>> {
+    /// The next client; `None` for one that may not connect, or was gone before it was accepted.
+    async fn next(&self, access: &Access) -> io::Result<Option<(Transport, String)>> {
         let (transport, peer) = match self {
             Door::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
+                if !access.admit(&stream, peer) {
+                    return Ok(None);
+                }
                 (Transport::tcp(stream), peer_of_tcp(peer))
             }
             Door::Unix(_, listener) => {
@@ -204,7 +208,7 @@ pub(super) fn accept(shell: Rc<Shell>, listening: Listening) -> io::Result<impl 
     let door = Door::new(listening)?;
     Ok(async move {
         loop {
-            match door.next().await {
+            match door.next(&shell.access).await {
                 Ok(Some((transport, peer))) => welcome(&shell, transport, peer),
                 Ok(None) => {}
                 Err(error) => {

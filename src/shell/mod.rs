@@ -4,6 +4,7 @@
 //! socket has one task that reads it and writes what it could not take at once; whoever drives the core writes to
 //! the other sockets directly.
 
+pub mod access;
 mod downstream;
 pub mod journal;
 pub mod listen;

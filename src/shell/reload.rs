@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::signal::unix::Signal;
 use tokio::sync::oneshot;
 
+use super::access::Rules;
 use super::run::{Shell, UpstreamClose};
 use crate::core::io::Input;
 use crate::telemetry::{Loaded, Published};
@@ -20,6 +21,8 @@ use crate::telemetry::{Loaded, Published};
 pub struct Reloaded {
     /// Settings of the core; it takes over what can change.
     pub core: crate::core::Config,
+    /// Who may connect from now on.
+    pub rules: Rules,
     /// How the upstream is closed when twsmux stops.
     pub upstream_close: UpstreamClose,
     /// What changed and is applied, in words.
@@ -86,7 +89,8 @@ impl Shell {
     }
 
     fn apply(self: &Rc<Self>, file: &str, new: Reloaded, loaded: &mut Loaded) {
-        let Reloaded { mut core, upstream_close, applied, restart } = new;
+        let Reloaded { mut core, rules, upstream_close, applied, restart } = new;
+        self.access.set(rules);
         core.max_clients = core.max_clients.min(self.most_clients);
         self.upstream_close.set(upstream_close);
         self.tell_and_perform(Input::Reconfigure { config: &core });

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
+use super::access::{Access, Rules};
 use super::downstream::Clients;
 use super::listen::{Listen, Listening};
 use super::notify::Notifier;
@@ -25,6 +26,7 @@ use crate::core::Core;
 use crate::core::io::{Action, Actions, Input, Level, Note};
 use crate::journal::{FileDisk, IdentityError, Journal, OpenError, State, check_upstream_client};
 use crate::limits;
+use crate::telemetry::refusals::Refusals;
 use crate::telemetry::{Loaded, Published};
 use crate::time::Time;
 
@@ -50,8 +52,10 @@ pub struct Settings {
     pub upstream: SocketAddr,
     /// How the upstream is closed when twsmux stops.
     pub upstream_close: UpstreamClose,
-    /// Where clients connect; ports on loopback only. Port 0: any.
+    /// Where clients connect. Port 0: any.
     pub listen: Vec<Listen>,
+    /// Who may connect.
+    pub rules: Rules,
     /// The mode of the files of Unix sockets.
     pub socket_mode: u32,
     /// Where the admin endpoint listens; loopback only.
@@ -79,9 +83,9 @@ pub enum Die {
     HangWhenReady,
 }
 
-/// Why only loopback addresses may be listened on, and what to do instead.
-pub const NOT_LOOPBACK: &str = "only loopback addresses are. Whoever reaches this port can trade; to use twsmux from another \
-                                machine, tunnel to it (for example with ssh -L)";
+/// Why the admin endpoint is on loopback only, and what to do instead.
+pub const NOT_LOOPBACK: &str = "only loopback addresses are, because the admin endpoint asks nobody who he is. To reach it from \
+                                another machine, tunnel to it (for example with ssh -L)";
 
 /// Why `run` could not start.
 #[derive(Debug, thiserror::Error)]
@@ -98,12 +102,9 @@ pub enum RunError {
         /// What to do.
         hint: &'static str,
     },
-    /// A listener beyond loopback.
-    #[error(
-        "refusing to listen on {0}: it is not allowed, {words}",
-        words = NOT_LOOPBACK
-    )]
-    NotLoopback(SocketAddr),
+    /// A listener that other machines reach, without protection.
+    #[error("refusing to listen: {0}")]
+    Unprotected(String),
     /// The state directory cannot be used.
     #[error(transparent)]
     StateDir(#[from] super::state_dir::StateDirError),
@@ -135,6 +136,7 @@ pub(super) struct Shell {
     actions: RefCell<Actions>,
     start: Instant,
     pub(super) clients: Clients,
+    pub(super) access: Arc<Access>,
     pub(super) upstream: Upstream,
     journal: RefCell<Option<journal::Handle>>,
     /// As many clients as the limit of open files allows.
@@ -334,14 +336,6 @@ fn log(note: &Note) {
     }
 }
 
-/// Whether an address can be reached from this machine alone.
-fn only_here(addr: SocketAddr) -> Result<(), RunError> {
-    match addr.ip().is_loopback() {
-        true => Ok(()),
-        false => Err(RunError::NotLoopback(addr)),
-    }
-}
-
 /// An error of a listener, with what to do.
 fn cannot_listen(addr: String, what: &'static str) -> impl FnOnce(io::Error) -> RunError {
     move |error| {
@@ -357,9 +351,6 @@ fn cannot_listen(addr: String, what: &'static str) -> impl FnOnce(io::Error) -> 
 }
 
 fn open(listen: &Listen, mode: u32) -> Result<Listening, RunError> {
-    if let Listen::Tcp(addr) = listen {
-        only_here(*addr)?;
-    }
     Listening::open(listen, mode).map_err(cannot_listen(listen.to_string(), "clients"))
 }
 
@@ -382,10 +373,13 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
         );
         settings.core.max_clients = most_clients;
     }
+    settings.rules.protect(&settings.listen).map_err(RunError::Unprotected)?;
+    if !settings.admin.ip().is_loopback() {
+        return Err(RunError::Unprotected(format!("{} is not allowed: {NOT_LOOPBACK}", settings.admin)));
+    }
     // Ports first, because a port that is taken is the clearer message. Nobody is accepted before the lock is held.
     let mode = settings.socket_mode;
     let listeners = settings.listen.iter().map(|one| open(one, mode)).collect::<Result<Vec<_>, _>>()?;
-    only_here(settings.admin)?;
     let admin = sys::listen(settings.admin).map_err(cannot_listen(settings.admin.to_string(), "admin"))?;
     let state = StateDir::lock(&settings.state_dir, &settings.upstream.to_string())?;
     let (journal, recovered) = Journal::open(FileDisk::new(state.path()))?;
@@ -423,6 +417,8 @@ async fn serve(
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    let refusals = Arc::new(Refusals::default());
+    let access = Arc::new(Access::new(settings.rules, refusals.clone()));
     let (reports, heard) = mpsc::unbounded_channel();
     let handle = journal::start(journal, reports)?;
     let shell = Rc::new(Shell {
@@ -430,6 +426,7 @@ async fn serve(
         actions: RefCell::default(),
         start: Instant::now(),
         clients: Clients::default(),
+        access,
         upstream: Upstream::new(settings.upstream),
         journal: RefCell::new(Some(handle)),
         most_clients,
@@ -441,7 +438,9 @@ async fn serve(
         die: settings.die,
     });
     drop(recovered);
-    let published = Published::new(shell.core.borrow().view(Time::ZERO)).for_gateway(settings.upstream);
+    let published = Published::new(shell.core.borrow().view(Time::ZERO))
+        .for_gateway(settings.upstream)
+        .counting(refusals);
     // Before anybody can ask.
     published.set_loaded(Loaded {
         file: settings.reload.file.clone(),

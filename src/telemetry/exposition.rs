@@ -14,6 +14,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use super::Loaded;
 use super::names::{self, Kind, Metric};
+use super::refusals::{self, Refused};
 use crate::core::client::Phase;
 use crate::core::io::Gone;
 use crate::core::stats::{ConnectResult, Drop, Saved, Stats, WAIT_BOUNDS_US, Waits};
@@ -31,6 +32,8 @@ pub struct Beside {
     pub log_lines_dropped: u64,
     /// When the settings were read.
     pub loaded: Loaded,
+    /// Connections that were refused.
+    pub refused: refusals::Counts,
 }
 
 /// The media type of [`render`]'s text.
@@ -47,6 +50,9 @@ pub fn render(view: &View, beside: &Beside) -> String {
     sheet.set(names::CONFIG_LOADED, &[], beside.loaded.loaded_ms as f64 / 1e3);
     sheet.count(names::CONFIG_RELOADS, &["applied"], beside.loaded.applied);
     sheet.count(names::CONFIG_RELOADS, &["rejected"], beside.loaded.rejected);
+    for (why, label) in Refused::ALL {
+        sheet.count(names::CONNECTIONS_REFUSED, &[label], beside.refused[why as usize]);
+    }
     sheet.count(names::LOG_DROPPED, &[], beside.log_lines_dropped);
     let mut text = sheet.0.handle().render();
     let classes = Class::ALL.iter().zip(&view.stats.queue_waits);
@@ -302,7 +308,12 @@ mod tests {
 
     fn beside() -> Beside {
         let loaded = Loaded { loaded_ms: 1_500_250, applied: 9, rejected: 10, ..Loaded::default() };
-        Beside { close_wait: Some(7), log_lines_dropped: 8, loaded }
+        Beside {
+            close_wait: Some(7),
+            log_lines_dropped: 8,
+            loaded,
+            refused: std::array::from_fn(|n| 20 + n as u64),
+        }
     }
 
     fn series(text: &str) -> BTreeMap<&str, &str> {
@@ -340,6 +351,7 @@ mod tests {
             ("twsmux_clients{phase=\"ready\"}", "2"),
             ("twsmux_clients{phase=\"held\"}", "1"),
             ("twsmux_clients{phase=\"closing\"}", "0"),
+            ("twsmux_connections_refused_total{reason=\"not_allowed\"}", "20"),
             ("twsmux_client_outbox_bytes", "150"),
             ("twsmux_clients_behind", "2"),
             ("twsmux_conflated_ticks_total", "17"),

@@ -6,12 +6,15 @@
 pub mod exposition;
 mod logs;
 pub mod names;
+pub mod refusals;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::core::view::View;
+
+use refusals::Refusals;
 
 pub use logs::{flush_logs, init_logs, log_lines_dropped};
 
@@ -32,12 +35,14 @@ pub struct Loaded {
     pub restart_needed: Vec<String>,
 }
 
-/// The latest picture of the core, shared with the admin thread. Beside it lies when the settings were read; they share nothing else. **The
+/// The latest picture of the core, shared with the admin thread. Beside it lie when the settings were read and
+/// the counts of refused connections; they share nothing else. **The
 /// event loop hands over a whole new picture and never waits for a reader**, for the lock is held only while a pointer is copied.
 #[derive(Debug)]
 pub struct Published {
     latest: Mutex<Latest>,
     loaded: Mutex<Loaded>,
+    refusals: Arc<Refusals>,
     gateway: Option<SocketAddr>,
 }
 
@@ -56,13 +61,24 @@ impl Latest {
 impl Published {
     /// Starts with a first picture.
     pub fn new(view: View) -> Self {
-        Published { latest: Mutex::new(Latest::new(view)), loaded: Mutex::default(), gateway: None }
+        Published {
+            latest: Mutex::new(Latest::new(view)),
+            loaded: Mutex::default(),
+            refusals: Arc::default(),
+            gateway: None,
+        }
     }
 
     /// Names the Gateway's address, so that its port can be looked up in the kernel's table.
     #[must_use]
     pub fn for_gateway(self, addr: SocketAddr) -> Self {
         Published { gateway: Some(addr), ..self }
+    }
+
+    /// Shows these counts of refused connections.
+    #[must_use]
+    pub fn counting(self, refusals: Arc<Refusals>) -> Self {
+        Published { refusals, ..self }
     }
 
     /// Replaces the picture.
@@ -90,6 +106,11 @@ impl Published {
     /// What is known of the settings.
     pub fn loaded(&self) -> Loaded {
         self.loaded.lock().unwrap_or_else(|e| e.into_inner()).clone()
+    }
+
+    /// The counts of refused connections.
+    pub fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
     }
 
     /// The Gateway's address, where it is known.

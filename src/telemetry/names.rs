@@ -86,6 +86,8 @@ metrics! {
         "Client connections accepted";
     CLIENT_DISCONNECTS = "twsmux_client_disconnects_total" Counter(Count) ["reason"]
         "Client connections ended, by reason";
+    CONNECTIONS_REFUSED = "twsmux_connections_refused_total" Counter(Count) ["reason"]
+        "Connections that were refused before anything of the API was read from them, by reason";
     FRAMES_RECEIVED = "twsmux_frames_received_total" Counter(Count) ["direction", "message"]
         "Frames received after the handshake, by sender and message";
     FRAMES_SENT = "twsmux_frames_sent_total" Counter(Count) ["direction"]
