@@ -13,9 +13,9 @@ pub const MAX_CONVERTED_FRAME: usize = MAX_CLIENT_FRAME + 4096;
 pub const MAX_GREETING: usize = 4096;
 /// Clients connected at once, those that have not said who they are included.
 pub const MAX_CLIENTS: usize = 4096;
-/// Open files that clients are not given: the Gateway's socket above all, listeners, the admin endpoint, the kernel's
-/// tables. Of a small allowance they are given half.
-pub const RESERVED_FILES: u64 = 160;
+/// Open files that clients are not given: the Gateway's socket above all, listeners, the admin endpoint, TLS handshakes, the
+/// kernel's tables. Of a small allowance they are given half.
+pub const RESERVED_FILES: u64 = 224;
 /// Time a client has from connecting to a complete greeting. Slower is a stalled or foreign program.
 pub const GREETING_TIME: Duration = Duration::from_secs(15);
 /// Time a client has from the version reply to startApi. Libraries may pause here (AsyncEConnect).
@@ -172,6 +172,19 @@ pub const LAST_ORDER_ID: i32 = i32::MAX - 1_000_000;
 pub const MAX_CONFIG_FILE: u64 = 1 << 20;
 /// Messages kept for a service manager that does not read; beyond it the oldest are dropped.
 pub const MAX_NOTICES: usize = 16;
+/// TLS handshakes that are not complete; one more takes the place of the oldest, so that who does not finish never locks out who
+/// does.
+pub const MAX_TLS_HANDSHAKES: usize = 64;
+/// Time that a TLS handshake has.
+pub const TLS_HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// Bytes that are read and thrown away after a failed TLS handshake, so that the peer gets to read why.
+pub const MAX_TLS_REST: usize = 64 << 10;
+/// Bytes that a TLS session takes for a client before it has sent them; what is beyond waits in the outbox.
+pub const TLS_UNSENT: usize = 64 << 10;
+/// Bytes of a file with certificates or a key.
+pub const MAX_TLS_FILE: u64 = 1 << 20;
+/// Time before a certificate expires from which on it is warned of.
+pub const TLS_EXPIRY_WARNING: Duration = Duration::from_secs(1_209_600);
 /// Shortest distance of two log lines about refused connections; those in between are counted.
 pub const REFUSAL_LOG_DISTANCE: Duration = Duration::from_secs(10);
 /// Log lines that wait to be written; beyond it lines are dropped and counted.

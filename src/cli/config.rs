@@ -17,7 +17,7 @@ enum ConfigCommand {
     /// Check the settings that `run` would have with the same arguments, and print each with its source.
     #[command(
         after_help = "Prints `key = value  # source` for every setting; the sources are `flag`, `environment`, `file` with \
-                      the line, and `default`. Nothing is opened but the file. Exit codes: 0 everything is right; 2 \
+                      the line, and `default`. Nothing is opened but the file and those of the certificates; one that expires soon gives a warning. Exit codes: 0 everything is right; 2 \
                       wrong arguments, or a setting is wrong, with the place and what is allowed; 3 the file cannot \
                       be read."
     )]
@@ -43,6 +43,9 @@ pub fn run(args: &ConfigArgs) -> ExitCode {
             let mut text = String::new();
             for line in &effective.lines {
                 text += &format!("{line}\n");
+            }
+            for warning in effective.rules.tls.iter().flat_map(|tls| &tls.warnings) {
+                eprintln!("twsmux: warning: {warning}");
             }
             // A reader that left early does not change the verdict.
             let _ = std::io::stdout().write_all(text.as_bytes());

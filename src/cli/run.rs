@@ -33,6 +33,9 @@ pub fn run(args: RunArgs) -> ExitCode {
         Err(error) => return super::fail(USAGE, error),
     };
     let live = Live::new(args.given, &effective);
+    for warning in effective.rules.tls.iter().flat_map(|tls| &tls.warnings) {
+        tracing::warn!("{warning}");
+    }
     let options = effective.options;
     let name = options.upstream_name().to_owned();
     // Both live until the end: the simulated Gateway, and its state directory, which is a temporary one.
@@ -72,7 +75,7 @@ pub fn run(args: RunArgs) -> ExitCode {
         upstream,
         upstream_close: options.upstream_close.unwrap_or_default(),
         listen: options.listeners(),
-        rules: options.rules(),
+        rules: effective.rules,
         socket_mode: options.socket_mode(),
         admin: options.admin_address(),
         state_dir,
@@ -93,7 +96,7 @@ fn reload(mut live: Live) -> Reload {
         let change = live.reload().map_err(|error| error.to_string())?;
         Ok(Reloaded {
             core: change.options.core(),
-            rules: change.options.rules(),
+            rules: change.rules,
             upstream_close: change.options.upstream_close.unwrap_or_default(),
             applied: change.applied,
             restart: change.restart,

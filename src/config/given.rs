@@ -6,6 +6,9 @@ use std::fmt;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches};
 
+use crate::shell::access::Rules;
+use crate::shell::tls::Mistake;
+
 use super::file::File;
 use super::{ConfigError, Options, check_environment, settings};
 
@@ -102,6 +105,8 @@ impl fmt::Display for Line {
 pub struct Effective {
     /// The settings; what nobody gave is still not given.
     pub options: Options,
+    /// Who may connect, the certificates read.
+    pub rules: Rules,
     /// All of them one by one, defaults among them.
     pub lines: Vec<Line>,
 }
@@ -129,15 +134,18 @@ impl Given {
         };
         check(&options, place)?;
         // Of both together: the list may come from another place than the listener.
-        let protected = options.rules().protect(&options.listeners());
-        protected.map_err(|words| ConfigError::Wrong { place: place("listen"), words })?;
+        let at = |mistake: Mistake| ConfigError::Wrong { place: place(mistake.key), words: mistake.words };
+        let rules = options.rules().map_err(at)?;
+        rules
+            .protect(&options.listeners())
+            .map_err(|words| ConfigError::Wrong { place: place("listen"), words })?;
         let lines = settings::rows(&options).into_iter().map(|(setting, key, value)| {
             let of_file =
                 || Some(Source::File(file.as_ref()?.path().to_owned(), file.as_ref()?.line_of(&key)?));
             let source = self.from.get(setting.key).cloned().or_else(of_file).unwrap_or(Source::Default);
             Line { key, value, source }
         });
-        Ok(Effective { lines: lines.collect(), options })
+        Ok(Effective { lines: lines.collect(), options, rules })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::settings::{self, Reload};
+use crate::shell::access::Rules;
 use crate::shell::listen::Listen;
 
 use super::{ConfigError, Effective, Given, Options};
@@ -18,6 +19,8 @@ pub struct Live {
     started: Values,
     /// What was last applied.
     applied: Values,
+    /// Who may connect, as last applied.
+    rules: Rules,
     /// The listeners that are open, whatever the file says by now.
     listen: Vec<Listen>,
 }
@@ -27,6 +30,8 @@ pub struct Live {
 pub struct Change {
     /// All settings as they are now.
     pub options: Options,
+    /// Who may connect, the certificates read again.
+    pub rules: Rules,
     /// What changed and can be applied, in words.
     pub applied: Vec<String>,
     /// What differs from what runs and needs a restart, in words.
@@ -37,7 +42,13 @@ impl Live {
     /// What runs.
     pub fn new(given: Given, effective: &Effective) -> Live {
         let started = values(&effective.options);
-        Live { given, applied: started.clone(), started, listen: effective.options.listeners() }
+        Live {
+            given,
+            applied: started.clone(),
+            started,
+            rules: effective.rules.clone(),
+            listen: effective.options.listeners(),
+        }
     }
 
     /// The file that is read again, if there is one.
@@ -50,16 +61,21 @@ impl Live {
     /// # Errors
     /// As [`Given::complete`]; then everything stays as it was.
     pub fn reload(&mut self) -> Result<Change, ConfigError> {
-        let options = self.given.complete()?.options;
-        options
-            .rules()
+        let Effective { options, rules, .. } = self.given.complete()?;
+        rules
             .protect(&self.listen)
             .map_err(|words| ConfigError::Wrong { place: "the listeners that are open".to_owned(), words })?;
         let new = values(&options);
         let restart = differences(&self.started, &new, false);
-        let applied = differences(&self.applied, &new, true);
+        let mut applied = differences(&self.applied, &new, true);
+        if let (Some(old), Some(new)) = (&self.rules.tls, &rules.tls)
+            && !old.same_certificates(new)
+        {
+            applied.push("the certificates have changed".to_owned());
+        }
+        self.rules = rules.clone();
         self.applied = new;
-        Ok(Change { options, applied, restart })
+        Ok(Change { options, rules, applied, restart })
     }
 }
 

@@ -24,6 +24,7 @@ use crate::limits;
 use crate::shell::access::{Network, Rules};
 use crate::shell::listen::Listen;
 use crate::shell::run::{Die, NOT_LOOPBACK, UpstreamClose};
+use crate::shell::tls::{Files, Identity, Mistake};
 
 pub use given::{Effective, Given, Source};
 pub use live::{Change, Live};
@@ -57,14 +58,26 @@ pub struct Options {
     /// Address of IB Gateway or TWS (HOST:PORT), or `sim` for a built-in simulated one [default: 127.0.0.1:4002]
     #[arg(long, env = "TWSMUX_UPSTREAM", value_name = "HOST:PORT|sim")]
     pub upstream: Option<String>,
-    /// Where clients connect: an address with port, or unix:/PATH; may be given several times. Beyond loopback only with `--allow`
-    /// [default: 127.0.0.1:4010]
-    #[arg(long, env = "TWSMUX_LISTEN", value_name = "ADDR|unix:PATH", value_delimiter = ',')]
+    /// Where clients connect: an address with port, tls://ADDR, or unix:/PATH; may be given several times. Beyond loopback only
+    /// with `--allow` or client certificates [default: 127.0.0.1:4010]
+    #[arg(long, env = "TWSMUX_LISTEN", value_name = "ADDR|tls://ADDR|unix:PATH", value_delimiter = ',')]
     pub listen: Vec<Listen>,
     /// Networks whose clients may connect, as 192.168.1.0/24; may be given several times [default: none, which is everybody who
     /// reaches a listener]
     #[arg(long, env = "TWSMUX_ALLOW", value_name = "NETWORK", value_delimiter = ',')]
     pub allow: Vec<Network>,
+    /// Certificate of the TLS listeners, in PEM form, with those between it and its CA [default: none]
+    #[arg(long, env = "TWSMUX_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM form [default: none]
+    #[arg(long, env = "TWSMUX_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// CAs whose certificates clients of TLS listeners must show, in PEM form [default: none, then they need no certificate]
+    #[arg(long, env = "TWSMUX_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Names in such certificates that may connect; may be given several times [default: none, which is every name]
+    #[arg(long, env = "TWSMUX_TLS_CLIENT_NAMES", value_name = "NAME", value_delimiter = ',')]
+    pub tls_client_names: Vec<String>,
     /// Mode of the file of a Unix socket, in octal [default: 0600]
     #[arg(long, env = "TWSMUX_SOCKET_MODE", value_name = "MODE", value_parser = parse_mode)]
     #[serde(deserialize_with = "mode")]
@@ -280,9 +293,37 @@ impl Options {
         }
     }
 
-    /// Who may connect.
-    pub fn rules(&self) -> Rules {
-        Rules { allow: self.allow.clone() }
+    /// Who may connect. Reads the files of the certificates.
+    ///
+    /// # Errors
+    /// [`Mistake`].
+    pub fn rules(&self) -> Result<Rules, Mistake> {
+        let tls = self.tls_files()?.as_ref().map(Identity::read).transpose()?;
+        Ok(Rules { allow: self.allow.clone(), tls })
+    }
+
+    /// The files of the certificates; an empty name is none.
+    fn tls_files(&self) -> Result<Option<Files>, Mistake> {
+        let given = |file: &Option<PathBuf>| file.clone().filter(|path| !path.as_os_str().is_empty());
+        let mistake = |key, words: &str| Err(Mistake { key, words: words.to_owned() });
+        let (cert, key, client_ca) =
+            (given(&self.tls_cert), given(&self.tls_key), given(&self.tls_client_ca));
+        let client_names = self.tls_client_names.clone();
+        if client_ca.is_none() && !client_names.is_empty() {
+            return mistake(
+                "tls_client_names",
+                "names are of certificates, and without tls_client_ca nobody shows one",
+            );
+        }
+        match (cert, key) {
+            (Some(cert), Some(key)) => Ok(Some(Files { cert, key, client_ca, client_names })),
+            (Some(_), None) => mistake("tls_cert", "a certificate needs its key: set tls_key"),
+            (None, Some(_)) => mistake("tls_key", "a key needs its certificate: set tls_cert"),
+            (None, None) if client_ca.is_some() => {
+                mistake("tls_client_ca", "there is no TLS without tls_cert and tls_key")
+            }
+            (None, None) => Ok(None),
+        }
     }
 
     /// The mode of the file of a Unix socket.
@@ -300,6 +341,10 @@ impl Options {
             upstream,
             listen,
             allow,
+            tls_cert,
+            tls_key,
+            tls_client_ca,
+            tls_client_names,
             socket_mode,
             admin,
             state_dir,
@@ -336,12 +381,18 @@ impl Options {
         if self.allow.is_empty() {
             self.allow = allow;
         }
+        if self.tls_client_names.is_empty() {
+            self.tls_client_names = tls_client_names;
+        }
         fn or<T>(mine: &mut Option<T>, file: Option<T>) {
             if mine.is_none() {
                 *mine = file;
             }
         }
         or(&mut self.upstream, upstream);
+        or(&mut self.tls_cert, tls_cert);
+        or(&mut self.tls_key, tls_key);
+        or(&mut self.tls_client_ca, tls_client_ca);
         or(&mut self.socket_mode, socket_mode);
         or(&mut self.admin, admin);
         or(&mut self.state_dir, state_dir);

@@ -48,9 +48,9 @@ pub const ALL: &[Setting] = &[
     },
     Setting {
         key: "listen",
-        allowed: "a list of addresses with port, beyond loopback only with `allow`, or Unix sockets, as [\"127.0.0.1:4010\", \"unix:/run/twsmux/api.sock\"]",
+        allowed: "a list of addresses with port, plain or with TLS, and Unix sockets, as [\"127.0.0.1:4010\", \"tls://0.0.0.0:4011\", \"unix:/run/twsmux/api.sock\"]",
         default: "[\"127.0.0.1:4010\"]",
-        about: "Where clients connect",
+        about: "Where clients connect; beyond loopback only with `allow`, or TLS and `tls_client_ca`",
         reload: Restart("the ports are opened once"),
         value: |o| list(&o.listeners()),
     },
@@ -61,6 +61,38 @@ pub const ALL: &[Setting] = &[
         about: "Networks whose clients may connect to a port; without any, everybody who reaches it",
         reload: Applied("clients that connect from now on"),
         value: |o| list(&o.allow),
+    },
+    Setting {
+        key: "tls_cert",
+        allowed: "a file in PEM form, or an empty name for none",
+        default: "\"\"",
+        about: "Certificate of the TLS listeners, with those between it and its CA",
+        reload: Applied("handshakes from now on; the files are read again each time"),
+        value: |o| file(&o.tls_cert),
+    },
+    Setting {
+        key: "tls_key",
+        allowed: "a file in PEM form without passphrase, or an empty name for none",
+        default: "\"\"",
+        about: "Its private key",
+        reload: Applied("handshakes from now on; the files are read again each time"),
+        value: |o| file(&o.tls_key),
+    },
+    Setting {
+        key: "tls_client_ca",
+        allowed: "a file in PEM form, or an empty name for none",
+        default: "\"\"",
+        about: "CAs whose certificates clients of TLS listeners must show; without it they need none",
+        reload: Applied("handshakes from now on; the files are read again each time"),
+        value: |o| file(&o.tls_client_ca),
+    },
+    Setting {
+        key: "tls_client_names",
+        allowed: "a list of names, as [\"strategy-a\"]",
+        default: "[]",
+        about: "Names in such certificates that may connect; without any, every name",
+        reload: Applied("handshakes from now on; the files are read again each time"),
+        value: |o| list(&o.tls_client_names),
     },
     Setting {
         key: "socket_mode",
@@ -336,6 +368,10 @@ pub fn page() -> String {
 
 fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
+}
+
+fn file(path: &Option<std::path::PathBuf>) -> String {
+    quoted(&path.as_ref().map_or_else(String::new, |path| path.display().to_string()))
 }
 
 fn list(items: &[impl ToString]) -> String {

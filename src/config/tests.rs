@@ -84,9 +84,19 @@ fn mistakes_are_named_with_line_and_key_and_what_is_allowed() {
         ("backoff_min = -1.0", ", line 1, key backoff_min: ", "above 0"),
         ("\n\nhandshake_time = 1e30", ", line 3, key handshake_time: ", "86400 at most"),
         ("backoff_max = 3.0\nbackoff_min = 9.0", ", line 2, key backoff_min: ", "above backoff_max"),
-        ("listen = [\"nowhere\"]", ", line 1, key listen: ", "loopback"),
-        ("listen = [\n\"127.0.0.1:1\",\n\"nowhere\"]", "key listen: ", "loopback"),
+        ("listen = [\"nowhere\"]", ", line 1, key listen: ", "with port"),
+        ("listen = [\n\"127.0.0.1:1\",\n\"nowhere\"]", "key listen: ", "with port"),
         ("allow = [\"192.168.1.7/24\"]", ", line 1, key allow: ", "192.168.1.0/24"),
+        ("tls_key = \"x.key\"", ", line 1, key tls_key: ", "set tls_cert"),
+        ("tls_cert = \"x.pem\"", ", line 1, key tls_cert: ", "set tls_key"),
+        ("\ntls_client_ca = \"x.pem\"", ", line 2, key tls_client_ca: ", "without tls_cert and tls_key"),
+        ("tls_client_names = [\"a\"]", ", line 1, key tls_client_names: ", "without tls_client_ca"),
+        (
+            "tls_cert = \"/no.pem\"\ntls_key = \"/no.key\"",
+            ", line 1, key tls_cert: ",
+            "/no.pem cannot be read",
+        ),
+        ("listen = [\"tls://127.0.0.1:1\"]", ", line 1, key listen: ", "set tls_cert and tls_key"),
         ("allow = [\"everybody\"]", ", line 1, key allow: ", "neither a network"),
         ("allow = [\"::/0\"]", ", line 1, key allow: ", "is everybody"),
         ("listen = [\"0.0.0.0:4010\"]", ", line 1, key listen: ", "ssh -L"),
@@ -296,7 +306,7 @@ fn the_core_applies_what_the_table_says() {
         io::{Actions, Input},
     };
     use crate::time::Time;
-    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\", \"unix:/x/api.sock\"]\nallow = [\"10.0.0.0/8\"]\nsocket_mode = \"0660\"\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
+    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\", \"unix:/x/api.sock\"]\nallow = [\"10.0.0.0/8\"]\ntls_cert = \"\"\ntls_key = \"\"\ntls_client_ca = \"\"\ntls_client_names = []\nsocket_mode = \"0660\"\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
                 upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\nhistorical_pacing = \"off\"\nkill_switch = true\n\
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\

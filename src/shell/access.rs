@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use ipnet::IpNet;
 
 use super::listen::Listen;
+use super::tls::Identity;
 use crate::telemetry::refusals::{Refusals, Refused};
 
 /// A network whose clients are let in.
@@ -59,6 +60,8 @@ impl fmt::Display for Network {
 pub struct Rules {
     /// The networks whose clients are let in; without any, everybody who reaches a listener.
     pub allow: Vec<Network>,
+    /// The certificates, where there are any.
+    pub tls: Option<Identity>,
 }
 
 impl Rules {
@@ -73,8 +76,15 @@ impl Rules {
     /// # Errors
     /// The words.
     pub fn protect(&self, listen: &[Listen]) -> Result<(), String> {
+        if let Some(one) = listen.iter().find(|one| matches!(one, Listen::Tls(_)) && self.tls.is_none()) {
+            return Err(format!("{one} needs a certificate and its key: set tls_cert and tls_key"));
+        }
         let open = listen.iter().find(|one| match one {
             Listen::Tcp(addr) => !addr.ip().is_loopback() && self.allow.is_empty(),
+            Listen::Tls(addr) => {
+                let mutual = self.tls.as_ref().is_some_and(Identity::is_mutual);
+                !addr.ip().is_loopback() && self.allow.is_empty() && !mutual
+            }
             Listen::Unix(_) => false,
         });
         match open {
@@ -86,7 +96,8 @@ impl Rules {
 
 /// Why a listener beyond loopback needs protection, and how it is given.
 const UNPROTECTED: &str = "other machines reach it, and whoever reaches it can trade. Name the networks that may connect in \
-                           `allow`, as [\"192.168.1.0/24\"], or listen on loopback and tunnel to it (for example with ssh -L)";
+                           `allow`, as [\"192.168.1.0/24\"], or let it ask clients for a certificate (tls://ADDR with tls_cert, tls_key and \
+                           tls_client_ca), or listen on loopback and tunnel to it (for example with ssh -L)";
 
 /// The rules in effect, and how many they kept out; shared by those who accept, on whatever thread.
 #[derive(Debug)]
@@ -136,7 +147,7 @@ mod tests {
     use super::*;
 
     fn rules(allow: &[&str]) -> Rules {
-        Rules { allow: allow.iter().map(|text| text.parse().unwrap()).collect() }
+        Rules { allow: allow.iter().map(|text| text.parse().unwrap()).collect(), tls: None }
     }
 
     #[test]

@@ -7,13 +7,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Notify;
+use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::spawn_local;
 
 use super::access::Access;
 use super::listen::{Listening, SocketFile};
 use super::run::Shell;
+use super::tls::Arrived;
 use super::transport::{Transport, peer_of_tcp, peer_of_unix};
 use crate::core::io::{Gone, Input};
 use crate::ids::ClientKey;
@@ -110,7 +111,13 @@ impl Clients {
         }
         let conn = self.get(key)?;
         match conn.stream.try_write(bytes) {
-            Ok(n) => Some(n),
+            Ok(n) => {
+                // Over TLS the rest of it may wait in the session: the task pushes it when there is room.
+                if conn.stream.holds_back() && !conn.blocked.replace(true) {
+                    conn.wake.notify_one();
+                }
+                Some(n)
+            }
             Err(error) => {
                 if error.kind() != io::ErrorKind::WouldBlock {
                     conn.closing.set(Closing::Now);
@@ -141,6 +148,7 @@ impl Clients {
     pub(super) fn all_sent(&self, key: ClientKey) {
         if let Some(conn) = self.get(key)
             && conn.closing.get() == Closing::Flush
+            && !conn.stream.holds_back()
         {
             conn.stream.shut();
             conn.closing.set(Closing::Sent);
@@ -169,7 +177,9 @@ enum Door {
 impl Door {
     fn new(listening: Listening) -> io::Result<Door> {
         Ok(match listening {
-            Listening::Tcp(listener) => Door::Tcp(TcpListener::from_std(listener)?),
+            Listening::Tcp(listener) | Listening::Tls(listener) => {
+                Door::Tcp(TcpListener::from_std(listener)?)
+            }
             Listening::Unix(file, listener) => Door::Unix(file, UnixListener::from_std(listener)?),
         })
     }
@@ -221,6 +231,16 @@ pub(super) fn accept(shell: Rc<Shell>, listening: Listening) -> io::Result<impl 
     })
 }
 
+/// Welcomes clients whose handshake is complete, for ever.
+pub(super) async fn welcome_arrived(shell: Rc<Shell>, mut arrivals: mpsc::Receiver<Arrived>) {
+    while let Some(Arrived { socket, session, peer }) = arrivals.recv().await {
+        match TcpStream::from_std(socket) {
+            Ok(socket) => welcome(&shell, Transport::tls(socket, session), peer),
+            Err(error) => tracing::warn!(%error, "cannot take over a client with TLS"),
+        }
+    }
+}
+
 /// A client is there: the core hears of it, and a task serves it.
 fn welcome(shell: &Rc<Shell>, transport: Transport, peer: String) {
     let conn = shell.clients.add(transport);
@@ -243,7 +263,11 @@ async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {
                 if ready.is_err() {
                     break Gone::Error;
                 }
-                conn.blocked.set(false);
+                match conn.stream.push() {
+                    Ok(true) => conn.blocked.set(false),
+                    Ok(false) => continue,
+                    Err(_) => break Gone::Error,
+                }
                 shell.flush_client(conn.key);
                 shell.perform();
             }
@@ -292,6 +316,9 @@ fn read(shell: &Rc<Shell>, conn: &Conn) -> Result<(), Gone> {
     };
     // Whole frames before the end of the stream count as sent.
     shell.perform();
+    if conn.stream.holds_back() {
+        conn.blocked.set(true); // an answer of the session itself
+    }
     outcome
 }
 

@@ -18,6 +18,8 @@ use super::sys;
 pub enum Listen {
     /// A TCP port, in clear.
     Tcp(SocketAddr),
+    /// A TCP port with TLS.
+    Tls(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
 }
@@ -34,10 +36,13 @@ impl FromStr for Listen {
                 }
             };
         }
-        let addr = text.strip_prefix("tcp://").unwrap_or(text).parse();
-        addr.map(Listen::Tcp).map_err(|_| {
+        let addr = match text.strip_prefix("tls://") {
+            Some(addr) => addr.parse().map(Listen::Tls),
+            None => text.strip_prefix("tcp://").unwrap_or(text).parse().map(Listen::Tcp),
+        };
+        addr.map_err(|_| {
             format!(
-                "{text:?} is no listener; it must be an address with port, as 127.0.0.1:4010, or unix:/PATH"
+                "{text:?} is neither an address with port, as 127.0.0.1:4010 or tls://127.0.0.1:4011, nor unix:/PATH"
             )
         })
     }
@@ -55,6 +60,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Listen::Tcp(addr) => write!(f, "{addr}"),
+            Listen::Tls(addr) => write!(f, "tls://{addr}"),
             Listen::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -64,6 +70,7 @@ impl fmt::Display for Listen {
 #[derive(Debug)]
 pub(super) enum Listening {
     Tcp(std::net::TcpListener),
+    Tls(std::net::TcpListener),
     /// The file goes first: while somebody listens nobody replaces it.
     Unix(SocketFile, std::os::unix::net::UnixListener),
 }
@@ -76,6 +83,7 @@ impl Listening {
     pub(super) fn open(listen: &Listen, mode: u32) -> io::Result<Listening> {
         match listen {
             Listen::Tcp(addr) => sys::listen(*addr).map(Listening::Tcp),
+            Listen::Tls(addr) => sys::listen(*addr).map(Listening::Tls),
             Listen::Unix(path) => {
                 make_room(path)?;
                 let listener = sys::listen_unix(path, mode)?;
@@ -88,6 +96,7 @@ impl Listening {
     pub(super) fn name(&self) -> io::Result<Listen> {
         match self {
             Listening::Tcp(listener) => listener.local_addr().map(Listen::Tcp),
+            Listening::Tls(listener) => listener.local_addr().map(Listen::Tls),
             Listening::Unix(file, _) => Ok(Listen::Unix(file.path.clone())),
         }
     }
@@ -146,6 +155,7 @@ mod tests {
         for (text, shown) in [
             ("127.0.0.1:4010", "127.0.0.1:4010"),
             ("tcp://[::1]:4010", "[::1]:4010"),
+            ("tls://0.0.0.0:0", "tls://0.0.0.0:0"),
             ("unix:/run/twsmux/api.sock", "unix:/run/twsmux/api.sock"),
         ] {
             assert_eq!(text.parse::<Listen>().unwrap().to_string(), shown);

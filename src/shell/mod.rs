@@ -13,5 +13,6 @@ pub mod reload;
 pub mod run;
 pub mod state_dir;
 pub mod sys;
+pub mod tls;
 mod transport;
 mod upstream;

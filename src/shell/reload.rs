@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::access::Rules;
 use super::run::{Shell, UpstreamClose};
+use super::tls::Identity;
 use crate::core::io::Input;
 use crate::telemetry::{Loaded, Published};
 
@@ -90,6 +91,10 @@ impl Shell {
 
     fn apply(self: &Rc<Self>, file: &str, new: Reloaded, loaded: &mut Loaded) {
         let Reloaded { mut core, rules, upstream_close, applied, restart } = new;
+        loaded.tls_expires = rules.tls.as_ref().map(Identity::expires);
+        for warning in rules.tls.iter().flat_map(|tls| &tls.warnings) {
+            tracing::warn!("{warning}");
+        }
         self.access.set(rules);
         core.max_clients = core.max_clients.min(self.most_clients);
         self.upstream_close.set(upstream_close);

@@ -20,8 +20,9 @@ use super::listen::{Listen, Listening};
 use super::notify::Notifier;
 use super::reload::{Reload, wall_ms};
 use super::state_dir::StateDir;
+use super::tls::Identity;
 use super::upstream::Upstream;
-use super::{downstream, journal, sys, upstream};
+use super::{downstream, journal, sys, tls, upstream};
 use crate::core::Core;
 use crate::core::io::{Action, Actions, Input, Level, Note};
 use crate::journal::{FileDisk, IdentityError, Journal, OpenError, State, check_upstream_client};
@@ -417,6 +418,7 @@ async fn serve(
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    let tls_expires = settings.rules.tls.as_ref().map(Identity::expires);
     let refusals = Arc::new(Refusals::default());
     let access = Arc::new(Access::new(settings.rules, refusals.clone()));
     let (reports, heard) = mpsc::unbounded_channel();
@@ -445,11 +447,22 @@ async fn serve(
     published.set_loaded(Loaded {
         file: settings.reload.file.clone(),
         loaded_ms: wall_ms(),
+        tls_expires,
         ..Loaded::default()
     });
     let published = Arc::new(published);
     crate::admin::start(admin, published.clone())?;
     let mut accepting = Vec::new();
+    let (with_tls, listeners): (Vec<_>, Vec<_>) =
+        listeners.into_iter().partition(|one| matches!(one, Listening::Tls(_)));
+    if !with_tls.is_empty() {
+        let sockets = with_tls.into_iter().filter_map(|one| match one {
+            Listening::Tls(listener) => Some(listener),
+            Listening::Tcp(_) | Listening::Unix(..) => None,
+        });
+        let arrivals = tls::open(sockets.collect(), shell.access.clone())?;
+        accepting.push(spawn_local(downstream::welcome_arrived(shell.clone(), arrivals)));
+    }
     for listener in listeners {
         accepting.push(spawn_local(downstream::accept(shell.clone(), listener)?));
     }

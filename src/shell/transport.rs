@@ -10,11 +10,13 @@ use std::net::SocketAddr;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::sys;
+use super::tls::TlsStream;
 
 /// A connection that was accepted.
 #[derive(Debug)]
 pub(super) enum Transport {
     Tcp(TcpStream),
+    Tls(Box<TlsStream>),
     Unix(UnixStream),
 }
 
@@ -23,6 +25,11 @@ impl Transport {
     pub(super) fn tcp(stream: TcpStream) -> io::Result<Transport> {
         sys::client_socket(&stream)?;
         Ok(Transport::Tcp(stream))
+    }
+
+    /// A connection with TLS, its handshake complete and its options set.
+    pub(super) fn tls(socket: TcpStream, session: rustls::ServerConnection) -> Transport {
+        Transport::Tls(Box::new(TlsStream::new(socket, session)))
     }
 
     /// A connection of a Unix socket, with its options set.
@@ -34,6 +41,7 @@ impl Transport {
     pub(super) fn try_read(&self, chunk: &mut [u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(stream) => stream.try_read(chunk),
+            Transport::Tls(stream) => stream.try_read(chunk),
             Transport::Unix(stream) => stream.try_read(chunk),
         }
     }
@@ -41,6 +49,7 @@ impl Transport {
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Transport::Tcp(stream) => stream.try_write(bytes),
+            Transport::Tls(stream) => stream.try_write(bytes),
             Transport::Unix(stream) => stream.try_write(bytes),
         }
     }
@@ -48,6 +57,7 @@ impl Transport {
     pub(super) async fn readable(&self) -> io::Result<()> {
         match self {
             Transport::Tcp(stream) => stream.readable().await,
+            Transport::Tls(stream) => stream.readable().await,
             Transport::Unix(stream) => stream.readable().await,
         }
     }
@@ -55,7 +65,24 @@ impl Transport {
     pub(super) async fn writable(&self) -> io::Result<()> {
         match self {
             Transport::Tcp(stream) => stream.writable().await,
+            Transport::Tls(stream) => stream.socket().writable().await,
             Transport::Unix(stream) => stream.writable().await,
+        }
+    }
+
+    /// Whether bytes that count as written are still here.
+    pub(super) fn holds_back(&self) -> bool {
+        match self {
+            Transport::Tcp(_) | Transport::Unix(_) => false,
+            Transport::Tls(stream) => stream.holds_back(),
+        }
+    }
+
+    /// Writes such bytes; whether none are left.
+    pub(super) fn push(&self) -> io::Result<bool> {
+        match self {
+            Transport::Tcp(_) | Transport::Unix(_) => Ok(true),
+            Transport::Tls(stream) => stream.push(),
         }
     }
 
@@ -63,6 +90,7 @@ impl Transport {
     pub(super) fn take_all(&self) {
         match self {
             Transport::Tcp(stream) => sys::take_all(stream),
+            Transport::Tls(stream) => sys::take_all(stream.socket()),
             Transport::Unix(_) => {}
         }
     }
@@ -71,6 +99,10 @@ impl Transport {
     pub(super) fn shut(&self) {
         let socket = match self {
             Transport::Tcp(stream) => socket2::SockRef::from(stream),
+            Transport::Tls(stream) => {
+                stream.farewell();
+                socket2::SockRef::from(stream.socket())
+            }
             Transport::Unix(stream) => socket2::SockRef::from(stream),
         };
         let _ = socket.shutdown(std::net::Shutdown::Write);

@@ -50,6 +50,7 @@ pub fn render(view: &View, beside: &Beside) -> String {
     sheet.set(names::CONFIG_LOADED, &[], beside.loaded.loaded_ms as f64 / 1e3);
     sheet.count(names::CONFIG_RELOADS, &["applied"], beside.loaded.applied);
     sheet.count(names::CONFIG_RELOADS, &["rejected"], beside.loaded.rejected);
+    sheet.set_known(names::TLS_EXPIRES, beside.loaded.tls_expires.map(|at| at as f64));
     for (why, label) in Refused::ALL {
         sheet.count(names::CONNECTIONS_REFUSED, &[label], beside.refused[why as usize]);
     }
@@ -307,7 +308,13 @@ mod tests {
     }
 
     fn beside() -> Beside {
-        let loaded = Loaded { loaded_ms: 1_500_250, applied: 9, rejected: 10, ..Loaded::default() };
+        let loaded = Loaded {
+            loaded_ms: 1_500_250,
+            applied: 9,
+            rejected: 10,
+            tls_expires: Some(77),
+            ..Loaded::default()
+        };
         Beside {
             close_wait: Some(7),
             log_lines_dropped: 8,
@@ -352,6 +359,8 @@ mod tests {
             ("twsmux_clients{phase=\"held\"}", "1"),
             ("twsmux_clients{phase=\"closing\"}", "0"),
             ("twsmux_connections_refused_total{reason=\"not_allowed\"}", "20"),
+            ("twsmux_connections_refused_total{reason=\"tls_busy\"}", "23"),
+            ("twsmux_tls_certificate_expires_timestamp_seconds", "77"),
             ("twsmux_client_outbox_bytes", "150"),
             ("twsmux_clients_behind", "2"),
             ("twsmux_conflated_ticks_total", "17"),

@@ -31,6 +31,8 @@ pub struct Loaded {
     pub rejected: u64,
     /// What the last reading found wrong.
     pub error: Option<String>,
+    /// When the certificate of the TLS listeners expires, seconds since the epoch.
+    pub tls_expires: Option<i64>,
     /// What the file says and only a restart can apply.
     pub restart_needed: Vec<String>,
 }

@@ -88,6 +88,8 @@ metrics! {
         "Client connections ended, by reason";
     CONNECTIONS_REFUSED = "twsmux_connections_refused_total" Counter(Count) ["reason"]
         "Connections that were refused before anything of the API was read from them, by reason";
+    TLS_EXPIRES = "twsmux_tls_certificate_expires_timestamp_seconds" Gauge(Seconds) []
+        "When the certificate of the TLS listeners expires, seconds since 1970; absent without TLS";
     FRAMES_RECEIVED = "twsmux_frames_received_total" Counter(Count) ["direction", "message"]
         "Frames received after the handshake, by sender and message";
     FRAMES_SENT = "twsmux_frames_sent_total" Counter(Count) ["direction"]

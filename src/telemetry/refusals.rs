@@ -15,11 +15,22 @@ use crate::limits;
 pub enum Refused {
     /// Its address is in no network of `allow`.
     NotAllowed,
+    /// Its TLS handshake failed: no certificate, a wrong one, or no TLS at all.
+    Tls,
+    /// Its TLS handshake took too long.
+    TlsTime,
+    /// There were too many TLS handshakes.
+    TlsBusy,
 }
 
 impl Refused {
     /// All of them, each with its label, in the order of their numbers.
-    pub const ALL: [(Refused, &'static str); 1] = [(Refused::NotAllowed, "not_allowed")];
+    pub const ALL: [(Refused, &'static str); 4] = [
+        (Refused::NotAllowed, "not_allowed"),
+        (Refused::Tls, "tls"),
+        (Refused::TlsTime, "tls_time"),
+        (Refused::TlsBusy, "tls_busy"),
+    ];
 }
 
 /// How many were refused.

@@ -1,17 +1,23 @@
 //! A program of a client's machine, as `socat` or `stunnel`: a loopback port in front of what API clients cannot dial
 //! themselves.
+#![allow(dead_code)] // every test binary uses a part of it
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustls::ClientConfig;
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
 /// Where it leads.
 #[derive(Clone)]
 pub enum Target {
     /// To a Unix socket.
     Unix(PathBuf),
+    /// To a TLS listener, with the name that its certificate must have.
+    Tls(SocketAddr, Arc<ClientConfig>, &'static str),
 }
 
 /// Starts one on a free port; it lives as long as the test. Each connection leads to one of its own.
@@ -29,6 +35,13 @@ pub fn forward(target: Target) -> SocketAddr {
                 match target {
                     Target::Unix(path) => {
                         copy_bidirectional(&mut near, &mut UnixStream::connect(path).await?).await
+                    }
+                    Target::Tls(addr, config, name) => {
+                        let name = name.try_into().expect("a name");
+                        let far = TcpStream::connect(addr).await?;
+                        far.set_nodelay(true)?;
+                        let mut far = TlsConnector::from(config).connect(name, far).await?;
+                        copy_bidirectional(&mut near, &mut far).await
                     }
                 }
             });
