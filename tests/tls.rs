@@ -363,3 +363,35 @@ fn the_check_names_what_is_wrong_with_certificates() {
     std::fs::remove_file(files.path("server.pem")).unwrap();
     wrong(&["--listen", "tls://127.0.0.1:4011"], &["set tls_cert and tls_key"]);
 }
+
+#[test]
+fn the_commands_of_the_page_make_certificates_that_work() {
+    if Command::new("openssl").arg("version").output().is_err() {
+        println!("NOT RUN: openssl is not installed");
+        return;
+    }
+    let page = include_str!("../docs/security.md");
+    let commands =
+        page.split("```sh\n").find(|block| block.starts_with("openssl req")).expect("the commands");
+    let commands = commands.split("```").next().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let output = Command::new("sh").args(["-e", "-c", commands]).current_dir(&dir).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let text = |name: &str| std::fs::read_to_string(path(name)).unwrap();
+    let gateway = sim(|_| {});
+    let (cert, key, ca) = (path("server.pem"), path("server.key"), path("ca.pem"));
+    let flags =
+        ["--tls-cert", &cert, "--tls-key", &key, "--tls-client-ca", &ca, "--tls-client-names", "strategy-a"];
+    let mux = mux_for(&gateway, &[&["--listen", "tls://127.0.0.1:0"], &flags[..]].concat());
+    let tls: SocketAddr = mux.also[0].strip_prefix("tls://").unwrap().parse().unwrap();
+    let signed =
+        |name: &str| Signed { cert: text(&format!("{name}.pem")), key: text(&format!("{name}.key")) };
+    let config = |name: &str| certificates::client_of(&text("ca.pem"), Some(&signed(name)), BOTH);
+    assert_eq!(greet(tls, config("strategy-a"), "twsmux.example"), Ok(0));
+    assert!(
+        greet(tls, config("server"), "twsmux.example").is_err(),
+        "the server's own is none that may connect"
+    );
+    assert!(!mux.log().contains("can be read by every user"), "the keys are for their owner alone");
+}

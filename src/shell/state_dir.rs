@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -60,7 +61,8 @@ impl StateDir {
     pub fn lock_folder(path: &Path, gateway: &str) -> Result<Self, StateDirError> {
         let path = path.to_path_buf();
         let failed = |error| StateDirError::Io { path: path.display().to_string(), error };
-        fs::create_dir_all(&path).map_err(failed)?;
+        // For its owner alone: whose order is whose is nobody else's business, and nobody else may change it.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(failed)?;
         let name = path.join("lock");
         let mut lock = OpenOptions::new()
             .read(true)
