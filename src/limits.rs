@@ -97,6 +97,16 @@ pub const MAX_EARLY_COMMISSIONS: usize = 1000;
 pub const MAX_BOOK_ROWS: usize = 500;
 /// Lines that the status page lists.
 pub const MAX_SHOWN_LINES: usize = 500;
+/// Client ids with orders that the status page lists.
+pub const MAX_SHOWN_OWNERS: usize = 200;
+/// Orders up to which those that are not over are counted by owner: it is done once a second.
+pub const MAX_COUNTED_ORDERS: usize = 20_000;
+/// Changes of the upstream, and errors, that the status page lists.
+pub const MAX_SHOWN_EVENTS: usize = 50;
+/// Characters of the words of such an event.
+pub const MAX_EVENT_WORDS: usize = 200;
+/// Client ids that are named with such an error.
+pub const MAX_SHOWN_ADDRESSEES: usize = 8;
 /// Rows in the image of what clients share. An account summary has a row for each account and tag.
 pub const MAX_IMAGE_ROWS: usize = 50_000;
 /// Account summaries that one client may have at once, as at the Gateway.

@@ -1,4 +1,4 @@
-//! The admin endpoint: `/metrics`, `/livez`, `/readyz`, `/status` and `/`, on a thread of its own.
+//! The admin endpoint: `/metrics`, `/livez`, `/readyz`, `/status` and the page at `/`, on a thread of its own.
 //!
 //! Owns: the admin listener and its connections. May not know: the core, the clients' sockets, the Gateway's socket;
 //! it sees the published picture and, read-only, the kernel's table. Driven by: HTTP clients.
@@ -7,6 +7,7 @@
 //! another one out: requests are small and timed, have no body, and when the house is full the oldest connection goes.
 
 mod host;
+mod page;
 mod pages;
 mod serve;
 

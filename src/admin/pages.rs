@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
-use super::host;
+use super::{host, page};
 use crate::core::view::View;
 use crate::limits;
 use crate::sockets;
@@ -59,6 +59,8 @@ pub(super) fn router(source: Source) -> Router {
     let source = Arc::new(source);
     Router::new()
         .route("/", get(index))
+        .route("/page.css", get(page::style))
+        .route("/page.js", get(page::script))
         .route("/metrics", get(metrics))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
@@ -89,7 +91,10 @@ async fn guard(State(source): State<Arc<Source>>, request: Request, next: Next) 
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+    // The page alone has a policy of its own.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
 }
 
@@ -222,31 +227,6 @@ async fn status(State(source): State<Arc<Source>>) -> Response {
         .into_response()
 }
 
-async fn index(State(source): State<Arc<Source>>) -> Html<String> {
-    let view = source.published.get();
-    let upstream = match source.stuck() {
-        Some(words) => words,
-        None if view.upstream.ready => "ready".into(),
-        None => format!("not ready: {}", view.upstream.diagnosis),
-    };
-    Html(format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>twsmux</title>\n\
-         <h1>twsmux {version}</h1>\n\
-         <p>Gateway {gateway}: {upstream}</p>\n\
-         <p>Clients: {clients}</p>\n\
-         <ul>\n\
-         <li><a href=\"/status\">/status</a>: what is connected, subscribed and queued, as JSON\n\
-         <li><a href=\"/metrics\">/metrics</a>: for Prometheus\n\
-         <li><a href=\"/livez\">/livez</a>: 200 while the event loop turns\n\
-         <li><a href=\"/readyz\">/readyz</a>: 200 while clients can work, otherwise 503 and the reason\n\
-         </ul>\n",
-        version = env!("CARGO_PKG_VERSION"),
-        gateway = escaped(&view.upstream.gateway),
-        upstream = escaped(&upstream),
-        clients = view.clients.len(),
-    ))
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+async fn index(State(source): State<Arc<Source>>) -> Response {
+    page::page(&source.published.get(), source.stuck())
 }

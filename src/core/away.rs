@@ -84,6 +84,11 @@ impl Away {
         (kept, fact)
     }
 
+    /// Messages kept for each owner.
+    pub fn by_owner(&self) -> impl Iterator<Item = (ClientId, usize)> {
+        self.kept.iter().map(|(owner, kept)| (*owner, kept.len()))
+    }
+
     /// Messages kept, over all owners.
     pub fn len(&self) -> usize {
         self.kept.values().map(VecDeque::len).sum()

@@ -86,6 +86,11 @@ pub fn farm(words: &str) -> &str {
     words.rsplit_once(':').map_or(words, |(_, farm)| farm)
 }
 
+/// Whether a farm notice says that the farm is not there.
+pub fn is_broken_farm(code: u16) -> bool {
+    matches!(code, 2103 | 2105 | 2157)
+}
+
 /// Kind of farm: the same farm name may exist for market data and for history.
 pub fn farm_kind(code: u16) -> u8 {
     match code {

@@ -222,7 +222,7 @@ impl Core {
         if let Some((code, words)) = words {
             let time = self.config.epoch_ms + ctx.now.0 / 1000;
             compose::error(version, -1, code, &words, time, client.outbox.append(ctx.now));
-            self.stats.error(code);
+            self.recall_error(ctx.now, Some(key), code, &words);
             self.note_client(ctx, key, Level::Warn, format!("closing: {words}"));
         }
         self.release(ctx, key, phase);

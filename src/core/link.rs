@@ -178,6 +178,7 @@ impl Core {
     fn down(&mut self, ctx: &mut Ctx<'_>, case: Case, detail: String, pause: Duration) {
         self.link = Link::Down;
         let changed = self.in_trouble(ctx.now, case, detail);
+        self.recall_turn(ctx.now);
         // Up to a quarter on top, so that several twsmux do not dial in step.
         let pause = pause + pause.mul_f64((self.random() % 1000) as f64 / 4000.0);
         if !self.stopping {
@@ -306,6 +307,7 @@ impl Core {
             return self.become_ready(ctx, since);
         }
         self.link = Link::Learning { since, done: false };
+        self.recall_turn(ctx.now);
         self.timers.disarm(Timer::Handshake); // the lists have bounds of their own
         self.timers.disarm(Timer::Examine);
         self.out_of_trouble(Stage::Ready);
@@ -372,6 +374,7 @@ impl Core {
         self.market_data_type = 1;
         self.own_unsubscribes = 0;
         self.link = Link::Ready { since: ctx.now };
+        self.recall_turn(ctx.now);
         self.timers.disarm(Timer::Handshake);
         self.timers.disarm(Timer::Examine);
         self.timers.arm(Timer::Stable, ctx.now + limits::STABLE_AFTER);

@@ -19,8 +19,10 @@ pub mod client;
 pub mod codes;
 pub mod compose;
 mod down;
+pub mod events;
 mod executions;
 mod held;
+pub mod holdings;
 mod idle;
 mod idless;
 pub mod io;
@@ -297,6 +299,8 @@ pub struct Core {
     stopping: bool,
     finished: bool,
     jitter: u64,
+    /// What happened lately, for people.
+    events: events::Events,
     /// Counters for metrics.
     pub stats: Stats,
 }
@@ -372,6 +376,7 @@ impl Core {
             stopping: false,
             finished: false,
             jitter: config.seed,
+            events: Default::default(),
             stats: Stats::default(),
             highest: config.limits,
             config,
@@ -501,6 +506,7 @@ impl Core {
     /// # Panics
     /// When an invariant is broken.
     pub fn check_invariants(&self, now: Time) {
+        self.events.check();
         for (up, entry) in self.requests.iter() {
             let is_ready = matches!(self.link, Link::Ready { .. });
             assert_eq!(
@@ -742,7 +748,7 @@ impl Core {
             self.bring_forward(ctx, key, About::Request(id));
         }
         let time = self.wall_ms(ctx.now);
-        self.stats.error(code);
+        self.recall_error(ctx.now, Some(key), code, words);
         self.send(ctx, key, |version, out| compose::error(version, id, code, words, time, out));
     }
 

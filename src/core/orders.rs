@@ -531,6 +531,16 @@ impl Orders {
         self.orders.iter().filter(|(_, o)| o.sent && !o.dead).map(|(up, o)| (*up, o))
     }
 
+    /// The owner of each order that is not over.
+    pub fn live_owners(&self) -> impl Iterator<Item = ClientId> {
+        self.orders.values().filter(|o| !o.dead).map(|o| o.owner)
+    }
+
+    /// How many orders are remembered of each client id that has any.
+    pub fn known_by_owner(&self) -> impl Iterator<Item = (ClientId, usize)> {
+        self.owners.iter().filter(|(_, o)| !o.ids.is_empty()).map(|(id, o)| (*id, o.ids.len()))
+    }
+
     /// Whether an order is attached to one that has not left, and leaves in its frame.
     pub fn leaves_with_parent(&self, up: UpOrderId) -> bool {
         let parent = self.orders.get(&up).and_then(|o| self.orders.get(&o.parent?));

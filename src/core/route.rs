@@ -386,6 +386,7 @@ impl Core {
         let error_id = heard.int(Role::ReqId).unwrap_or(-1);
         let code = heard.int(Role::Code).and_then(|c| u16::try_from(c).ok()).unwrap_or(0);
         self.stats.gateway_error(code);
+        self.recall_complaint(ctx, error_id, code, &error_words(heard));
         let class = codes::class(code);
         if class == Some(Class::Rate) {
             if self.pacer.slow_down(ctx.now) {

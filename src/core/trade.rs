@@ -109,7 +109,7 @@ impl Core {
         let dialect = self.speeches.upstream().clone();
         let payload = compose::error_payload(dialect.version(), up.0, code, words, self.wall_ms(ctx.now));
         let Some(heard) = Heard::new(&dialect, &payload) else { return };
-        self.stats.error(code);
+        self.recall_error(ctx.now, self.by_id.get(&owner).copied(), code, words);
         let edits = [(Role::ReqId, i64::from(down.0))];
         self.tell_owner(ctx, (&heard, &payload), (owner, Some(up)), &edits, Reach::OwnerInTime);
     }

@@ -1,6 +1,8 @@
 //! What the outside may see of the core: an immutable picture, made at most once a second.
 
 use super::client::Phase;
+use super::events::{FaultView, TurnView};
+use super::holdings::{self, Holding, OwnerView};
 use super::link::Link;
 use super::requests::Entry;
 use super::shared;
@@ -27,6 +29,8 @@ pub struct ClientView {
     pub connected_seconds: f64,
     /// Active requests.
     pub requests: usize,
+    /// The same by kind, most first.
+    pub holds: Vec<Holding>,
     /// Messages that wait for the pacer.
     pub queued: usize,
     /// Whether it asks to be paced instead of refused (`+PACEAPI`).
@@ -121,11 +125,15 @@ pub struct UpstreamView {
     pub round_trip_seconds: Option<f64>,
     /// How often it became ready.
     pub times_ready: u64,
+    /// How it went lately, the latest first.
+    pub history: Vec<TurnView>,
 }
 
 /// The picture.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct View {
+    /// Seconds since the start, to the picture.
+    pub uptime_seconds: f64,
     /// The upstream.
     pub upstream: UpstreamView,
     /// Clients, by slot.
@@ -148,6 +156,12 @@ pub struct View {
     pub requests: usize,
     /// Orders remembered.
     pub orders: usize,
+    /// Of these, those that are not over; absent when there are too many to count.
+    pub live_orders: Option<usize>,
+    /// The same by whose they are, at most [`limits::MAX_SHOWN_OWNERS`](crate::limits::MAX_SHOWN_OWNERS).
+    pub owners: Vec<OwnerView>,
+    /// How many client ids have orders or kept messages.
+    pub owners_total: usize,
     /// Messages kept for owners that are away.
     pub kept: usize,
     /// Whether the order journal can be written.
@@ -164,8 +178,12 @@ pub struct View {
     pub held: usize,
     /// Messages that may leave in a second now; less than the setting after the Gateway has complained. `None`: any number.
     pub messages_per_second: Option<u32>,
+    /// Messages that left for the Gateway within the last second.
+    pub sent_last_second: usize,
     /// Requests that wait in lanes.
     pub lane_waiters: usize,
+    /// Recent errors, the latest first.
+    pub errors: Vec<FaultView>,
     /// The counters; for metrics.
     #[serde(skip)]
     pub stats: Stats,
@@ -219,7 +237,9 @@ impl Core {
     /// A picture of how things stand.
     pub fn view(&self, now: Time) -> View {
         let hello = self.known.hello.as_ref();
+        let owners = holdings::of_owners(&self.orders, self.away.by_owner());
         View {
+            uptime_seconds: now.0 as f64 / 1e6,
             upstream: UpstreamView {
                 gateway: self.config.gateway.clone(),
                 ready: self.is_ready(),
@@ -240,6 +260,7 @@ impl Core {
                 close_wait: self.stats.zombies,
                 round_trip_seconds: self.stats.round_trip_us.map(|us| us as f64 / 1e6),
                 times_ready: self.known.readies,
+                history: self.events.turns(self.config.epoch_ms),
             },
             clients: self
                 .clients
@@ -252,6 +273,7 @@ impl Core {
                     server_version: c.version,
                     connected_seconds: now.since(c.since).as_secs_f64(),
                     requests: c.active.len(),
+                    holds: holdings::of_client(c),
                     queued: c.queued.0,
                     wants_pacing: c.wants_pacing(),
                     outbox_bytes: c.unread(),
@@ -274,6 +296,9 @@ impl Core {
             kept_answer_bytes: self.answers.size(),
             requests: self.requests.len(),
             orders: self.orders.len(),
+            live_orders: owners.live,
+            owners: owners.views,
+            owners_total: owners.total,
             kept: self.away.len(),
             journal_ok: !self.ledger.is_broken(),
             journal_backlog: self.ledger.last() - self.ledger.durable(),
@@ -290,7 +315,9 @@ impl Core {
             kill_switch: self.config.kill_switch,
             held: self.pacer.held(),
             messages_per_second: self.pacer.limit(now),
+            sent_last_second: self.pacer.in_window(now),
             lane_waiters: self.lanes.waiting(),
+            errors: self.events.faults(self.config.epoch_ms),
             stats: self.stats.clone(),
         }
     }

@@ -277,6 +277,7 @@ mod tests {
                 server_version: 0,
                 connected_seconds: 0.0,
                 requests: 0,
+                holds: Vec::new(),
                 queued: 0,
                 wants_pacing: false,
                 outbox_bytes: 50,

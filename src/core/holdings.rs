@@ -1,0 +1,87 @@
+//! What clients and client ids hold, for the view.
+//!
+//! Owns: nothing. Driven by: `view`, once a second; hence what would take long is left out.
+
+use rustc_hash::FxBuildHasher;
+
+use super::client::Client;
+use super::orders::Orders;
+use crate::ids::ClientId;
+use crate::limits;
+
+/// How many requests of one kind a client has.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Holding {
+    /// The request.
+    pub message: &'static str,
+    /// How many.
+    pub count: usize,
+}
+
+/// The orders of one client id, which may be away.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct OwnerView {
+    /// The client id.
+    pub client_id: i32,
+    /// Orders that are not over; absent when there are too many to count.
+    pub live: Option<usize>,
+    /// Orders remembered, those that are over included.
+    pub orders: usize,
+    /// Messages that are kept until it comes back.
+    pub kept: usize,
+}
+
+/// What [`of_owners`] found.
+pub struct Owners {
+    /// The first of them.
+    pub views: Vec<OwnerView>,
+    /// How many there are.
+    pub total: usize,
+    /// Live orders over all of them.
+    pub live: Option<usize>,
+}
+
+/// The active requests of a client by kind, most first.
+pub fn of_client(client: &Client) -> Vec<Holding> {
+    let mut counts: Vec<(u16, usize)> = Vec::new();
+    for (message, _) in client.requests.keys() {
+        match counts.iter_mut().find(|(id, _)| id == message) {
+            Some((_, n)) => *n += 1,
+            None => counts.push((*message, 1)),
+        }
+    }
+    counts.sort_unstable_by_key(|(id, n)| (std::cmp::Reverse(*n), *id));
+    let named = |(id, count): (u16, usize)| {
+        Some(Holding { message: crate::protocol::request(id.into())?.message.name, count })
+    };
+    counts.into_iter().filter_map(named).collect()
+}
+
+/// The client ids that have orders or for which something is kept, those with most live orders first. `kept`: messages for
+/// a client id.
+pub fn of_owners(orders: &Orders, kept: impl Iterator<Item = (ClientId, usize)>) -> Owners {
+    let counts = orders.len() <= limits::MAX_COUNTED_ORDERS;
+    let mut owners: indexmap::IndexMap<ClientId, OwnerView, FxBuildHasher> = Default::default();
+    let new = |id: ClientId| OwnerView { client_id: id.0, live: counts.then_some(0), orders: 0, kept: 0 };
+    for (id, n) in orders.known_by_owner() {
+        owners.entry(id).or_insert_with(|| new(id)).orders = n;
+    }
+    for (id, n) in kept {
+        owners.entry(id).or_insert_with(|| new(id)).kept = n;
+    }
+    if counts {
+        for owner in orders.live_owners() {
+            if let Some(n) = owners.entry(owner).or_insert_with(|| new(owner)).live.as_mut() {
+                *n += 1;
+            }
+        }
+    }
+    let total = owners.len();
+    let live = owners.values().map(|o| o.live).sum();
+    let mut views: Vec<OwnerView> = owners.into_values().collect();
+    views.sort_unstable_by_key(|o| {
+        (std::cmp::Reverse(o.live), std::cmp::Reverse(o.kept), std::cmp::Reverse(o.orders), o.client_id)
+    });
+    views.truncate(limits::MAX_SHOWN_OWNERS);
+    Owners { views, total, live }
+}
