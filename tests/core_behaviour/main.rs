@@ -24,3 +24,4 @@ mod streams;
 mod survival;
 mod trouble;
 mod versions;
+mod view;
