@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use twsmux::protocol::layout::Record;
 use twsmux::sim::client::{ApiClient, ClientError, order, stock};
 
-const SYMBOLS: [&str; 4] = ["AAPL", "MSFT", "SPY", "IBM"];
+const SYMBOLS: [&str; 4] = ["AAPL", "MSFT", "SPY", "TSLA"];
 
 fn main() -> Result<(), ClientError> {
     let mut arguments = std::env::args().skip(1);

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -93,6 +93,8 @@ fn every_page_answers() {
     let at = endpoint(true, Bounds::default()).addr;
     for (path, kind, words) in [
         ("/", "text/html", "/readyz"),
+        ("/page.css", "text/css", "prefers-color-scheme"),
+        ("/page.js", "text/javascript", "textContent"),
         ("/livez", "text/plain", "alive"),
         ("/readyz", "text/plain", "ready"),
         ("/metrics", "text/plain; version=0.0.4", "twsmux_upstream_up 1"),
@@ -110,7 +112,7 @@ fn every_page_answers() {
 #[test]
 fn head_says_the_same_without_the_body() {
     let at = endpoint(true, Bounds::default()).addr;
-    for path in ["/", "/livez", "/readyz", "/metrics", "/status"] {
+    for path in ["/", "/page.css", "/page.js", "/livez", "/readyz", "/metrics", "/status"] {
         let answer = ask(at, "HEAD", path);
         assert_eq!((answer.code, answer.body.as_str()), (200, ""), "{path}");
         assert_ne!(answer.header("content-length"), Some("0"), "{path}");
@@ -130,6 +132,49 @@ fn without_a_gateway_it_lives_and_is_not_ready_and_says_why() {
     assert_eq!(status["upstream"]["diagnosis"], diagnosis.as_str());
     at.published.set(view(true));
     assert_eq!(get(at.addr, "/readyz").code, 200, "the next picture counts at once");
+}
+
+#[test]
+fn the_page_may_load_its_own_files_and_ask_here_and_nothing_else() {
+    let at = endpoint(true, Bounds::default()).addr;
+    for path in ["/", "/page.css", "/page.js"] {
+        let answer = get(at, path);
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+        for (what, whom) in policy.split("; ").filter_map(|rule| rule.split_once(' ')) {
+            let allowed = match what {
+                "script-src" | "style-src" | "connect-src" => "'self'",
+                "img-src" => "data:",
+                _ => "'none'",
+            };
+            assert_eq!(whom, allowed, "{what}");
+        }
+        for rule in ["base-uri", "form-action", "frame-ancestors"] {
+            assert!(policy.contains(rule), "{rule} is none of those that default-src covers");
+        }
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+    }
+    for path in ["/status", "/livez", "/nothing"] {
+        let answer = get(at, path);
+        let policy = answer.header("content-security-policy").unwrap();
+        assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'", "{path}");
+    }
+    assert_eq!(raw(at, "GET /page.js HTTP/1.1\r\nHost: evil.example\r\n\r\n").code, 403);
+}
+
+#[test]
+fn the_page_tells_without_scripts_what_it_can_and_takes_nothing_for_markup() {
+    let at = endpoint(false, Bounds::default());
+    let mut evil = view(false);
+    evil.upstream.gateway = "<script>alert(1)</script>".into();
+    evil.upstream.diagnosis = "\"><img src=x> & {{gateway}}".into();
+    at.published.set(evil);
+    let page = get(at.addr, "/").body;
+    assert!(page.contains("not ready") && page.contains("twsmux status"), "{page}");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"), "{page}");
+    assert!(page.contains("&quot;&gt;&lt;img src=x&gt; &amp; {{gateway}}"), "{page}");
+    assert!(!page.contains("<img") && page.matches("<script").count() == 1, "{page}");
 }
 
 #[test]
@@ -318,6 +363,35 @@ fn the_status_command_prints_a_page_or_the_json() {
     let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(status["upstream"]["ready"], false);
     assert!(status["totals"]["clients"].is_u64());
+}
+
+#[test]
+fn the_top_command_is_for_terminals() {
+    let at = endpoint(true, Bounds::default()).addr.to_string();
+    let output = Command::new(env!("CARGO_BIN_EXE_twsmux")).args(["top", "--admin", &at]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{error}");
+    assert!(error.contains("twsmux status"), "{error}");
+}
+
+#[test]
+fn the_top_command_draws_again_and_again() {
+    let at = endpoint(true, Bounds::default()).addr.to_string();
+    let command = format!("{} top --admin {at} --every 0.05", env!("CARGO_BIN_EXE_twsmux"));
+    // `script` gives it a terminal, and the end of that ends it.
+    let mut asked = Command::new("script");
+    asked.args(["-qec", &command, "/dev/null"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let Ok(mut child) = asked.spawn() else { return println!("NOT RUN: there is no `script` here") };
+    let (mut out, mut drawn, mut chunk) = (child.stdout.take().unwrap(), Vec::new(), [0; 4096]);
+    let frames = |drawn: &[u8]| String::from_utf8_lossy(drawn).matches("\x1b[H").count();
+    while frames(&drawn) < 4 {
+        let n = out.read(&mut chunk).unwrap();
+        assert_ne!(n, 0, "it ended: {}", String::from_utf8_lossy(&drawn));
+        drawn.extend_from_slice(&chunk[..n]);
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(String::from_utf8_lossy(&drawn).contains("ready"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod man;
 mod run;
 mod sim;
 mod status;
+mod top;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,8 @@ enum Command {
     Sim(sim::SimArgs),
     /// Show what a running twsmux has connected, subscribed and queued.
     Status(status::StatusArgs),
+    /// The same, again every second, until Ctrl-C.
+    Top(top::TopArgs),
 }
 
 /// The command line as a value: for its completions and its manual, and for whoever wants to check a command line.
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Man(args) => man::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Status(args) => status::run(&args),
+        Command::Top(args) => top::run(&args),
     };
     crate::telemetry::flush_logs();
     code

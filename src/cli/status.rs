@@ -27,8 +27,15 @@ pub struct StatusArgs {
     timeout: f64,
 }
 
+impl StatusArgs {
+    /// For the endpoint at an address, with the usual patience.
+    pub(super) fn at(admin: &str) -> Self {
+        StatusArgs { admin: admin.into(), json: false, timeout: 5.0 }
+    }
+}
+
 /// Why there is no status: exit code and words.
-type Failure = (u8, String);
+pub(super) type Failure = (u8, String);
 
 /// Most bytes that an answer may have; a status with all clients that fit stays far below.
 const MAX_ANSWER: usize = 32 << 20;
@@ -37,7 +44,7 @@ const MAX_ANSWER: usize = 32 << 20;
 pub fn run(args: &StatusArgs) -> ExitCode {
     let printed = fetch(args).and_then(|body| {
         let status = parse(&args.admin, &body)?;
-        let text = if args.json { body } else { page(&status) };
+        let text = if args.json { body } else { page(&status, None) };
         // A reader that has seen enough (`| head`) is no failure.
         let _ = std::io::stdout().write_all(format!("{}\n", text.trim_end()).as_bytes());
         Ok(())
@@ -46,6 +53,11 @@ pub fn run(args: &StatusArgs) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, words)) => super::fail(code, words),
     }
+}
+
+/// The status at this moment.
+pub(super) fn picture(args: &StatusArgs) -> Result<Value, Failure> {
+    parse(&args.admin, &fetch(args)?)
 }
 
 // ---- HTTP ----
@@ -137,19 +149,24 @@ fn parse(name: &str, body: &str) -> Result<Value, Failure> {
 
 // ---- the page ----
 
-/// The status as text. What is missing shows as `-`, so that another version's status is readable too.
-fn page(status: &Value) -> String {
+/// The status as text, with rates if there is an earlier one. What is missing shows as `-`, so that another version's status
+/// is readable too.
+pub(super) fn page(status: &Value, before: Option<&Value>) -> String {
     let mut out = String::new();
     upstream(&status["upstream"], &mut out);
     let count = |name: &str| shown(&status[name]);
     let _ = writeln!(
         out,
-        "now       {} requests, {} queued, {} waiting for another's answer, {} orders known",
+        "now       {} requests, {} queued, {} waiting for another's answer, {} orders live, {} known",
         count("requests"),
         count("queued"),
         count("lane_waiters"),
+        count("live_orders"),
         count("orders")
     );
+    let most =
+        status["messages_per_second"].as_u64().map_or("no limit".into(), |n| format!("at most {n} now"));
+    let _ = writeln!(out, "pacer     {} messages left in the last second, {most}", count("sent_last_second"));
     for queue in status["queues"].as_array().into_iter().flatten().filter(|q| q["waiting"] != 0) {
         let _ = writeln!(
             out,
@@ -172,7 +189,10 @@ fn page(status: &Value) -> String {
         decimals(&status["age_seconds"], 1.0, 1)
     );
     config(&status["config"], &mut out);
-    clients(&status["clients"], &mut out);
+    clients(status, before, &mut out);
+    owners(status, &mut out);
+    errors(&status["errors"], &mut out);
+    history(&status["upstream"]["history"], &mut out);
     streams(&status["streams"], &mut out);
     lines(status, &mut out);
     totals(&status["totals"], &mut out);
@@ -229,8 +249,23 @@ fn trouble(up: &Value, out: &mut String) {
     }
 }
 
-fn clients(clients: &Value, out: &mut String) {
-    let clients = clients.as_array().map_or(&[][..], Vec::as_slice);
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[][..], Vec::as_slice)
+}
+
+/// Frames a second from and to a client since an earlier status.
+fn rates(client: &Value, status: &Value, before: &Value) -> [String; 2] {
+    let passed = status["uptime_seconds"].as_f64().zip(before["uptime_seconds"].as_f64()).map(|(a, b)| a - b);
+    let earlier = list(&before["clients"]).iter().find(|c| c["key"] == client["key"]);
+    ["frames_received", "frames_sent"].map(|name| {
+        let frames = earlier.and_then(|e| Some(client[name].as_f64()? - e[name].as_f64()?));
+        let rate = frames.zip(passed).filter(|(_, passed)| *passed > 0.0).map(|(n, passed)| n / passed);
+        rate.map_or("-".into(), |rate| format!("{rate:.1}"))
+    })
+}
+
+fn clients(status: &Value, before: Option<&Value>, out: &mut String) {
+    let clients = list(&status["clients"]);
     let head = [
         "client",
         "id",
@@ -244,9 +279,20 @@ fn clients(clients: &Value, out: &mut String) {
         "conflated",
         "received",
         "sent",
+        if before.is_some() { "in/s" } else { "" },
+        if before.is_some() { "out/s" } else { "" },
+        "holds",
     ];
+    let head: Vec<&str> = head.into_iter().filter(|name| !name.is_empty()).collect();
+    let holds = |c: &Value| {
+        let kinds = list(&c["holds"]).iter();
+        kinds
+            .map(|h| format!("{} {}", shown(&h["count"]), shown(&h["message"])))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let rows = clients.iter().map(|c| {
-        vec![
+        let mut row = vec![
             shown(&c["key"]),
             shown(&c["client_id"]),
             shown(&c["peer"]),
@@ -259,14 +305,46 @@ fn clients(clients: &Value, out: &mut String) {
             shown(&c["conflated"]),
             shown(&c["frames_received"]),
             shown(&c["frames_sent"]),
-        ]
+        ];
+        row.extend(before.into_iter().flat_map(|before| rates(c, status, before)));
+        row.push(holds(c));
+        row
     });
     let _ = writeln!(out, "\nclients: {}", clients.len());
     table(&head, rows.collect(), out);
 }
 
+/// Whose the orders are.
+fn owners(status: &Value, out: &mut String) {
+    let rows = list(&status["owners"])
+        .iter()
+        .map(|o| vec![shown(&o["client_id"]), shown(&o["live"]), shown(&o["orders"]), shown(&o["kept"])]);
+    let _ = writeln!(out, "\norders by client id: {}", shown(&status["owners_total"]));
+    table(&["id", "live", "known", "kept for it"], rows.collect(), out);
+}
+
+fn errors(errors: &Value, out: &mut String) {
+    let rows = list(errors).iter().map(|e| {
+        let to = list(&e["to"]).iter().map(shown).collect::<Vec<_>>().join(" ");
+        let words = e["words"].as_str().filter(|words| !words.is_empty());
+        let words = words.map_or("about an order; its owner was told".into(), clean);
+        vec![shown(&e["at"]), shown(&e["code"]), shown(&e["times"]), shown(&e["origin"]), to, words]
+    });
+    let _ = writeln!(out, "\nrecent errors: {}", list(errors).len());
+    table(&["last", "code", "times", "by", "to", "words"], rows.collect(), out);
+}
+
+/// How the upstream went.
+fn history(history: &Value, out: &mut String) {
+    let rows = list(history)
+        .iter()
+        .map(|t| vec![shown(&t["at"]), shown(&t["state"]), shown(&t["times"]), shown(&t["words"])]);
+    let _ = writeln!(out, "\nhow the Gateway was");
+    table(&["since", "state", "times", "words"], rows.collect(), out);
+}
+
 fn streams(streams: &Value, out: &mut String) {
-    let streams = streams.as_array().map_or(&[][..], Vec::as_slice);
+    let streams = list(streams);
     let rows = streams
         .iter()
         .map(|s| vec![shown(&s["stream"]), shown(&s["account"]), shown(&s["rows"]), sharers(&s["sharers"])]);
@@ -276,17 +354,18 @@ fn streams(streams: &Value, out: &mut String) {
 
 /// The lines that clients share, and whose they are.
 fn lines(status: &Value, out: &mut String) {
-    let lines = status["lines"].as_array().map_or(&[][..], Vec::as_slice);
+    let lines = list(&status["lines"]);
     let rows = lines.iter().map(|line| {
         vec![
             shown(&line["message"]),
+            shown(&line["about"]),
             shown(&line["upstream_id"]),
             shown(&line["rows"]),
             sharers(&line["sharers"]),
         ]
     });
     let _ = writeln!(out, "\nlines: {}", shown(&status["lines_total"]));
-    table(&["line", "id", "rows", "clients"], rows.collect(), out);
+    table(&["line", "of", "id", "rows", "clients"], rows.collect(), out);
 }
 
 /// The client ids of those who share something.
@@ -357,15 +436,19 @@ mod tests {
             "upstream": {
                 "gateway": "127.0.0.1:4002", "ready": false, "state": "down", "diagnosis": "nothing listens there",
                 "server_version": null, "accounts": null, "client_id": 0, "close_wait": null,
-                "round_trip_seconds": null, "times_ready": 0
+                "round_trip_seconds": null, "times_ready": 0,
+                "history": [{"at": "2026-11-23T22:07:40Z", "state": "down", "times": 3, "words": "nothing listens"}]
             },
             "clients": [{
                 "key": "1.1", "client_id": 7, "peer": "127.0.0.1:5\u{1b}[2J", "phase": "ready", "server_version": 176,
                 "connected_seconds": 12.6, "requests": 2, "queued": 0, "outbox_bytes": 0, "conflated": 4, "frames_received": 5,
-                "frames_sent": 6
+                "frames_sent": 6, "holds": [{"message": "reqMktData", "count": 2}]
             }],
+            "uptime_seconds": 10.0, "live_orders": 1, "sent_last_second": 7, "messages_per_second": 45,
+            "owners": [{"client_id": 7, "live": 1, "orders": 3, "kept": 0}], "owners_total": 1,
+            "errors": [{"at": "2026-11-23T22:08:00Z", "code": 201, "times": 2, "origin": "gateway", "to": [7], "words": ""}],
             "streams": [{"stream": "Positions", "account": null, "subscribers": 1, "sharers": [7], "rows": 4}],
-            "lines": [{"message": "reqMktData", "upstream_id": 1073741824, "sharers": [7, 9], "rows": 12}],
+            "lines": [{"message": "reqMktData", "about": "AAPL STK", "upstream_id": 1073741824, "sharers": [7, 9], "rows": 12}],
             "lines_total": 1,
             "config": {"file": "/etc/twsmux.toml", "loaded_at": "2026-11-23T22:07:38Z", "error": "line 3 is wrong",
                        "restart_needed": ["admin = 1 (was 2)"]},
@@ -375,7 +458,7 @@ mod tests {
 
     #[test]
     fn the_page_says_what_is_wrong_and_who_is_there() {
-        let page = page(&status());
+        let page = page(&status(), None);
         for words in [
             "NOT READY (down)",
             "nothing listens there",
@@ -385,7 +468,12 @@ mod tests {
             "clients: 1",
             "Positions",
             "lines: 1",
-            "reqMktData  1073741824  12    7 9",
+            "reqMktData  AAPL STK  1073741824  12    7 9",
+            "1 orders live, 1 known",
+            "7 messages left in the last second, at most 45 now",
+            "orders by client id: 1",
+            "2026-11-23T22:08:00Z  201   2      gateway  7   about an order; its owner was told",
+            "2026-11-23T22:07:40Z  down   3      nothing listens",
             "/etc/twsmux.toml, read 2026-11-23T22:07:38Z",
             "NOT READ AGAIN: line 3 is wrong",
             "needs a restart: admin = 1 (was 2)",
@@ -395,7 +483,22 @@ mod tests {
         let row = page.lines().find(|line| line.contains("1.1")).unwrap();
         assert_eq!(
             row.split_whitespace().collect::<Vec<_>>(),
-            ["1.1", "7", "127.0.0.1:5?[2J", "ready", "176", "13", "2", "0", "0", "4", "5", "6"]
+            [
+                "1.1",
+                "7",
+                "127.0.0.1:5?[2J",
+                "ready",
+                "176",
+                "13",
+                "2",
+                "0",
+                "0",
+                "4",
+                "5",
+                "6",
+                "2",
+                "reqMktData"
+            ]
         );
     }
 
@@ -406,7 +509,7 @@ mod tests {
             "case": "no_answer", "seen": "not answered", "means": "a login waits", "steps": ["Log in.", "Or\u{7} else."],
             "since_seconds": 61.4, "zombies": null
         });
-        let page = page(&status);
+        let page = page(&status, None);
         for words in [
             "trouble   no_answer, for 61 s: not answered\n",
             "usually: a login waits\n",
@@ -420,8 +523,19 @@ mod tests {
 
     #[test]
     fn a_status_of_another_version_is_still_shown() {
-        let page = page(&serde_json::json!({"upstream": {"ready": true, "new": 1}}));
+        let page = page(&serde_json::json!({"upstream": {"ready": true, "new": 1}}), None);
         assert!(page.contains("ready") && page.contains('-'), "{page}");
+    }
+
+    #[test]
+    fn rates_are_those_between_two_pictures() {
+        let (before, mut now) = (status(), status());
+        now["uptime_seconds"] = 12.0.into();
+        now["clients"][0]["frames_sent"] = 11.into();
+        let page = page(&now, Some(&before));
+        let row = page.lines().find(|line| line.contains("1.1")).unwrap();
+        assert!(row.ends_with("5         11    0.0   2.5    2 reqMktData"), "{row}");
+        assert!(super::page(&before, Some(&before)).contains(" -     -      2 reqMktData"), "no time passed");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use rustc_hash::FxBuildHasher;
 
 use super::client::Client;
+use super::lines::Subject;
 use super::orders::Orders;
 use crate::ids::ClientId;
 use crate::limits;
@@ -29,6 +30,25 @@ pub struct OwnerView {
     pub orders: usize,
     /// Messages that are kept until it comes back.
     pub kept: usize,
+}
+
+/// The instrument that a subscription is about, in words; empty where it is about none.
+pub fn instrument((_, _, values): &Subject) -> String {
+    const LONGEST: usize = 80;
+    let value = |wanted: &str| {
+        let mut pairs = values.split('\0').filter_map(|pair| pair.split_once('='));
+        pairs
+            .find(|(name, value)| *name == wanted && !matches!(*value, "" | "0" | "0.0"))
+            .map(|(_, value)| value)
+    };
+    let name = match value("localSymbol").or(value("symbol")) {
+        Some(symbol) => symbol.to_owned(),
+        None => value("conId").map(|id| format!("conId {id}")).unwrap_or_default(),
+    };
+    let rest = ["secType", "lastTradeDateOrContractMonth", "right", "strike", "exchange", "currency"];
+    let parts = std::iter::once(name.as_str()).chain(rest.into_iter().filter_map(value));
+    let words = parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    words.chars().take(LONGEST).collect()
 }
 
 /// What [`of_owners`] found.

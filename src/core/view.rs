@@ -69,6 +69,8 @@ pub struct StreamView {
 pub struct LineView {
     /// Its request.
     pub message: &'static str,
+    /// The instrument that it is about; empty where it is about none.
+    pub about: String,
     /// Its request id at the Gateway.
     pub upstream_id: i32,
     /// The client ids of those who share it, in the order of joining; once for each of their request ids. Nobody:
@@ -201,11 +203,13 @@ impl Core {
     }
 
     fn line_view(&self, up: UpReqId, entry: &Entry) -> Option<LineView> {
+        let line = entry.line.as_ref()?;
         Some(LineView {
             message: crate::protocol::request(entry.message.into())?.message.name,
+            about: holdings::instrument(&line.subject),
             upstream_id: up.0,
             sharers: entry.members.iter().map(|(key, _)| self.shown_id(*key)).collect(),
-            rows: entry.line.as_ref()?.rows(),
+            rows: line.rows(),
         })
     }
 

@@ -87,6 +87,8 @@ fn it_tells_what_a_client_holds_and_whose_the_orders_are() {
     w.shows(&dead, "Filled");
     w.pass(SECOND);
     let view = picture(&w);
+    let about: Vec<_> = view.lines.iter().map(|line| line.about.as_str()).collect();
+    assert_eq!(about, ["AAPL", "IBM"]);
     let held: Vec<_> = view.clients[0].holds.iter().map(|h| (h.message, h.count)).collect();
     assert_eq!(held, [("reqMktData", 2)]);
     assert!(view.clients[1].holds.is_empty());

@@ -16,7 +16,7 @@ const ids = (list) => (list.length ? list.join(" ") : "nobody");
 
 function bytes(n) {
   if (n == null) return "-";
-  return n < 1024 ? String(n) : n < 1 << 20 ? `${(n / 1024).toFixed(1)} KiB` : `${(n / (1 << 20)).toFixed(1)} MiB`;
+  return n < 1024 ? `${n} B` : n < 1 << 20 ? `${(n / 1024).toFixed(1)} KiB` : `${(n / (1 << 20)).toFixed(1)} MiB`;
 }
 
 function span(seconds) {
@@ -57,7 +57,8 @@ class Table {
     table.setAttribute("role", "table");
     table.setAttribute("aria-labelledby", section.querySelector("h2").id);
     const head = make(make(table, "thead"), "tr");
-    head.parentNode.setAttribute("role", "rowgroup");
+    this.head = head.parentNode;
+    this.head.setAttribute("role", "rowgroup");
     head.setAttribute("role", "row");
     this.heads = columns.map((c) => {
       const th = make(head, "th", c.kind);
@@ -110,6 +111,7 @@ class Table {
     put(this.more, this.all ? `Show ${ROWS}` : `Show all ${number(rows.length)}`);
     if (many && !this.all) rows = rows.slice(0, ROWS);
     const body = this.body;
+    this.head.hidden = !rows.length;
     if (!rows.length) {
       if (body.firstChild?.firstChild?.className !== "none") {
         body.replaceChildren();
@@ -163,14 +165,15 @@ const tables = {
     col("in/s", "n", (c) => rate(c.in), (c) => c.in ?? 0),
     col("out/s", "n", (c) => rate(c.out), (c) => c.out ?? 0),
     col("queued", "n", (c) => number(c.queued), (c) => c.queued, (c) => (c.queued ? "warn" : "")),
-    col("unread", "n", (c) => bytes(c.outbox_bytes), (c) => c.outbox_bytes, (c) => (c.waiting ? "warn" : "")),
+    col("unread", "n", (c) => (c.outbox_bytes ? bytes(c.outbox_bytes) : "0"), (c) => c.outbox_bytes, (c) => (c.waiting ? "warn" : "")),
     col("conflated", "n", (c) => number(c.conflated), (c) => c.conflated),
     col("orders", "n", (c) => number(c.live), (c) => c.live ?? 0),
     col("requests", "n", (c) => number(c.requests), (c) => c.requests),
     col("holds", "w", (c) => (c.holds ?? []).map((h) => `${h.count} ${h.message}`).join(", ")),
   ], { sorts: true, none: "nobody is connected" }),
   lines: new Table($("lines"), [
-    col("subscription", "t own", (l) => l.name),
+    col("subscription", "own", (l) => l.name),
+    col("of", "own", (l) => l.about),
     col("id at the Gateway", "n", (l) => words(l.upstream_id), (l) => l.upstream_id ?? 0),
     col("clients", "n", (l) => number(l.sharers.length), (l) => l.sharers.length),
     col("rows", "n", (l) => number(l.rows), (l) => l.rows),
@@ -185,7 +188,7 @@ const tables = {
   ], { sorts: true, none: "no orders are known" }),
   pacer: new Table($("pacer"), [
     col("class", "t own", (q) => q.class.replaceAll("_", " ")),
-    col("waiting", "n", (q) => number(q.waiting), null, (q) => (q.waiting ? "warn" : "")),
+    col("waiting", "n keep", (q) => number(q.waiting), null, (q) => (q.waiting ? "warn" : "")),
     col("oldest", "n", (q) => (q.waiting ? `${q.oldest_seconds.toFixed(1)} s` : "-")),
   ]),
   errors: new Table($("errors"), [
@@ -292,7 +295,7 @@ function show(s) {
     ["waiting for the pacer", number(s.queued), s.held ? `${number(s.held)} by IB's rules on history` : "", s.queued ? "warn" : ""],
     ["sent last second", number(s.sent_last_second), limit == null ? "no limit" : `of ${limit}`],
     ["round trip", up.round_trip_seconds == null ? "-" : `${(up.round_trip_seconds * 1000).toFixed(1)} ms`],
-    ["CLOSE_WAIT", up.close_wait == null ? "unknown" : number(up.close_wait), "at the Gateway's port", up.close_wait ? "bad" : ""],
+    ["CLOSE_WAIT", up.close_wait == null ? "unknown" : number(up.close_wait), "on its port", up.close_wait ? "bad" : ""],
     ["server version", words(up.server_version), `client id ${up.client_id}`],
     ["times ready", number(up.times_ready)],
     ["kept for those away", number(s.kept)],
@@ -320,7 +323,7 @@ function show(s) {
     ["accounts", words(up.accounts)],
     ["read again (SIGHUP)", `${s.config.reloads_applied} applied, ${s.config.reloads_rejected} rejected`],
     ["order journal", s.journal_ok ? "writable" : "CANNOT BE WRITTEN", s.journal_backlog ? ` ${s.journal_backlog} wait for the disk` : "", s.journal_ok ? "" : "bad"],
-    ["kept answers", number(s.kept_answers), ` ${bytes(s.kept_answer_bytes)}`],
+    ["kept answers", number(s.kept_answers), s.kept_answers ? ` with ${bytes(s.kept_answer_bytes)}` : ""],
   ]);
   list($("totals"), Object.entries(s.totals).map(([name, n]) => [name.replaceAll("_", " "), number(n)]));
   for (const node of [$("main"), $("pause"), document.querySelector("nav")]) node.hidden = false;
@@ -367,6 +370,10 @@ function age() {
   const how = paused ? "paused, " : failed ? "NO ANSWER, " : "";
   put($("age"), `${how}picture ${old < 10 ? old.toFixed(1) : Math.floor(old)} s old`);
   $("age").className = failed ? "bad" : paused ? "warn" : "";
+  if (failed && !$("state").className.includes("old")) {
+    put($("state"), `last known: ${$("state").textContent}`);
+    $("state").className = "old";
+  }
 }
 
 $("pause").addEventListener("click", () => {
