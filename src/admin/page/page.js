@@ -12,6 +12,7 @@ const $ = (id) => document.getElementById(id);
 const number = (n) => (n == null ? "-" : Number(n).toLocaleString("en"));
 const words = (text) => String(text ?? "-");
 const rate = (n) => (n == null ? "-" : n < 10 ? n.toFixed(1) : number(Math.round(n)));
+const many = (n, word) => `${number(n)} ${word}${n === 1 ? "" : "s"}`;
 const ids = (list) => (list.length ? list.join(" ") : "nobody");
 
 function bytes(n) {
@@ -172,8 +173,8 @@ const tables = {
     col("holds", "w", (c) => (c.holds ?? []).map((h) => `${h.count} ${h.message}`).join(", ")),
   ], { sorts: true, none: "nobody is connected" }),
   lines: new Table($("lines"), [
-    col("subscription", "own", (l) => l.name),
-    col("of", "own", (l) => l.about),
+    col("subscription", "m own", (l) => l.name),
+    col("of", "m own", (l) => l.about),
     col("id at the Gateway", "n", (l) => words(l.upstream_id), (l) => l.upstream_id ?? 0),
     col("clients", "n", (l) => number(l.sharers.length), (l) => l.sharers.length),
     col("rows", "n", (l) => number(l.rows), (l) => l.rows),
@@ -269,7 +270,7 @@ function show(s) {
   put($("diagnosis"), words(up.diagnosis));
   $("diagnosis").className = up.ready ? "" : "bad";
   $("diagnosis").hidden = up.ready;
-  document.title = `${up.ready ? "" : "NOT READY - "}twsmux - ${s.clients.length} clients`;
+  document.title = `${up.ready ? "" : "NOT READY - "}twsmux - ${many(s.clients.length, "client")}`;
   // Said aloud only when it changes.
   const news = up.ready ? "The Gateway is ready." : `The Gateway is not ready: ${up.diagnosis}`;
   if (said !== null && said !== news) put($("said"), news);
@@ -290,7 +291,7 @@ function show(s) {
   list($("tiles"), [
     ["clients", number(s.clients.length)],
     ["requests", number(s.requests), s.lane_waiters ? `${number(s.lane_waiters)} wait for another's answer` : ""],
-    ["lines", number(s.lines_total), `for ${number(s.line_sharers)} subscriptions`],
+    ["lines", number(s.lines_total), `for ${many(s.line_sharers, "subscription")}`],
     ["live orders", number(s.live_orders), `${number(s.orders)} remembered`],
     ["waiting for the pacer", number(s.queued), s.held ? `${number(s.held)} by IB's rules on history` : "", s.queued ? "warn" : ""],
     ["sent last second", number(s.sent_last_second), limit == null ? "no limit" : `of ${limit}`],
@@ -310,7 +311,7 @@ function show(s) {
     .map((x) => ({ ...x, name: x.account ? `${x.stream} ${x.account}` : x.stream }));
   tables.lines.show(
     [...streams, ...s.lines.map((l) => ({ ...l, name: l.message }))],
-    `${number(s.lines_total)} lines, ${streams.length} streams${s.lines_total > s.lines.length ? `, ${s.lines.length} lines shown` : ""}`,
+    `${many(s.lines_total, "line")}, ${many(streams.length, "stream")}${s.lines_total > s.lines.length ? `, ${s.lines.length} lines shown` : ""}`,
   );
   tables.owners.show((s.owners ?? []).map((o) => ({ ...o, here: here.has(o.client_id) })),
     known > shown ? `${number(shown)} of ${number(known)}` : undefined);
