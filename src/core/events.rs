@@ -62,9 +62,9 @@ pub struct TurnView {
     pub last: String,
     /// How often, in a row.
     pub times: u64,
-    /// `ready`, `learning` or `down`.
+    /// `ready`, `learning`, or the case of trouble.
     pub state: &'static str,
-    /// Why, in words.
+    /// What was seen, in words.
     pub words: String,
 }
 
@@ -152,14 +152,14 @@ impl Events {
 }
 
 impl Core {
-    /// The upstream has become ready, has gone down or begins to learn.
+    /// The upstream has become ready, begins to learn, or is in trouble.
     pub(super) fn recall_turn(&mut self, now: Time) {
-        let state = match self.link {
-            Link::Ready { .. } => "ready",
-            Link::Learning { .. } => "learning",
-            _ => "down",
+        let (state, words) = match self.link {
+            Link::Ready { .. } => ("ready", self.diagnosis()),
+            Link::Learning { .. } => ("learning", self.diagnosis()),
+            _ => self.trouble_seen().unwrap_or_else(|| ("down", self.diagnosis())),
         };
-        self.events.turn(now, state, &self.diagnosis());
+        self.events.turn(now, state, &words);
     }
 
     /// twsmux has an error for a client.

@@ -339,6 +339,11 @@ impl Core {
         }
     }
 
+    /// The case that holds, by name, and what was seen.
+    pub(super) fn trouble_seen(&self) -> Option<(&'static str, String)> {
+        self.known.trouble.as_ref().map(|trouble| (trouble.case.row().name, self.seen(trouble)))
+    }
+
     /// Why there is no link, in a few words: for errors of which there may be thousands at once.
     pub(super) fn reason(&self) -> String {
         match self.known.trouble.as_ref().filter(|_| !self.waits_for_disk()) {
@@ -428,6 +433,9 @@ impl Core {
             (_, FarEnd::Read, _) => (Case::NoAnswer, String::new()),
         };
         let changed = self.in_trouble(ctx.now, case, detail);
+        if changed {
+            self.recall_turn(ctx.now);
+        }
         if let Some(trouble) = self.known.trouble.as_ref().filter(|_| changed) {
             let words = self.trouble_in_full(trouble);
             self.note(ctx, Level::Warn, words);

@@ -27,13 +27,13 @@ fn it_remembers_how_the_upstream_went_and_counts_what_repeats() {
         w.refused();
     }
     let past = history(&picture(&w));
-    assert_eq!((past.len(), past[0].0, past[0].1), (1, "down", 3), "{past:?}");
+    assert_eq!((past.len(), past[0].0, past[0].1), (1, "not_listening", 3), "{past:?}");
     assert!(past[0].2.contains("nothing listens"), "{past:?}");
     w.link_up(176);
     w.lose();
     let view = picture(&w);
     let states: Vec<_> = history(&view).into_iter().map(|(state, ..)| state).collect();
-    assert_eq!(states, ["down", "ready", "learning", "down"]);
+    assert_eq!(states, ["lost", "ready", "learning", "not_listening"]);
     let first = view.upstream.history.last().unwrap();
     assert!(first.at.starts_with("1970-01-01T00:00:") && first.last > first.at, "{first:?}");
 }

@@ -268,7 +268,7 @@ async function agrees(view) {
   const errors = await table(page, "#errors");
   assert.deepEqual(errors.map((e) => [e.code, e.times]), said.errors.map((e) => [String(e.code), plain(e.times)]));
   const history = await table(page, "#history");
-  assert.deepEqual(history.map((h) => [h.state, h.words]), said.upstream.history.map((h) => [h.state, h.words]));
+  assert.deepEqual(history.map((h) => [h.state, h.words]), said.upstream.history.map((h) => [h.state.replaceAll("_", " "), h.words]));
   const shown = await tiles(page);
   assert.equal(shown.clients, plain(said.clients.length));
   assert.equal(shown.requests, plain(said.requests));
@@ -313,9 +313,12 @@ check("without a Gateway it says so and why", async (browser) => {
   assert.equal(said.upstream.ready, false);
   const view = await open(browser, mux.said.admin);
   await view.shown();
-  assert.equal(await view.page.textContent("#diagnosis"), (await view.hold()).upstream.diagnosis);
+  const { trouble } = (await view.hold()).upstream;
+  assert((await view.page.textContent("#seen")).startsWith(trouble.seen));
+  assert.equal(await view.page.textContent("#means"), `This usually means: ${trouble.means}.`);
+  assert.deepEqual(await view.page.locator("#steps li").allTextContents(), trouble.steps);
   assert((await view.page.title()).startsWith("NOT READY"));
-  assert.equal((await table(view.page, "#history"))[0].state, "down");
+  assert.equal((await table(view.page, "#history"))[0].state, "not listening");
   await view.close();
   await mux.end();
 });

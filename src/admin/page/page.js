@@ -202,7 +202,7 @@ const tables = {
   ], { none: "none since the start" }),
   history: new Table($("history"), [
     col("since (UTC)", "t own", (h) => clock(h.at)),
-    col("state", "t own", (h) => h.state, null, (h) => (h.state === "ready" ? "good" : h.state === "down" ? "bad" : "warn")),
+    col("state", "t own", (h) => h.state.replaceAll("_", " "), null, (h) => (h.state === "ready" ? "good" : h.state === "learning" ? "warn" : "bad")),
     col("times", "n", (h) => number(h.times)),
     col("last (UTC)", "t", (h) => (h.times > 1 ? clock(h.last) : "-")),
     col("words", "w own", (h) => h.words),
@@ -258,6 +258,17 @@ function warnings(s) {
   return out;
 }
 
+// What is the matter with the Gateway and what to do about it.
+function trouble(t) {
+  $("trouble").hidden = !t;
+  if (!t) return;
+  put($("seen"), `${t.seen} (for ${span(t.since_seconds)})`);
+  put($("means"), `This usually means: ${t.means}.`);
+  const steps = $("steps");
+  while (steps.children.length > t.steps.length) steps.lastChild.remove();
+  t.steps.forEach((step, i) => put(steps.children[i] ?? make(steps, "li"), step));
+}
+
 let said = null;
 
 function show(s) {
@@ -269,10 +280,11 @@ function show(s) {
   $("state").className = up.ready ? "good" : "bad";
   put($("diagnosis"), words(up.diagnosis));
   $("diagnosis").className = up.ready ? "" : "bad";
-  $("diagnosis").hidden = up.ready;
+  $("diagnosis").hidden = up.ready || Boolean(up.trouble);
+  trouble(up.trouble);
   document.title = `${up.ready ? "" : "NOT READY - "}twsmux - ${many(s.clients.length, "client")}`;
   // Said aloud only when it changes.
-  const news = up.ready ? "The Gateway is ready." : `The Gateway is not ready: ${up.diagnosis}`;
+  const news = up.ready ? "The Gateway is ready." : `The Gateway is not ready: ${up.trouble?.seen ?? up.diagnosis}`;
   if (said !== null && said !== news) put($("said"), news);
   said = news;
   const wrong = warnings(s);
