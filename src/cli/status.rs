@@ -286,10 +286,10 @@ fn clients(status: &Value, before: Option<&Value>, out: &mut String) {
     let head: Vec<&str> = head.into_iter().filter(|name| !name.is_empty()).collect();
     let holds = |c: &Value| {
         let kinds = list(&c["holds"]).iter();
-        kinds
-            .map(|h| format!("{} {}", shown(&h["count"]), shown(&h["message"])))
-            .collect::<Vec<_>>()
-            .join(", ")
+        let requests = kinds.map(|h| format!("{} {}", shown(&h["count"]), shown(&h["message"])));
+        let is_in = |stream: &&Value| list(&stream["sharers"]).contains(&c["client_id"]);
+        let streams = list(&status["streams"]).iter().filter(is_in).map(|stream| shown(&stream["stream"]));
+        requests.chain(streams).collect::<Vec<_>>().join(", ")
     };
     let rows = clients.iter().map(|c| {
         let mut row = vec![
@@ -482,23 +482,8 @@ mod tests {
         }
         let row = page.lines().find(|line| line.contains("1.1")).unwrap();
         assert_eq!(
-            row.split_whitespace().collect::<Vec<_>>(),
-            [
-                "1.1",
-                "7",
-                "127.0.0.1:5?[2J",
-                "ready",
-                "176",
-                "13",
-                "2",
-                "0",
-                "0",
-                "4",
-                "5",
-                "6",
-                "2",
-                "reqMktData"
-            ]
+            row.split_whitespace().collect::<Vec<_>>().join(" "),
+            "1.1 7 127.0.0.1:5?[2J ready 176 13 2 0 0 4 5 6 2 reqMktData, Positions"
         );
     }
 
@@ -534,8 +519,11 @@ mod tests {
         now["clients"][0]["frames_sent"] = 11.into();
         let page = page(&now, Some(&before));
         let row = page.lines().find(|line| line.contains("1.1")).unwrap();
-        assert!(row.ends_with("5         11    0.0   2.5    2 reqMktData"), "{row}");
-        assert!(super::page(&before, Some(&before)).contains(" -     -      2 reqMktData"), "no time passed");
+        assert!(row.ends_with("5         11    0.0   2.5    2 reqMktData, Positions"), "{row}");
+        assert!(
+            super::page(&before, Some(&before)).contains(" -     -      2 reqMktData, Positions"),
+            "no time passed"
+        );
     }
 
     #[test]

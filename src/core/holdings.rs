@@ -105,3 +105,38 @@ pub fn of_owners(orders: &Orders, kept: impl Iterator<Item = (ClientId, usize)>)
     views.truncate(limits::MAX_SHOWN_OWNERS);
     Owners { views, total, live }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::DownOrderId;
+
+    #[test]
+    fn too_many_orders_are_not_counted_and_too_many_owners_not_listed() {
+        let mut orders = Orders::new(ClientId(0));
+        orders.gateway_next(1);
+        let owners = limits::MAX_SHOWN_OWNERS + 5;
+        for n in 0..limits::MAX_COUNTED_ORDERS {
+            orders.place(ClientId((n % owners) as i32), DownOrderId(1 + (n / owners) as i32));
+        }
+        let kept = [(ClientId(9999), 3)];
+        let found = of_owners(&orders, kept.into_iter());
+        assert_eq!(found.live, Some(limits::MAX_COUNTED_ORDERS));
+        assert_eq!((found.views.len(), found.total), (limits::MAX_SHOWN_OWNERS, owners + 1));
+        orders.place(ClientId(7777), DownOrderId(1));
+        let found = of_owners(&orders, kept.into_iter());
+        assert_eq!((found.live, found.views[0].live), (None, None));
+        assert_eq!((found.views[0].client_id, found.views[0].kept), (9999, 3), "for whom most is kept");
+    }
+
+    #[test]
+    fn an_instrument_is_named_by_what_the_request_says() {
+        let of = |values: &str| instrument(&(1, 0, values.to_owned()));
+        assert_eq!(of("conId=265598\0exchange=SMART\0"), "conId 265598 SMART");
+        let option = "currency=USD\0exchange=SMART\0lastTradeDateOrContractMonth=20261218\0right=C\0secType=OPT\0\
+                      strike=250\0symbol=AAPL\0";
+        assert_eq!(of(option), "AAPL OPT 20261218 C 250 SMART USD");
+        assert_eq!(of("account=DU1234567\0modelCode=x\0"), "");
+        assert_eq!(of(&format!("symbol={}\0", "é".repeat(500))).chars().count(), 80);
+    }
+}

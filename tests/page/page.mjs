@@ -250,7 +250,10 @@ async function agrees(view) {
     const expected = {
       id: String(client.client_id), key: client.key, peer: client.peer, phase: client.phase, version: String(client.server_version),
       queued: plain(client.queued), conflated: plain(client.conflated), requests: plain(client.requests), orders: plain(owner?.live),
-      holds: client.holds.map((h) => `${h.count} ${h.message}`).join(", "),
+      holds: [
+        ...client.holds.map((h) => `${h.count} ${h.message}`),
+        ...said.streams.filter((s) => s.sharers.includes(client.client_id)).map((s) => s.stream),
+      ].join(", "),
     };
     for (const [name, value] of Object.entries(expected)) assert.equal(row[name], value, `${name} of client ${client.client_id}`);
   });
@@ -287,6 +290,9 @@ async function whole(browser, admin, name) {
   const said = await agrees(view);
   await meaning(view.page);
   await contrasts(view.page);
+  // Live again, with rates.
+  await view.page.click("#pause");
+  await view.page.waitForFunction((n) => !paused && rates.size === n, said.clients.length);
   for (const [size, viewport] of [["phone", PHONE], ["desk", DESK]]) {
     await view.page.setViewportSize(viewport);
     await keys(view.page);

@@ -170,7 +170,7 @@ const tables = {
     col("conflated", "n", (c) => number(c.conflated), (c) => c.conflated),
     col("orders", "n", (c) => number(c.live), (c) => c.live ?? 0),
     col("requests", "n", (c) => number(c.requests), (c) => c.requests),
-    col("holds", "w", (c) => (c.holds ?? []).map((h) => `${h.count} ${h.message}`).join(", ")),
+    col("holds", "w", (c) => [...(c.holds ?? []).map((h) => `${h.count} ${h.message}`), ...c.joined].join(", ")),
   ], { sorts: true, none: "nobody is connected" }),
   lines: new Table($("lines"), [
     col("subscription", "m own", (l) => l.name),
@@ -315,9 +315,11 @@ function show(s) {
     ["running for", span(s.uptime_seconds)],
   ], true);
 
+  const joined = new Map();
+  for (const x of s.streams) for (const id of x.sharers) joined.set(id, [...(joined.get(id) ?? []), x.stream]);
   tables.clients.show(s.clients.map((c) => {
     const [received, sent] = rates.get(c.key) ?? [];
-    return { ...c, in: received, out: sent, live: live.get(c.client_id) };
+    return { ...c, in: received, out: sent, live: live.get(c.client_id), joined: joined.get(c.client_id) ?? [] };
   }));
   const streams = s.streams.filter((x) => x.subscribers || x.rows)
     .map((x) => ({ ...x, name: x.account ? `${x.stream} ${x.account}` : x.stream }));
