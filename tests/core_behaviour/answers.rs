@@ -159,9 +159,7 @@ fn completed_orders_that_serve_again_come_after_how_the_askers_own_ended() {
     let up = w.places(two, "5");
     w.shows(&up, "Cancelled");
     w.got(two);
-    let ended = |w: &mut World| {
-        w.say(3, &[("orderId", &up), ("clientId", "0"), ("status", "Cancelled")])
-    };
+    let ended = |w: &mut World| w.say(3, &[("orderId", &up), ("clientId", "0"), ("status", "Cancelled")]);
     // As the Gateway answers: what ended, then the list.
     w.asks(one, 99, &ask);
     ended(&mut w);
