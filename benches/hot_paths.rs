@@ -67,7 +67,7 @@ fn ready_core(clients: u32) -> (Core, Vec<ClientKey>, LinkId) {
     let keys: Vec<_> = (0..clients).map(|slot| ClientKey { slot, generation: 0 }).collect();
     for client in &keys {
         let client = *client;
-        tell(&mut core, Input::ClientConnected { client, peer: "bench".into() });
+        tell(&mut core, Input::ClientConnected { client, peer: "bench".into(), certificate: None });
         let hello = ClientHello { min: 100, max: VERSION, options: String::new() };
         tell(&mut core, Input::ClientHello { client, hello });
         let start = format!("71\x002\0{}\0\0", client.slot + 1);

@@ -382,6 +382,7 @@ impl World {
             master: bits & 2 != 0,
             cancel_on_disconnect: bits & 4 != 0,
             allowed: byte(17) & 1 == 0,
+            certificates: Vec::new(),
             read_only: byte(17) & 2 != 0,
             data_only: byte(17) & 4 != 0,
             max_order_quantity: (byte(17) & 8 != 0).then_some(100.0),
@@ -424,7 +425,7 @@ impl World {
                 let key = ClientKey { slot: slot as u32, generation: self.generations[slot] };
                 if !self.peers.iter().any(|p| p.key == key) {
                     self.peers.push(Peer { key, version: None, peeked: 0 });
-                    self.tell(Input::ClientConnected { client: key, peer: "fuzz".into() });
+                    self.tell(Input::ClientConnected { client: key, peer: "fuzz".into(), certificate: None });
                 }
             }
             1 => {

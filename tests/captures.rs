@@ -249,7 +249,7 @@ fn begin(version: u16, time: String, link: LinkId, client: ClientKey) -> Core {
     tell(&mut core, Input::Looked { link, zombies: None });
     tell(&mut core, Input::UpstreamConnected { link });
     tell(&mut core, Input::UpstreamHello { link, hello: ServerHello { version, time } });
-    tell(&mut core, Input::ClientConnected { client, peer: "recorded".into() });
+    tell(&mut core, Input::ClientConnected { client, peer: "recorded".into(), certificate: None });
     let hello = ClientHello { min: version, max: version, options: String::new() };
     tell(&mut core, Input::ClientHello { client, hello });
     let mut start = BytesMut::new();

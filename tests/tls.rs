@@ -395,3 +395,27 @@ fn the_commands_of_the_page_make_certificates_that_work() {
     );
     assert!(!mux.log().contains("can be read by every user"), "the keys are for their owner alone");
 }
+
+#[test]
+fn a_client_id_may_belong_to_a_name() {
+    let config = tempfile::tempdir().unwrap();
+    let path = config.path().join("twsmux.toml");
+    std::fs::write(&path, "[client.7]\ncertificates = [\"strategy-a\", \"strategy-b\"]\n").unwrap();
+    let setup = setup(&["--config", &path.display().to_string()]);
+    let through = |name: &str| setup.forwarded(setup.showing(&setup.clients.sign(&[name], 300)));
+    for port in [setup.mux.listen, through("strategy-x"), through("strategy-aa")] {
+        let mut client = ApiClient::dial(port).unwrap();
+        client.patience = PATIENCE;
+        client.greet(100, 176, "").unwrap();
+        client.start(7).unwrap();
+        assert!(client.expect_error(-1, 326).unwrap().text("errorMsg").contains("not allowed"));
+        client.expect_closed().unwrap();
+        ApiClient::open(port, 176, 8).unwrap().fence().expect("other ids are free");
+        wait_until("them to be gone", || setup.mux.status("/clients") == serde_json::json!([]));
+    }
+    for name in ["strategy-a", "strategy-b"] {
+        ApiClient::open(through(name), 176, 7).unwrap().fence().unwrap();
+        wait_until("it to be gone", || setup.mux.status("/clients") == serde_json::json!([]));
+    }
+    assert_eq!(setup.gateway.stats().accepted, 1);
+}

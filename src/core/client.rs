@@ -39,6 +39,8 @@ pub struct Client {
     pub key: ClientKey,
     /// Its address, for people.
     pub peer: String,
+    /// The name in its certificate, if it showed one.
+    pub certificate: Option<String>,
     /// How far it has come.
     pub phase: Phase,
     /// When it connected.
@@ -77,10 +79,11 @@ pub struct Client {
 
 impl Client {
     /// A client that just connected.
-    pub fn new(key: ClientKey, peer: String, now: Time) -> Self {
+    pub fn new(key: ClientKey, peer: String, certificate: Option<String>, now: Time) -> Self {
         Client {
             key,
             peer,
+            certificate,
             phase: Phase::Greeting,
             since: now,
             version: 0,

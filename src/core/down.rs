@@ -18,10 +18,16 @@ use crate::wire::{
 };
 
 impl Core {
-    pub(super) fn client_connected(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, peer: String) {
+    pub(super) fn client_connected(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        key: ClientKey,
+        peer: String,
+        certificate: Option<String>,
+    ) {
         self.stats.clients += 1;
         let full = self.clients.len() >= self.config.max_clients;
-        self.clients.insert(Client::new(key, peer, ctx.now));
+        self.clients.insert(Client::new(key, peer, certificate, ctx.now));
         self.timers.arm(Timer::Client(key), ctx.now + limits::GREETING_TIME);
         if full || self.stopping {
             let words = match full {
@@ -98,7 +104,7 @@ impl Core {
                 return self.close_client(ctx, key, Gone::Protocol, Some((codes::NOT_CONNECTED, words)));
             }
         };
-        if !self.config.policies.of(id).allowed {
+        if !self.config.policies.of(id).admits(client.certificate.as_deref()) {
             self.stats.denied += 1;
             let words =
                 format!("Unable to connect: client id {id} is not allowed here. Retry with one that is.");

@@ -18,6 +18,8 @@ pub enum Input<'a> {
         client: ClientKey,
         /// Its address, for logs.
         peer: String,
+        /// The name in the certificate that it showed.
+        certificate: Option<String>,
     },
     /// A client's greeting is whole.
     ClientHello {

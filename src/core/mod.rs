@@ -390,7 +390,9 @@ impl Core {
             self.record(ctx, fact);
         }
         match input {
-            Input::ClientConnected { client, peer } => self.client_connected(ctx, client, peer),
+            Input::ClientConnected { client, peer, certificate } => {
+                self.client_connected(ctx, client, peer, certificate);
+            }
             Input::ClientHello { client, hello } => self.client_hello(ctx, client, hello),
             Input::ClientFrame { client, payload } => self.client_frame(ctx, client, payload),
             Input::ClientBroken { client, fault } => self.client_broken(ctx, client, &fault),

@@ -23,6 +23,8 @@ pub enum GlobalCancel {
 pub struct Policy {
     /// Whether it may connect at all.
     pub allowed: bool,
+    /// The names in certificates that may use it; empty: whoever gets as far as startApi.
+    pub certificates: Vec<String>,
     /// Whether it may do nothing with orders: place, modify, cancel, exercise.
     pub read_only: bool,
     /// Whether it may ask for market data only: nothing of orders, nothing of accounts.
@@ -53,6 +55,7 @@ impl Default for Policy {
     fn default() -> Self {
         Policy {
             allowed: true,
+            certificates: Vec::new(),
             read_only: false,
             data_only: false,
             accounts: Vec::new(),
@@ -68,6 +71,12 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Whether a client with this name in its certificate, or with none, may use the client id.
+    pub fn admits(&self, certificate: Option<&str>) -> bool {
+        let named = || certificate.is_some_and(|name| self.certificates.iter().any(|own| own == name));
+        self.allowed && (self.certificates.is_empty() || named())
+    }
+
     /// The field whose value makes no sense, and what is allowed.
     pub fn fault(&self) -> Option<(&'static str, &'static str)> {
         let makes_no_sense =

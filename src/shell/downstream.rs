@@ -219,7 +219,7 @@ pub(super) fn accept(shell: Rc<Shell>, listening: Listening) -> io::Result<impl 
     Ok(async move {
         loop {
             match door.next(&shell.access).await {
-                Ok(Some((transport, peer))) => welcome(&shell, transport, peer),
+                Ok(Some((transport, peer))) => welcome(&shell, transport, peer, None),
                 Ok(None) => {}
                 Err(error) => {
                     // Out of file descriptors, mostly: those that exist are served, new ones wait in the backlog.
@@ -233,18 +233,18 @@ pub(super) fn accept(shell: Rc<Shell>, listening: Listening) -> io::Result<impl 
 
 /// Welcomes clients whose handshake is complete, for ever.
 pub(super) async fn welcome_arrived(shell: Rc<Shell>, mut arrivals: mpsc::Receiver<Arrived>) {
-    while let Some(Arrived { socket, session, peer }) = arrivals.recv().await {
+    while let Some(Arrived { socket, session, peer, name }) = arrivals.recv().await {
         match TcpStream::from_std(socket) {
-            Ok(socket) => welcome(&shell, Transport::tls(socket, session), peer),
+            Ok(socket) => welcome(&shell, Transport::tls(socket, session), peer, name),
             Err(error) => tracing::warn!(%error, "cannot take over a client with TLS"),
         }
     }
 }
 
 /// A client is there: the core hears of it, and a task serves it.
-fn welcome(shell: &Rc<Shell>, transport: Transport, peer: String) {
+fn welcome(shell: &Rc<Shell>, transport: Transport, peer: String, certificate: Option<String>) {
     let conn = shell.clients.add(transport);
-    shell.tell_and_perform(Input::ClientConnected { client: conn.key, peer });
+    shell.tell_and_perform(Input::ClientConnected { client: conn.key, peer, certificate });
     spawn_local(serve(shell.clone(), conn));
 }
 

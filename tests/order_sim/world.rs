@@ -423,7 +423,11 @@ impl World {
         let key = ClientKey { slot: at as u32, generation: self.generations[at] };
         self.generations[at] += 1;
         self.clients[at].key = Some(key);
-        self.core_hears(Input::ClientConnected { client: key, peer: format!("127.0.0.1:{}", 40_000 + at) });
+        self.core_hears(Input::ClientConnected {
+            client: key,
+            peer: format!("127.0.0.1:{}", 40_000 + at),
+            certificate: None,
+        });
         let (min, max) = self.clients[at].range;
         let hello = ClientHello { min, max, options: String::new() };
         self.core_hears(Input::ClientHello { client: key, hello });

@@ -33,6 +33,8 @@ pub(in crate::shell) struct Arrived {
     pub(in crate::shell) session: ServerConnection,
     /// Its address, and the name in its certificate.
     pub(in crate::shell) peer: String,
+    /// That name alone.
+    pub(in crate::shell) name: Option<String>,
 }
 
 /// Opens the doors.
@@ -145,9 +147,9 @@ async fn greet(stream: TcpStream, peer: SocketAddr, access: Arc<Access>, send: m
         return;
     }
     let name = session.peer_certificates().and_then(|chain| name::of(chain.first()?));
-    let peer = name.map_or_else(|| format!("tls://{peer}"), |name| format!("tls://{peer} {name}"));
+    let peer = name.as_ref().map_or_else(|| format!("tls://{peer}"), |name| format!("tls://{peer} {name}"));
     match stream.into_std() {
-        Ok(socket) => drop(send.send(Arrived { socket, session, peer }).await),
+        Ok(socket) => drop(send.send(Arrived { socket, session, peer, name }).await),
         Err(error) => tracing::debug!(%error, "a client was gone after its handshake"),
     }
 }

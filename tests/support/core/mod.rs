@@ -520,7 +520,7 @@ impl World {
             progress: 0,
         });
         let peer = format!("127.0.0.1:{}", 40_000 + self.peers.len());
-        (self.peers.len() - 1, self.handle(Input::ClientConnected { client: key, peer }))
+        (self.peers.len() - 1, self.handle(Input::ClientConnected { client: key, peer, certificate: None }))
     }
 
     /// A client greets.
