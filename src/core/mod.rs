@@ -46,11 +46,13 @@ mod reconfigure;
 mod replay;
 mod requests;
 mod route;
+mod send;
 mod shared;
 mod slow;
 mod speech;
 mod split;
 pub mod stats;
+mod tell;
 mod timers;
 mod trade;
 pub mod trouble;
@@ -59,20 +61,16 @@ pub mod view;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rustc_hash::FxBuildHasher;
 
 use crate::ids::{ClientId, ClientKey, LinkId, UpOrderId, UpReqId};
 use crate::journal::{Record, State};
 use crate::limits;
-use crate::protocol::meaning::Subject;
-use crate::protocol::model::{Class, Request, Reuse, Role};
 use crate::time::Time;
-use crate::wire::{frame, text};
 
 use answers::{Answers, Source};
 use away::Away;
-use backlog::About;
 pub use bounds::Limits;
 use client::{Clients, Phase};
 use executions::Executions;
@@ -81,16 +79,14 @@ use lanes::Lanes;
 use ledger::Ledger;
 pub use link::MAX_SERVER_VERSION;
 use link::{Known, Link};
-use orders::{Flight, Orders};
+use orders::Orders;
 use outbox::Outbox;
-use pacer::{Pacer, Post, Queued, What};
+use pacer::Pacer;
 use policy::Policies;
 use recent::Recent;
 use reconcile::Reconcile;
 use requests::{Entry, Requests};
-use route::Heard;
 use shared::Streams;
-use slow::Place;
 use speech::Speeches;
 use stats::{Drop, Stats};
 use timers::{Timer, Timers};
@@ -606,161 +602,6 @@ impl Core {
         }
     }
 
-    /// Passes a message of the Gateway on, with the values of some roles replaced, in the client's own version.
-    fn tell(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        key: ClientKey,
-        heard: &Heard<'_>,
-        edits: &[(Role, i64)],
-        us_stock: bool,
-    ) {
-        let soft = self.config.limits.conflate_above();
-        let place = match self.clients.get(key) {
-            Some(client) if client.is_behind(soft) => self.place(ctx, key, heard, edits),
-            _ => Place::Outbox,
-        };
-        self.tell_at(ctx, key, heard, edits, us_stock, place);
-    }
-
-    /// Likewise, where it is known where the message goes.
-    fn tell_at(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        key: ClientKey,
-        heard: &Heard<'_>,
-        edits: &[(Role, i64)],
-        us_stock: bool,
-        place: Place,
-    ) {
-        if place == Place::Nowhere {
-            return;
-        }
-        let Some(speech) = self.clients.get(key).and_then(|c| c.speech.clone()) else { return };
-        let subject = self.subject(ctx, us_stock);
-        let id = edits.iter().find(|(role, _)| *role == Role::ReqId).map_or(-1, |(_, id)| *id as i32);
-        let mut told = Ok(false);
-        self.send_converted(ctx, key, id, place, |out| {
-            told = speech.down.response(&heard.message, edits, &subject, out);
-            matches!(told, Ok(true))
-        });
-        match told {
-            Ok(true) => {}
-            Ok(false) => self.dropped(Drop::NotAtVersion),
-            Err(fault) => {
-                let name = heard.shape.decl.message.name;
-                let version = speech.dialect.version();
-                let words =
-                    format!("{name} of the Gateway cannot be given to a client at {version}: {fault}");
-                self.note_client(ctx, key, Level::Error, words);
-                self.dropped(Drop::Malformed);
-            }
-        }
-    }
-
-    /// Sends a frame whose payload `write` makes, unless it says that there is none. One that grew beyond what clients
-    /// read becomes an error under `id`: they close the connection over a longer one.
-    fn send_converted(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        key: ClientKey,
-        id: i32,
-        place: Place,
-        write: impl FnOnce(&mut BytesMut) -> bool,
-    ) {
-        let mut size = 0;
-        self.send_to(ctx, key, place, |_, out| {
-            let start = out.len();
-            let mut there = false;
-            frame::put_with(out, |out| there = write(out));
-            if there {
-                size = out.len() - start - frame::PREFIX;
-            }
-            if !there || size > limits::MAX_FRAME {
-                out.truncate(start);
-            }
-        });
-        if size > limits::MAX_FRAME {
-            let words = format!(
-                "Error processing request: an answer has {size} bytes at this client's server version, {} are \
-                 allowed; ask for less at once.",
-                limits::MAX_FRAME
-            );
-            self.send_error(ctx, key, id, codes::NOT_PROCESSED, &words);
-        }
-    }
-
-    /// What the conversion of a response depends on.
-    fn subject(&self, ctx: &Ctx<'_>, us_stock: bool) -> Subject {
-        Subject { us_stock, now_ms: self.wall_ms(ctx.now) }
-    }
-
-    /// Passes on what the Gateway said earlier, as it was kept.
-    fn tell_kept(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, payload: &[u8], edits: &[(Role, i64)]) {
-        let dialect = self.speeches.upstream().clone();
-        if let Some(heard) = Heard::new(&dialect, payload) {
-            self.tell(ctx, key, &heard, edits, false);
-        }
-    }
-
-    /// Appends to a client's outbox; `write` gets the client's version. Nothing for a client that is gone or
-    /// closing. A client over its limit is told and closed.
-    fn send(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, write: impl FnOnce(u16, &mut BytesMut)) {
-        self.send_to(ctx, key, Place::Outbox, write);
-    }
-
-    fn send_to(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        key: ClientKey,
-        place: Place,
-        write: impl FnOnce(u16, &mut BytesMut),
-    ) {
-        let Some(client) = self.clients.get_mut(key) else { return };
-        if client.phase == Phase::Closing {
-            return;
-        }
-        let (version, buf) = (client.version, client.outbox.append(ctx.now));
-        let before = buf.len();
-        write(version, buf);
-        if buf.len() == before {
-            return;
-        }
-        if let Place::Backlog(row) = place {
-            let replaced = client.backlog.put(row, &buf[before..]);
-            buf.truncate(before);
-            client.conflated += u64::from(replaced);
-            self.stats.conflated += u64::from(replaced);
-            return self.over_budget(ctx, key);
-        }
-        client.frames.1 += 1;
-        self.stats.frames_down += 1;
-        if !client.outbox.dirty {
-            client.outbox.dirty = true;
-            ctx.actions.dirty.push(key);
-        }
-        if client.is_behind(self.config.limits.conflate_above()) {
-            self.over_budget(ctx, key);
-        }
-    }
-
-    /// Sends an error.
-    fn send_error(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, id: i32, code: u16, words: &str) {
-        if self.clients.get(key).is_some_and(|c| !c.backlog.is_empty()) {
-            self.bring_forward(ctx, key, About::Request(id));
-        }
-        let time = self.wall_ms(ctx.now);
-        self.recall_error(ctx.now, Some(key), code, words);
-        self.send(ctx, key, |version, out| compose::error(version, id, code, words, time, out));
-    }
-
-    /// Passes a message on to every ready client.
-    fn broadcast(&mut self, ctx: &mut Ctx<'_>, heard: &Heard<'_>) {
-        for key in self.clients.keys_in(Phase::Ready) {
-            self.tell(ctx, key, heard, &[], false);
-        }
-    }
-
     /// Hands what is new in the tables to the journal. Returns the number of the last fact.
     fn commit(&mut self, ctx: &mut Ctx<'_>) -> u64 {
         for fact in self.orders.facts() {
@@ -789,120 +630,6 @@ impl Core {
         let why = self.ledger.refusal().unwrap_or_default();
         let durable = self.ledger.durable();
         self.refuse_waiting(ctx, |q| q.post.after > durable && q.post.after <= upto, &why);
-    }
-
-    /// Queues a frame for the Gateway.
-    fn enqueue(&mut self, ctx: &Ctx<'_>, post: Post, write: impl FnOnce(u16, &mut BytesMut)) {
-        if self.finished || self.known.hello.is_none() {
-            return;
-        }
-        let version = self.speeches.upstream().version();
-        let mut frame = BytesMut::new();
-        write(version, &mut frame);
-        if let Some(c) = post.charged().and_then(|key| self.clients.get_mut(key)) {
-            c.queued.0 += 1;
-            c.queued.1 += frame.len();
-            self.watch_patience(ctx.now);
-        }
-        let frame = frame.freeze();
-        let message = frame.get(frame::PREFIX..).and_then(|payload| text::message(payload, version).ok());
-        let decl = message.as_ref().and_then(|message| crate::protocol::request(message.id));
-        let class = decl.map_or(Class::Account, Request::class);
-        let asks = match (decl, message, post.what) {
-            (Some(decl), Some(message), What::Request(_)) => self.asks_of(decl, &message),
-            _ => None,
-        };
-        self.pacer.push(Queued { post, frame: frame.clone(), since: ctx.now, class, asks });
-    }
-
-    /// Gives the upstream what the pacer allows and its buffer can take.
-    fn pump(&mut self, ctx: &mut Ctx<'_>) {
-        let (Link::Ready { .. } | Link::Learning { .. }) = self.link else { return };
-        if let Some(at) = self.pacer.release(ctx.now) {
-            self.timers.arm(Timer::Held, at);
-        }
-        while let Some(turn) = self.pacer.turn(self.ledger.durable()) {
-            if self.upstream_out.len() > limits::MAX_UPSTREAM_OUT {
-                return; // consume_upstream_output comes back here
-            }
-            let wanted = self.pacer.head(turn).and_then(|head| head.post.market_data_type);
-            let switch = wanted.filter(|t| *t != self.market_data_type);
-            let at = self.pacer.free_at(turn, ctx.now);
-            if at > ctx.now {
-                self.timers.arm(Timer::Pacer, at);
-                return;
-            }
-            let version = self.speeches.upstream().version();
-            if let Some(kind) = switch {
-                compose::market_data_type(version, kind, self.upstream_out.append(ctx.now));
-                self.market_data_type = kind;
-                self.pacer.sent(ctx.now);
-                self.mark_upstream_dirty(ctx);
-                continue; // it counts like any other message: the request follows when its turn comes
-            }
-            let Some(queued) = self.pacer.take(turn, ctx.now) else { return };
-            self.account_for(&queued);
-            self.sent(ctx, &queued);
-        }
-        if self.stopping && self.upstream_out.is_empty() && self.pacer.is_empty() {
-            self.finish(ctx);
-        }
-    }
-
-    /// A frame leaves for the Gateway.
-    fn sent(&mut self, ctx: &mut Ctx<'_>, queued: &Queued) {
-        self.upstream_out.append(ctx.now).extend_from_slice(&queued.frame);
-        self.pacer.sent(ctx.now);
-        self.stats.queue_wait(queued.class, ctx.now.since(queued.since));
-        self.mark_upstream_dirty(ctx);
-        match queued.post.what {
-            What::Order(up) => {
-                let new = self.orders.get(up).is_some_and(|o| !o.sent);
-                self.order_sent(ctx.now, up, if new { Flight::New } else { Flight::Modify });
-                self.orders_changed();
-            }
-            What::CancelOrder(Some(up)) => {
-                self.order_sent(ctx.now, up, Flight::Cancel);
-                self.orders_changed();
-            }
-            What::CancelOrder(None) => {
-                self.global_cancel_sent(ctx, queued.post.client);
-                self.orders_changed();
-            }
-            What::Lane(lane, key) => self.lane_sent(ctx, lane, key, queued.post.is_own_list()),
-            What::Request(up) => self.request_sent(up),
-            What::Begin(stream) if queued.post.again && !self.pacer.iter().any(|q| q.post == queued.post) => {
-                self.stream_replayed(stream, true)
-            }
-            What::Executions => self.timers.arm(Timer::Reconcile, ctx.now + limits::RECONCILE_TIME),
-            _ => {}
-        }
-    }
-
-    /// A request under an id leaves.
-    fn request_sent(&mut self, up: UpReqId) {
-        let changes = self.order_changes;
-        let Some(entry) = self.requests.get_mut(up) else { return };
-        entry.changes_at = Some(changes);
-        self.replayed(up);
-        let Some(entry) = self.requests.get(up) else { return };
-        if let Some(line) = entry.line.as_ref().filter(|_| entry.reuse != Reuse::Never) {
-            self.answers.expect(Source::Request(up), line.subject.clone(), changes);
-        }
-    }
-
-    /// A frame is out of the queue.
-    fn account_for(&mut self, queued: &Queued) {
-        if let Some(c) = queued.post.charged().and_then(|key| self.clients.get_mut(key)) {
-            c.queued.0 -= 1;
-            c.queued.1 -= queued.frame.len();
-        }
-    }
-
-    fn mark_upstream_dirty(&mut self, ctx: &mut Ctx<'_>) {
-        self.upstream_out.dirty = true;
-        ctx.actions.upstream_dirty = true;
-        self.stats.frames_up += 1;
     }
 
     /// Ends a request on all sides.

@@ -1,0 +1,130 @@
+//! What leaves for the Gateway: queued, and sent when the pacer, the disk and the socket allow it.
+
+use bytes::BytesMut;
+
+use super::answers::Source;
+use super::link::Link;
+use super::orders::Flight;
+use super::pacer::{Post, Queued, What};
+use super::timers::Timer;
+use super::{Core, Ctx, compose};
+use crate::ids::UpReqId;
+use crate::limits;
+use crate::protocol::model::{Class, Request, Reuse};
+use crate::wire::{frame, text};
+
+impl Core {
+    /// Queues a frame for the Gateway.
+    pub(super) fn enqueue(&mut self, ctx: &Ctx<'_>, post: Post, write: impl FnOnce(u16, &mut BytesMut)) {
+        if self.finished || self.known.hello.is_none() {
+            return;
+        }
+        let version = self.speeches.upstream().version();
+        let mut frame = BytesMut::new();
+        write(version, &mut frame);
+        if let Some(c) = post.charged().and_then(|key| self.clients.get_mut(key)) {
+            c.queued.0 += 1;
+            c.queued.1 += frame.len();
+            self.watch_patience(ctx.now);
+        }
+        let frame = frame.freeze();
+        let message = frame.get(frame::PREFIX..).and_then(|payload| text::message(payload, version).ok());
+        let decl = message.as_ref().and_then(|message| crate::protocol::request(message.id));
+        let class = decl.map_or(Class::Account, Request::class);
+        let asks = match (decl, message, post.what) {
+            (Some(decl), Some(message), What::Request(_)) => self.asks_of(decl, &message),
+            _ => None,
+        };
+        self.pacer.push(Queued { post, frame: frame.clone(), since: ctx.now, class, asks });
+    }
+
+    /// Gives the upstream what the pacer allows and its buffer can take.
+    pub(super) fn pump(&mut self, ctx: &mut Ctx<'_>) {
+        let (Link::Ready { .. } | Link::Learning { .. }) = self.link else { return };
+        if let Some(at) = self.pacer.release(ctx.now) {
+            self.timers.arm(Timer::Held, at);
+        }
+        while let Some(turn) = self.pacer.turn(self.ledger.durable()) {
+            if self.upstream_out.len() > limits::MAX_UPSTREAM_OUT {
+                return; // consume_upstream_output comes back here
+            }
+            let wanted = self.pacer.head(turn).and_then(|head| head.post.market_data_type);
+            let switch = wanted.filter(|t| *t != self.market_data_type);
+            let at = self.pacer.free_at(turn, ctx.now);
+            if at > ctx.now {
+                self.timers.arm(Timer::Pacer, at);
+                return;
+            }
+            let version = self.speeches.upstream().version();
+            if let Some(kind) = switch {
+                compose::market_data_type(version, kind, self.upstream_out.append(ctx.now));
+                self.market_data_type = kind;
+                self.pacer.sent(ctx.now);
+                self.mark_upstream_dirty(ctx);
+                continue; // it counts like any other message: the request follows when its turn comes
+            }
+            let Some(queued) = self.pacer.take(turn, ctx.now) else { return };
+            self.account_for(&queued);
+            self.sent(ctx, &queued);
+        }
+        if self.stopping && self.upstream_out.is_empty() && self.pacer.is_empty() {
+            self.finish(ctx);
+        }
+    }
+
+    /// A frame leaves for the Gateway.
+    pub(super) fn sent(&mut self, ctx: &mut Ctx<'_>, queued: &Queued) {
+        self.upstream_out.append(ctx.now).extend_from_slice(&queued.frame);
+        self.pacer.sent(ctx.now);
+        self.stats.queue_wait(queued.class, ctx.now.since(queued.since));
+        self.mark_upstream_dirty(ctx);
+        match queued.post.what {
+            What::Order(up) => {
+                let new = self.orders.get(up).is_some_and(|o| !o.sent);
+                self.order_sent(ctx.now, up, if new { Flight::New } else { Flight::Modify });
+                self.orders_changed();
+            }
+            What::CancelOrder(Some(up)) => {
+                self.order_sent(ctx.now, up, Flight::Cancel);
+                self.orders_changed();
+            }
+            What::CancelOrder(None) => {
+                self.global_cancel_sent(ctx, queued.post.client);
+                self.orders_changed();
+            }
+            What::Lane(lane, key) => self.lane_sent(ctx, lane, key, queued.post.is_own_list()),
+            What::Request(up) => self.request_sent(up),
+            What::Begin(stream) if queued.post.again && !self.pacer.iter().any(|q| q.post == queued.post) => {
+                self.stream_replayed(stream, true)
+            }
+            What::Executions => self.timers.arm(Timer::Reconcile, ctx.now + limits::RECONCILE_TIME),
+            _ => {}
+        }
+    }
+
+    /// A request under an id leaves.
+    pub(super) fn request_sent(&mut self, up: UpReqId) {
+        let changes = self.order_changes;
+        let Some(entry) = self.requests.get_mut(up) else { return };
+        entry.changes_at = Some(changes);
+        self.replayed(up);
+        let Some(entry) = self.requests.get(up) else { return };
+        if let Some(line) = entry.line.as_ref().filter(|_| entry.reuse != Reuse::Never) {
+            self.answers.expect(Source::Request(up), line.subject.clone(), changes);
+        }
+    }
+
+    /// A frame is out of the queue.
+    pub(super) fn account_for(&mut self, queued: &Queued) {
+        if let Some(c) = queued.post.charged().and_then(|key| self.clients.get_mut(key)) {
+            c.queued.0 -= 1;
+            c.queued.1 -= queued.frame.len();
+        }
+    }
+
+    pub(super) fn mark_upstream_dirty(&mut self, ctx: &mut Ctx<'_>) {
+        self.upstream_out.dirty = true;
+        ctx.actions.upstream_dirty = true;
+        self.stats.frames_up += 1;
+    }
+}
