@@ -104,7 +104,8 @@ fn a_gateway_with_other_accounts_than_those_of_the_journal_serves_nobody() {
     late.greet(100, 176, "").unwrap();
     late.start(1).unwrap();
     let error = late.expect_error(-1, 504).expect("told why");
-    assert!(error.text("errorMsg").contains("--state-dir"), "{}", error.line());
+    assert!(error.text("errorMsg").contains("are of different accounts"), "{}", error.line());
+    assert!(mux.page("/readyz").contains("--state-dir"), "what to do");
     // With the accounts of the journal it goes on, and the order is still its owner's.
     gateway
         .restart_with(&Restart { accounts: Some(vec!["DU9000001".into()]), ..Restart::default() })
