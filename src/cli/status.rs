@@ -269,6 +269,7 @@ fn clients(status: &Value, before: Option<&Value>, out: &mut String) {
     let head = [
         "client",
         "id",
+        "name",
         "peer",
         "phase",
         "version",
@@ -295,6 +296,7 @@ fn clients(status: &Value, before: Option<&Value>, out: &mut String) {
         let mut row = vec![
             shown(&c["key"]),
             shown(&c["client_id"]),
+            shown(&c["certificate"]),
             shown(&c["peer"]),
             shown(&c["phase"]),
             shown(&c["server_version"]),
@@ -440,7 +442,7 @@ mod tests {
                 "history": [{"at": "2026-11-23T22:07:40Z", "state": "down", "times": 3, "words": "nothing listens"}]
             },
             "clients": [{
-                "key": "1.1", "client_id": 7, "peer": "127.0.0.1:5\u{1b}[2J", "phase": "ready", "server_version": 176,
+                "key": "1.1", "client_id": 7, "certificate": "strategy-a", "peer": "127.0.0.1:5\u{1b}[2J", "phase": "ready", "server_version": 176,
                 "connected_seconds": 12.6, "requests": 2, "queued": 0, "outbox_bytes": 0, "conflated": 4, "frames_received": 5,
                 "frames_sent": 6, "holds": [{"message": "reqMktData", "count": 2}]
             }],
@@ -483,7 +485,7 @@ mod tests {
         let row = page.lines().find(|line| line.contains("1.1")).unwrap();
         assert_eq!(
             row.split_whitespace().collect::<Vec<_>>().join(" "),
-            "1.1 7 127.0.0.1:5?[2J ready 176 13 2 0 0 4 5 6 2 reqMktData, Positions"
+            "1.1 7 strategy-a 127.0.0.1:5?[2J ready 176 13 2 0 0 4 5 6 2 reqMktData, Positions"
         );
     }
 

@@ -276,8 +276,15 @@ fn rate<'de, D: serde::Deserializer<'de>>(d: D) -> Result<Option<Rate>, D::Error
 }
 
 /// Variables that are no settings of `run`: for its logs, for `doctor` and `check`, and for the test suite.
-const NOT_SETTINGS: [&str; 5] =
-    ["TWSMUX_LOG", "TWSMUX_GATEWAY", "TWSMUX_CONNECT", "TWSMUX_CAPTURES", "TWSMUX_CLIENTS_DIR"];
+const NOT_SETTINGS: [&str; 7] = [
+    "TWSMUX_LOG",
+    "TWSMUX_GATEWAY",
+    "TWSMUX_CONNECT",
+    "TWSMUX_CAPTURES",
+    "TWSMUX_CLIENTS_DIR",
+    "TWSMUX_PAGE_DIR",
+    "TWSMUX_PAGE_SHOTS",
+];
 
 impl Options {
     /// The Gateway's address as it was given, or `sim`.

@@ -19,6 +19,8 @@ pub struct ClientView {
     pub key: String,
     /// Its client id; absent before startApi.
     pub client_id: Option<i32>,
+    /// The name in its certificate, if it showed one.
+    pub certificate: Option<String>,
     /// Its address.
     pub peer: String,
     /// How far it has come.
@@ -272,6 +274,7 @@ impl Core {
                 .map(|c| ClientView {
                     key: c.key.to_string(),
                     client_id: c.id.map(|id| id.0),
+                    certificate: c.certificate.clone(),
                     peer: c.peer.clone(),
                     phase: c.phase,
                     server_version: c.version,

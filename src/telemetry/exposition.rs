@@ -272,6 +272,7 @@ mod tests {
             view.clients.push(ClientView {
                 key: n.to_string(),
                 client_id: None,
+                certificate: None,
                 peer: String::new(),
                 phase,
                 server_version: 0,

@@ -248,7 +248,7 @@ async function agrees(view) {
   rows.forEach((row, i) => {
     const client = said.clients[i], owner = said.owners.find((o) => o.client_id === client.client_id);
     const expected = {
-      id: String(client.client_id), key: client.key, peer: client.peer, phase: client.phase, version: String(client.server_version),
+      id: String(client.client_id), key: client.key, name: client.certificate ?? "-", peer: client.peer, phase: client.phase, version: String(client.server_version),
       queued: plain(client.queued), conflated: plain(client.conflated), requests: plain(client.requests), orders: plain(owner?.live),
       holds: [
         ...client.holds.map((h) => `${h.count} ${h.message}`),
@@ -467,13 +467,13 @@ check("what strangers say stays text", async (browser) => {
     : value && typeof value === "object" ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, poison(v)]))
     : value;
   const view = await open(browser, mux.said.admin, {
-    before: (page) => page.route("**/status", altered(poison)),
+    before: (page) => page.route("**/status", altered((said) => poison({ ...said, clients: said.clients.map((c) => ({ ...c, certificate: "a name" })) }))),
   });
   await view.shown();
   assert.equal(await view.page.evaluate(() => document.querySelectorAll("img, body script").length), 0);
   await view.page.waitForFunction(() => document.querySelectorAll("#clients tbody tr").length === 3);
   const rows = await table(view.page, "#clients");
-  assert(rows.length === 3 && rows.every((row) => row.peer === evil));
+  assert(rows.length === 3 && rows.every((row) => row.peer === evil && row.name === evil));
   await fits(view.page, [PHONE, DESK]);
   await view.close();
   await members.end();

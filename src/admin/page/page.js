@@ -159,6 +159,7 @@ const tables = {
   clients: new Table($("clients"), [
     col("id", "n", (c) => c.client_id),
     col("key", "t", (c) => c.key),
+    col("name", "", (c) => c.certificate),
     col("peer", "t own", (c) => c.peer),
     col("phase", "t own", (c) => c.phase, null, (c) => (c.phase === "ready" ? "" : "warn")),
     col("version", "n", (c) => c.server_version),
