@@ -32,6 +32,7 @@ mod ledger;
 mod lines;
 mod linger;
 mod link;
+mod order_limits;
 pub mod orders;
 mod outbox;
 mod pacer;

@@ -7,14 +7,11 @@ use super::ask::Asked;
 use super::client::Client;
 use super::policy::Policy;
 use super::{Core, Ctx, codes};
-use crate::protocol::model::{Class, Handling, Kind, Lane, Role, Shared};
+use crate::protocol::model::{Class, Handling, Kind, Lane, Shared};
 
 /// Why nobody may place orders.
 pub(super) const KILL_SWITCH: &str =
     "the kill switch of twsmux is on: no new orders and no modifications leave, cancels do";
-
-/// Numbers above this mean that a field is not set.
-const UNSET: f64 = 1e300;
 
 /// What a denied request gets.
 enum Denied {
@@ -63,78 +60,6 @@ impl Core {
             }
             _ => self.too_many_lines(asked, policy),
         }
-    }
-
-    /// What a policy has against an order.
-    fn order_fault(&self, asked: &Asked<'_>, policy: &Policy) -> Option<String> {
-        if policy.accounts.is_empty()
-            && policy.max_order_quantity.is_none()
-            && policy.max_order_value.is_none()
-        {
-            return None;
-        }
-        let id = asked.client_id.0;
-        let text = |name: &str| asked.shape.field(&asked.message, name).ok().flatten().unwrap_or_default();
-        let number = |name: &str| text(name).parse::<f64>().ok().filter(|n| n.abs() < UNSET);
-        if !policy.accounts.is_empty() {
-            let account = asked.shape.str(&asked.message, Role::Account).ok().flatten().unwrap_or_default();
-            let mut account = String::from_utf8_lossy(account).into_owned();
-            let groups = ["faGroup", "faProfile"].into_iter().any(|name| !text(name).is_empty());
-            let all = self.known.accounts.as_deref().unwrap_or_default().trim_end_matches(',');
-            if account.is_empty() && !groups && !all.contains(',') {
-                account = all.to_owned();
-            }
-            if groups || !policy.accounts.contains(&account) {
-                let named = if account.is_empty() { "no single account".to_owned() } else { account };
-                return Some(format!(
-                    "it names {named}, and the policy of client id {id} (accounts) allows {}",
-                    policy.accounts.join(", ")
-                ));
-            }
-        }
-        // An exercise has no price, and its quantity is that of the contracts.
-        let is_order = asked.shape.decl.handling == Handling::PlaceOrder;
-        let cash = number("cashQty").filter(|cash| *cash > 0.0);
-        let quantity = number(if is_order { "totalQuantity" } else { "exerciseQuantity" });
-        if let Some(most) = policy.max_order_quantity {
-            match quantity {
-                Some(quantity) if quantity > most => {
-                    return Some(format!(
-                        "its quantity of {quantity} is above {most}, which the policy of client id {id} \
-                         (max_order_quantity) allows"
-                    ));
-                }
-                // An amount of money buys any number.
-                None | Some(0.0) if cash.is_some() && policy.max_order_value.is_none() => {
-                    return Some(format!(
-                        "it has no quantity, which the policy of client id {id} (max_order_quantity) limits"
-                    ));
-                }
-                _ => {}
-            }
-        }
-        let most = policy.max_order_value?;
-        let prices = ["lmtPrice", "auxPrice"].into_iter().filter_map(number).map(f64::abs);
-        let price = prices.filter(|price| *price > 0.0).fold(0.0, f64::max);
-        let multiplier = match (number("multiplier"), &text("secType")[..]) {
-            (Some(multiplier), _) if multiplier > 0.0 => multiplier,
-            (_, "OPT" | "FOP") => 100.0,
-            _ => 1.0,
-        };
-        let value = match (cash, quantity) {
-            (Some(cash), _) => cash,
-            (None, Some(quantity)) if price > 0.0 => quantity * price * multiplier,
-            _ => {
-                return Some(format!(
-                    "it has no price, so that its value is not known, which the policy of client id {id} (max_order_value) limits"
-                ));
-            }
-        };
-        (value > most).then(|| {
-            format!(
-                "its value of {value} is above {most}, which the policy of client id {id} (max_order_value) allows"
-            )
-        })
     }
 
     fn too_many_lines(&self, asked: &Asked<'_>, policy: &Policy) -> Option<Denied> {

@@ -37,6 +37,7 @@ fn order<'a>(id: &'a str, more: &[(&'static str, &'a str)]) -> Vec<(&'static str
         ("orderType", "LMT"),
         ("lmtPrice", "5"),
         ("auxPrice", "0"),
+        ("secType", "STK"),
     ];
     order.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
     order.extend_from_slice(more);
@@ -125,7 +126,28 @@ fn orders_beyond_a_limit_are_refused_and_a_modification_leaves_the_order_as_it_i
     let refused: &[(&[(&'static str, &str)], &str)] = &[
         (&[("totalQuantity", "101"), ("lmtPrice", "1")], "quantity of 101 is above 100"),
         (&[("totalQuantity", "20"), ("lmtPrice", "50.5")], "value of 1010 is above 1000"),
-        (&[("totalQuantity", "20"), ("lmtPrice", "0"), ("auxPrice", "51")], "value of 1020"),
+        (
+            &[("totalQuantity", "20"), ("orderType", "STP"), ("lmtPrice", "0"), ("auxPrice", "51")],
+            "value of 1020",
+        ),
+        (
+            &[("totalQuantity", "20"), ("orderType", "STP LMT"), ("lmtPrice", "1"), ("auxPrice", "51")],
+            "value of 1020",
+        ),
+        // What looks like a price and is none.
+        (&[("orderType", "MKT"), ("lmtPrice", "0.01")], "no price (order type \"MKT\")"),
+        (
+            &[("orderType", "TRAIL"), ("lmtPrice", "0"), ("auxPrice", "0.5")],
+            "no price (order type \"TRAIL\")",
+        ),
+        (&[("secType", "")], "names no multiplier"),
+        (&[("secType", "FUT")], "names no multiplier"),
+        (&[("secType", "BAG")], "combination"),
+        // What looks like a quantity and is none, or hides behind an amount of money.
+        (&[("totalQuantity", "0")], "has no quantity"),
+        (&[("totalQuantity", "")], "has no quantity"),
+        (&[("totalQuantity", "90"), ("lmtPrice", "12"), ("cashQty", "1")], "value of 1080"),
+        (&[("totalQuantity", "1"), ("cashQty", "1001")], "value of 1001"),
         (&[("totalQuantity", "1"), ("secType", "OPT"), ("lmtPrice", "11")], "value of 1100"),
         (&[("totalQuantity", "1"), ("multiplier", "50"), ("lmtPrice", "21")], "value of 1050"),
         (&[("orderType", "MKT"), ("lmtPrice", "")], "has no price"),
