@@ -301,6 +301,14 @@ impl Pacer {
         self.history.holds(up)
     }
 
+    /// Those that do.
+    pub fn held_requests(&self) -> impl Iterator<Item = UpReqId> {
+        self.history.iter().filter_map(|q| match q.post.what {
+            What::Request(up) => Some(up),
+            _ => None,
+        })
+    }
+
     /// How many do.
     pub fn held(&self) -> usize {
         self.history.iter().count()

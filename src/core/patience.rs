@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::backlog::About;
 use super::client::Client;
 use super::io::Level;
@@ -70,50 +72,64 @@ impl Core {
     /// Requests that have waited too long are not sent.
     pub(super) fn refuse_late_requests(&mut self, ctx: &mut Ctx<'_>) {
         let late = |q: &&Queued| self.late_at(q).is_some_and(|at| at <= ctx.now);
-        let late: Vec<(Post, Time, Class)> =
-            self.pacer.iter().filter(late).map(|q| (q.post, q.since, q.class)).collect();
+        let late: Vec<(Post, Class)> = self.pacer.iter().filter(late).map(|q| (q.post, q.class)).collect();
+        let waiting = self.pacer.len();
         if let Some(oldest) = self.pacer.iter().map(|q| ctx.now.since(q.since)).max()
             && !late.is_empty()
         {
             let words = format!(
-                "{} requests have waited too long for the Gateway and are not sent; {} wait, the first of them for {} s",
+                "{} requests have waited too long for the Gateway and are not sent; {waiting} wait, the first of them for {} s",
                 late.len(),
-                self.pacer.len(),
                 oldest.as_secs()
             );
             self.note(ctx, Level::Warn, words);
         }
-        let waiting = self.pacer.len();
-        for (post, since, class) in late {
+        let held = self.take_out(ctx.now, &late);
+        for (post, class) in late {
             self.stats.expired[class as usize] += 1;
-            match post.what {
-                What::Request(up) => self.request_is_late(ctx, up, waiting),
-                What::Begin(stream) => self.stream_is_late(ctx, stream, waiting),
-                _ => {
-                    for queued in self.pacer.void(|q| q.post == post && q.since == since) {
-                        self.account_for(&queued);
-                    }
-                    if let What::Rest(stream) = post.what {
-                        self.streams.get_mut(stream).has_all = false;
-                    }
-                    if let Some(key) = post.client {
-                        self.tell_late(ctx, key, -1, waiting);
-                    }
-                }
+            match (post.what, post.client) {
+                (What::Request(up), _) => self.request_is_late(ctx, up, held.contains(&up), waiting),
+                (What::Begin(stream), _) => self.stream_is_late(ctx, stream, waiting),
+                (_, Some(key)) => self.tell_late(ctx, key, -1, waiting),
+                _ => {}
             }
         }
         self.watch_patience_again();
     }
 
-    /// With a request goes what was to follow it.
-    fn request_is_late(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, waiting: usize) {
-        let held = self.pacer.holds(up);
-        let paced = self.requests.get(up).and_then(|e| crate::protocol::request(e.message.into())?.paced);
-        for queued in
-            self.pacer.void(|q| matches!(q.post.what, What::Request(of) | What::Follow(of) if of == up))
-        {
+    /// Takes what is late out of the queue in one go, because it may be everything; with a request goes what was to follow
+    /// it. Streams are another matter ([`Core::stream_is_late`]). Returns the requests that IB's rules held.
+    fn take_out(&mut self, now: Time, late: &[(Post, Class)]) -> FxHashSet<UpReqId> {
+        let id = |what| match what {
+            What::Request(up) | What::Follow(up) => Some(up),
+            _ => None,
+        };
+        let requests: FxHashSet<UpReqId> = late.iter().filter_map(|(post, _)| id(post.what)).collect();
+        let clients: FxHashMap<ClientKey, Duration> = late
+            .iter()
+            .filter_map(|(post, _)| post.charged())
+            .map(|key| (key, self.patience_of(key)))
+            .collect();
+        let is_late = |q: &Queued| match q.post.what {
+            What::Request(up) | What::Follow(up) => requests.contains(&up),
+            What::Rest(_) | What::Other => {
+                let patience = q.post.charged().and_then(|key| clients.get(&key));
+                patience.is_some_and(|patience| q.since + *patience <= now)
+            }
+            _ => false,
+        };
+        let held = self.pacer.held_requests().filter(|up| requests.contains(up)).collect();
+        for queued in self.pacer.void(is_late) {
             self.account_for(&queued);
+            if let What::Rest(stream) = queued.post.what {
+                self.streams.get_mut(stream).has_all = false;
+            }
         }
+        held
+    }
+
+    fn request_is_late(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, held: bool, waiting: usize) {
+        let paced = self.requests.get(up).and_then(|e| crate::protocol::request(e.message.into())?.paced);
         let members = self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default();
         self.end_request(up);
         for (key, down) in members {

@@ -35,7 +35,7 @@ impl Core {
             (Some(decl), Some(message), What::Request(_)) => self.asks_of(decl, &message),
             _ => None,
         };
-        self.pacer.push(Queued { post, frame: frame.clone(), since: ctx.now, class, asks });
+        self.pacer.push(Queued { post, frame, since: ctx.now, class, asks });
     }
 
     /// Gives the upstream what the pacer allows and its buffer can take.
