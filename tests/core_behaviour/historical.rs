@@ -33,15 +33,21 @@ fn answer(w: &mut World, asked: &Frame) {
     w.say(17, &[("reqId", &up), ("startDate", "a"), ("endDate", "b"), ("itemCount", "0")]);
 }
 
-#[test]
-fn the_same_question_waits_a_quarter_of_a_minute_and_other_work_does_not_wait_behind_it() {
+/// A client has had small bars and asks for the same at once: the Gateway would refuse it.
+fn asked_again() -> (World, Who) {
     let mut w = ready();
     let who = w.started(1);
     bars(&mut w, who, 1, 7, "5 secs");
     let first = w.went_up();
     answer(&mut w, &first[0]);
     bars(&mut w, who, 2, 7, "5 secs");
-    assert_eq!(w.went_up().len(), 0, "it would be refused");
+    assert!(w.went_up().is_empty(), "it would be refused");
+    (w, who)
+}
+
+#[test]
+fn the_same_question_waits_a_quarter_of_a_minute_and_other_work_does_not_wait_behind_it() {
+    let (mut w, who) = asked_again();
     bars(&mut w, who, 3, 8, "5 secs");
     bars(&mut w, who, 4, 7, "10 secs");
     bars(&mut w, who, 5, 7, "1 hour");
@@ -167,13 +173,7 @@ fn when_the_gateway_complains_nothing_of_the_kind_goes_for_a_while() {
 
 #[test]
 fn the_rules_can_be_turned_off_for_what_waits_already_too() {
-    let mut w = ready();
-    let who = w.started(1);
-    bars(&mut w, who, 1, 7, "5 secs");
-    let first = w.went_up();
-    answer(&mut w, &first[0]);
-    bars(&mut w, who, 2, 7, "5 secs");
-    assert!(w.went_up().is_empty());
+    let (mut w, _) = asked_again();
     let mut config = w.core.config().clone();
     config.historical_pacing = HistoricalPacing::Off;
     w.handle(Input::Reconfigure { config: &config });

@@ -19,6 +19,7 @@ mod protobuf;
 mod reconfigure;
 mod replay;
 mod requests;
+mod resume;
 mod slow;
 mod streams;
 mod survival;
