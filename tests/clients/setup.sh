@@ -59,7 +59,7 @@ install_node() {
 # thirds of the time, and the driver waits for the network. In its directory, so that the project's toolchain is used.
 build_rust() {
   cd "$here/rust"
-  stamp=$(stamp_of rustc Cargo.toml Cargo.lock src/*.rs)
+  stamp=$(stamp_of rustc Cargo.toml Cargo.lock src/*.rs src/*/*.rs)
   if is_done rust "$stamp"; then return 0; fi
   CARGO_TARGET_DIR=$target/rust cargo build --locked --quiet || return 1
   printf '%s\n' "$stamp" >"$target/rust/.stamp"
