@@ -581,13 +581,15 @@ class Traders:
         """Waits until each has said something with this value under this key."""
 
         def said(who):
+            # Before its output is read: one that ends in between has said its last word all the same.
+            running = self.running[who].running()
             lines = self.running[who].output().split("\n")[:-1]
             spoken = [json.loads(line) for line in lines]
             failures = [t["failure"] for t in spoken if "failure" in t]
             check(not failures, f"{failures[:1]} {self.running[who].complaints()[-600:]}")
             found = [t for t in spoken if t.get(key) == value]
             if not found:
-                check(self.running[who].running(), f"{self.running[who].name} ended: {self.running[who].complaints()[-600:]}")
+                check(running, f"{self.running[who].name} ended: {self.running[who].complaints()[-600:]}")
                 return False
             self.told[who] = found[-1]
             return True
