@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use twsmux::core::io::{Action, Actions, Gone, Input, Zombies};
+use twsmux::core::operate::{Operation, Who};
 use twsmux::core::policy::{GlobalCancel, Policy};
 use twsmux::core::{Config, Core, DuplicateClient, HistoricalPacing};
 use twsmux::ids::{ClientId, ClientKey, LinkId};
@@ -138,6 +139,13 @@ impl World {
         self.carry_out(actions);
     }
 
+    /// A person at the controls.
+    fn operate(&mut self, operation: &Operation) {
+        let mut actions = Actions::default();
+        let _ = self.core.operate(self.now, operation, &mut actions);
+        self.carry_out(actions);
+    }
+
     fn carry_out(&mut self, actions: Actions) {
         let mut closed = Vec::new();
         for action in actions.list {
@@ -148,6 +156,7 @@ impl World {
                 }
                 Action::Dial { link } => {
                     assert_eq!((self.link, self.socket), (link, Socket::None), "I1: a dial beside a socket");
+                    assert!(!self.core.is_paused(), "I1: a dial in a pause");
                     self.socket = Socket::Dialing;
                 }
                 Action::Abort { link } => {
@@ -467,7 +476,7 @@ impl World {
                 self.gateway_reads(usize::MAX);
             }
             15 => match arg {
-                0..=199 => {
+                0..=149 => {
                     let link = self.link_if(self.is_open());
                     if self.is_open() {
                         self.close();
@@ -482,6 +491,11 @@ impl World {
                     let link = self.link_if(dialing);
                     self.tell(Input::UpstreamRefused { link, error: "refused".into() });
                 }
+                150..=159 => self.operate(&Operation::Pause),
+                160..=179 => self.operate(&Operation::Resume),
+                180..=187 => self.operate(&Operation::Reconnect),
+                188..=189 => self.operate(&Operation::Drain { stop: arg == 189 }),
+                190..=199 => self.operate(&Operation::Kill(Who::Id(ClientId(i32::from(arg) - 190)))),
                 _ => self.tell(Input::Stop),
             },
             16 => {

@@ -26,7 +26,7 @@ use twsmux::wire::{proto, text};
 pub type Target = fn(&[u8]);
 
 /// Every target by name.
-pub const ALL: [(&str, Target); 7] = [
+pub const ALL: [(&str, Target); 8] = [
     ("frames", frames),
     ("handshake", handshake),
     ("fields", fields),
@@ -34,6 +34,7 @@ pub const ALL: [(&str, Target); 7] = [
     ("transcode", transcode),
     ("core_ops", core_ops),
     ("journal", journal),
+    ("admin", admin),
 ];
 
 /// Frames come out the same however the bytes are cut, and go back in unchanged.
@@ -242,4 +243,25 @@ pub fn journal(data: &[u8]) {
 /// A script for the core: operations with their bytes, faults among them ([`core_ops`](mod@core_ops)).
 pub fn core_ops(data: &[u8]) {
     core_ops::run(data);
+}
+
+/// What an admin endpoint says to anything is HTTP; without the socket or the token nobody commands.
+pub fn admin(data: &[u8]) {
+    use twsmux::admin::{Way, answer};
+    use twsmux::core::{Config, Core};
+    use twsmux::shell::control::Remote;
+    use twsmux::telemetry::Published;
+    use twsmux::time::Time;
+    let Some((kind, bytes)) = data.split_first() else { return };
+    let published = Published::new(Core::new(Config::default()).view(Time::ZERO));
+    let remote = Remote::unheard(None);
+    let by_socket = kind % 2 == 1;
+    let way = match by_socket {
+        true => Way::Socket { user: Some(0), process: None },
+        false => Way::Port(([127, 0, 0, 1], 1).into()),
+    };
+    let said = answer(Arc::new(published), remote.clone(), way, bytes);
+    assert!(said.is_empty() || said.starts_with(b"HTTP/1."), "{}", String::from_utf8_lossy(&said));
+    let commands: u64 = remote.counts().iter().flatten().sum();
+    assert!(commands <= u64::from(by_socket), "one command by the socket, none by the port");
 }

@@ -208,6 +208,16 @@ pub const MAX_ADMIN_REQUEST: usize = 16 << 10;
 pub const ADMIN_REQUEST_TIME: Duration = Duration::from_secs(5);
 /// Time an admin connection lives, request and answer together.
 pub const ADMIN_CONNECTION_TIME: Duration = Duration::from_secs(15);
+/// Time in which what the Gateway says along with its last answer is awaited, before a link is given up on purpose.
+pub const SETTLE_TIME: Duration = Duration::from_millis(100);
+/// Commands of the admin endpoint that wait for the event loop.
+pub const MAX_WAITING_COMMANDS: usize = 16;
+/// Time that the event loop has to carry a command out.
+pub const COMMAND_TIME: Duration = Duration::from_secs(10);
+/// Bytes of the reason that is given for a command; it goes into the log.
+pub const MAX_REASON: usize = 200;
+/// Client ids whose policy was changed by hand.
+pub const MAX_CHANGED_POLICIES: usize = 1000;
 /// Age of the published picture above which the event loop is taken for stuck; it publishes every second.
 pub const STALE_VIEW: Duration = Duration::from_secs(10);
 /// Shortest distance of two looks at the kernel's socket table for the sake of a scrape.

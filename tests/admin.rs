@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use twsmux::admin::{self, Bounds};
 use twsmux::core::view::View;
 use twsmux::core::{Config, Core};
+use twsmux::shell::control::Remote;
 use twsmux::telemetry::{Published, names};
 use twsmux::time::Time;
 
@@ -34,7 +35,7 @@ fn endpoint_with(published: Published, bounds: Bounds) -> Endpoint {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let addr = listener.local_addr().unwrap();
     let published = Arc::new(published);
-    admin::start_within(listener, published.clone(), bounds).unwrap();
+    admin::start_within(listener, None, published.clone(), Remote::unheard(None), bounds).unwrap();
     Endpoint { addr, published }
 }
 

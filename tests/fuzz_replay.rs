@@ -70,6 +70,35 @@ fn payloads(bytes: &[u8], from_client: bool) -> Vec<Vec<u8>> {
 }
 
 /// The inputs that the fuzzer starts from, by target.
+/// Requests of the admin endpoint, by the port and by the socket.
+fn http() -> Vec<Vec<u8>> {
+    let mut requests: Vec<String> = ["/", "/page.js", "/metrics", "/livez", "/readyz", "/status", "/nothing"]
+        .map(|page| format!("GET {page} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+        .to_vec();
+    for (command, body) in [
+        ("pause", ""),
+        ("resume", "{}"),
+        ("reconnect", "{\"reason\":\"new login\"}"),
+        ("kill", "{\"client_id\":7}"),
+        ("kill", "{\"key\":\"3.1\"}"),
+        ("drain", "{\"stop\":true}"),
+        ("kill-switch", "{\"on\":true}"),
+        ("policy", "{\"client\":7,\"policy\":{\"read_only\":true}}"),
+        ("policy", "{\"client\":\"default\",\"reset\":true}"),
+    ] {
+        requests.push(format!(
+            "POST /control/{command} HTTP/1.1\r\nHost: 127.0.0.1:9410\r\nContent-Length: {}\r\n\
+             Authorization: Bearer 0123456789abcdef\r\n\r\n{body}",
+            body.len()
+        ));
+    }
+    requests.push(
+        "POST /control/drain HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n".into(),
+    );
+    let by = |way: u8| requests.iter().map(move |text| [&[way], text.as_bytes()].concat());
+    by(0).chain(by(1)).collect()
+}
+
 fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     let mut out: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
     let mut add = |target, bytes: Vec<u8>| out.entry(target).or_default().push(bytes);
@@ -102,6 +131,7 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
         add("protobuf", body);
     }
     journals().into_iter().for_each(|journal| add("journal", journal));
+    http().into_iter().for_each(|request| add("admin", request));
     out
 }
 

@@ -8,19 +8,23 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 
+use super::control::{self, Way};
 use super::{host, page};
 use crate::core::view::View;
 use crate::limits;
+use crate::shell::control::Remote;
 use crate::sockets;
+use crate::telemetry::refusals::Refusals;
 use crate::telemetry::{Loaded, Published, exposition, log_lines_dropped};
 
 /// Where the answers come from.
 #[derive(Debug)]
 pub(super) struct Source {
     published: Arc<Published>,
+    pub(super) remote: Arc<Remote>,
     own: IpAddr,
     stale: Duration,
     /// The last look at the kernel's table.
@@ -28,8 +32,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(published: Arc<Published>, own: IpAddr, stale: Duration) -> Self {
-        Source { published, own, stale, looked: Mutex::new(None) }
+    pub(super) fn new(published: Arc<Published>, remote: Arc<Remote>, own: IpAddr, stale: Duration) -> Self {
+        Source { published, remote, own, stale, looked: Mutex::new(None) }
+    }
+
+    /// Where refused requests are counted.
+    pub(super) fn refusals(&self) -> &Refusals {
+        self.published.refusals()
     }
 
     /// Sockets in CLOSE_WAIT on the Gateway's port, at most [`limits::SOCKET_TABLE_DISTANCE`] ago; `None` when that
@@ -65,6 +74,7 @@ pub(super) fn router(source: Source) -> Router {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/status", get(status))
+        .route("/control/{name}", post(control::command))
         .fallback(|| async { text(StatusCode::NOT_FOUND, "no such page; see /") })
         .layer(middleware::from_fn_with_state(source.clone(), guard))
         .with_state(source)
@@ -75,13 +85,19 @@ async fn guard(State(source): State<Arc<Source>>, request: Request, next: Next) 
     let headers = request.headers();
     let has_body = headers.contains_key(header::TRANSFER_ENCODING)
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
-    let mut response = if !host::is_ours(headers, request.uri(), source.own) {
+    // No web page reaches the socket.
+    let by_socket = matches!(request.extensions().get(), Some(Way::Socket { .. }));
+    let is_command = *request.method() == Method::POST && request.uri().path().starts_with("/control/");
+    let mut response = if !by_socket && !host::is_ours(headers, request.uri(), source.own) {
         text(
             StatusCode::FORBIDDEN,
             "the Host header names another server; use localhost or the address itself",
         )
+    } else if is_command {
+        next.run(request).await
     } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let words = text(StatusCode::METHOD_NOT_ALLOWED, "this endpoint only answers GET and HEAD");
+        let words =
+            text(StatusCode::METHOD_NOT_ALLOWED, "this endpoint answers GET and HEAD, and POST to /control/");
         ([(header::ALLOW, "GET, HEAD")], words).into_response()
     } else if has_body {
         text(StatusCode::PAYLOAD_TOO_LARGE, "requests have no body here")
@@ -98,7 +114,7 @@ async fn guard(State(source): State<Arc<Source>>, request: Request, next: Next) 
     response
 }
 
-fn text(code: StatusCode, words: &str) -> Response {
+pub(super) fn text(code: StatusCode, words: &str) -> Response {
     (code, format!("{words}\n")).into_response()
 }
 
@@ -108,6 +124,7 @@ async fn metrics(State(source): State<Arc<Source>>) -> Response {
         log_lines_dropped: log_lines_dropped(),
         loaded: source.published.loaded(),
         refused: source.published.refusals().counts(),
+        commands: source.remote.counts(),
     };
     let body = exposition::render(&source.published.get(), &beside);
     ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], body).into_response()
@@ -162,6 +179,10 @@ struct Config {
     error: Option<String>,
     /// What the file says and only a restart can apply.
     restart_needed: Vec<String>,
+    /// What was changed by hand since, keys of settings.
+    changed_by_hand: Vec<String>,
+    /// The admin socket, where commands are taken; null without one.
+    admin_socket: Option<String>,
 }
 
 impl Config {
@@ -173,6 +194,8 @@ impl Config {
             reloads_rejected: loaded.rejected,
             error: loaded.error,
             restart_needed: loaded.restart_needed,
+            changed_by_hand: loaded.changed_by_hand,
+            admin_socket: loaded.admin_socket,
         }
     }
 }

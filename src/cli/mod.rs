@@ -3,8 +3,10 @@
 mod check;
 mod completions;
 mod config;
+mod control;
 mod decode;
 mod doctor;
+mod http;
 mod journal;
 mod man;
 mod run;
@@ -34,6 +36,8 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Look at the settings without running anything.
     Config(config::ConfigArgs),
+    /// Give a running twsmux a command: pause, resume, reconnect, kill, drain, kill-switch, policy.
+    Control(control::ControlArgs),
     /// Print recorded frames readably, of any server version.
     Decode(decode::DecodeArgs),
     /// Look at the Gateway's port without touching it, and say what is wrong and what to do.
@@ -62,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Config(args) => config::run(&args),
+        Command::Control(args) => control::run(&args),
         Command::Decode(args) => decode::run(&args),
         Command::Doctor(args) => doctor::run(args),
         Command::Journal(args) => journal::run(&args),

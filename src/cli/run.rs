@@ -78,6 +78,7 @@ pub fn run(args: RunArgs) -> ExitCode {
         rules: effective.rules,
         socket_mode: options.socket_mode(),
         admin: options.admin_address(),
+        admin_socket: options.admin_socket(),
         state_dir,
         reload: reload(live),
         notifier,

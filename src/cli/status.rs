@@ -1,12 +1,12 @@
 //! `twsmux status`: the admin endpoint's `/status`, for people.
 
 use std::fmt::Write as _;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::io::Write;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use super::http::{self, Failure};
 
 /// Arguments of `status`.
 #[derive(Debug, clap::Args)]
@@ -16,8 +16,8 @@ use serde_json::Value;
                         of twsmux; 6 no answer in time."
 )]
 pub struct StatusArgs {
-    /// Where the admin endpoint listens.
-    #[arg(long, env = "TWSMUX_ADMIN", value_name = "HOST:PORT", default_value = "127.0.0.1:9410")]
+    /// Where the admin endpoint listens: its port, or its socket.
+    #[arg(long, env = "TWSMUX_ADMIN", value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:9410")]
     admin: String,
     /// Print the JSON as it came.
     #[arg(long)]
@@ -33,12 +33,6 @@ impl StatusArgs {
         StatusArgs { admin: admin.into(), json: false, timeout: 5.0 }
     }
 }
-
-/// Why there is no status: exit code and words.
-pub(super) type Failure = (u8, String);
-
-/// Most bytes that an answer may have; a status with all clients that fit stays far below.
-const MAX_ANSWER: usize = 32 << 20;
 
 /// Runs `status`.
 pub fn run(args: &StatusArgs) -> ExitCode {
@@ -56,87 +50,26 @@ pub fn run(args: &StatusArgs) -> ExitCode {
 }
 
 /// The status at this moment.
+///
+/// # Errors
+/// Exit code and words.
 pub(super) fn picture(args: &StatusArgs) -> Result<Value, Failure> {
     parse(&args.admin, &fetch(args)?)
 }
 
-// ---- HTTP ----
-
 fn fetch(args: &StatusArgs) -> Result<String, Failure> {
     let name = &args.admin;
-    let patience = Duration::try_from_secs_f64(args.timeout)
-        .ok()
-        .filter(|patience| !patience.is_zero())
-        .ok_or_else(|| (2, format!("--timeout {}: it must be a number of seconds above 0", args.timeout)))?;
-    let deadline = Instant::now() + patience;
-    let addr = name
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next())
-        .ok_or_else(|| (2, format!("{name:?} is not HOST:PORT")))?;
-    let mut stream = TcpStream::connect_timeout(&addr, patience).map_err(|error| match error.kind() {
-        ErrorKind::TimedOut => (6, format!("{name} did not answer within {} s", args.timeout)),
-        _ => (3, format!("nothing answers at {name} ({error}). Is `twsmux run` running there?")),
-    })?;
-    // Should this be a Gateway by mistake, the close must not leave a zombie there.
-    let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
-    let answer = ask(&mut stream, addr, deadline).map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-            (6, format!("{name} accepted the connection and did not answer within {} s", args.timeout))
-        }
-        _ => (5, format!("{name} is no admin endpoint of twsmux: {error}")),
-    })?;
-    body(&answer).map_err(|words| (5, format!("{name} is no admin endpoint of twsmux: {words}")))
-}
-
-fn ask(stream: &mut TcpStream, addr: SocketAddr, deadline: Instant) -> std::io::Result<Vec<u8>> {
-    let request = format!("GET /status HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
-    stream.set_write_timeout(Some(left(deadline)?))?;
-    stream.write_all(request.as_bytes())?;
-    let mut answer = Vec::new();
-    let mut chunk = [0; 16 << 10];
-    loop {
-        stream.set_read_timeout(Some(left(deadline)?))?;
-        match stream.read(&mut chunk) {
-            Ok(0) => return Ok(answer),
-            Ok(n) => answer.extend_from_slice(&chunk[..n]),
-            Err(e) if e.kind() == ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-        if answer.len() > MAX_ANSWER {
-            return Err(std::io::Error::other(format!("the answer has more than {MAX_ANSWER} bytes")));
-        }
-    }
-}
-
-fn left(deadline: Instant) -> std::io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
-}
-
-/// The body of a whole HTTP answer that is a success.
-fn body(answer: &[u8]) -> Result<String, String> {
-    const HEAD_END: &[u8] = b"\r\n\r\n";
-    let head_end = answer.windows(HEAD_END.len()).position(|bytes| bytes == HEAD_END);
-    let (head, body) = head_end
-        .map(|at| (&answer[..at], &answer[at + HEAD_END.len()..]))
-        .ok_or_else(|| format!("{} bytes came that are no HTTP answer", answer.len()))?;
-    let head = String::from_utf8_lossy(head);
-    let mut lines = head.lines();
-    let status = lines.next().unwrap_or_default();
-    let code = status.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1)).unwrap_or_default();
-    let body = String::from_utf8_lossy(body).into_owned();
-    if code != "200" {
-        return Err(clean(&format!("it says {status}: {}", body.lines().next().unwrap_or_default())));
-    }
-    let length = lines
-        .filter_map(|line| line.split_once(':'))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, value)| value.trim().parse::<usize>().ok());
-    match length {
-        Some(length) if length != body.len() => Err(format!("{} of {length} bytes came", body.len())),
-        Some(_) => Ok(body),
-        None => Err("the answer does not say its length".into()),
+    let answer = http::exchange(name, args.timeout, &http::Request::get("/status"))?;
+    match answer.code {
+        200 => Ok(answer.body),
+        _ => Err((
+            5,
+            format!(
+                "{name} is no admin endpoint of twsmux: it says {}: {}",
+                answer.status,
+                answer.first_line()
+            ),
+        )),
     }
 }
 
@@ -178,6 +111,12 @@ pub(super) fn page(status: &Value, before: Option<&Value>) -> String {
     }
     if status["kill_switch"] == true {
         out.push_str("KILL SWITCH: no new orders and no modifications leave\n");
+    }
+    if status["draining"] == true {
+        out.push_str("DRAINING: no new clients are taken in\n");
+    }
+    for key in status["config"]["changed_by_hand"].as_array().into_iter().flatten() {
+        let _ = writeln!(out, "BY HAND   {}", shown(key));
     }
     if status["held"].as_u64().unwrap_or(0) > 0 {
         let _ = writeln!(out, "held      {} by IB's rules on historical data", shown(&status["held"]));
@@ -526,20 +465,5 @@ mod tests {
             super::page(&before, Some(&before)).contains(" -     -      2 reqMktData, Positions"),
             "no time passed"
         );
-    }
-
-    #[test]
-    fn answers_that_are_none_are_told_apart() {
-        assert_eq!(body(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").unwrap(), "{}");
-        for (answer, words) in [
-            (&b""[..], "0 bytes"),
-            (b"176\x0020260101 10:00:00 UTC\0", "no HTTP"),
-            (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{}", "2 of 9"),
-            (b"HTTP/1.1 200 OK\r\n\r\n{}", "length"),
-            (b"HTTP/1.1 403 Forbidden\r\ncontent-length: 3\r\n\r\nno\n", "403 Forbidden: no"),
-        ] {
-            let error = body(answer).unwrap_err();
-            assert!(error.contains(words), "{error}");
-        }
     }
 }

@@ -14,8 +14,8 @@ use super::status::{self, StatusArgs};
     after_help = "Ctrl-C ends it. Exit codes: those of `twsmux status`; 2 also when standard output is no terminal."
 )]
 pub struct TopArgs {
-    /// Where the admin endpoint listens.
-    #[arg(long, env = "TWSMUX_ADMIN", value_name = "HOST:PORT", default_value = "127.0.0.1:9410")]
+    /// Where the admin endpoint listens: its port, or its socket.
+    #[arg(long, env = "TWSMUX_ADMIN", value_name = "HOST:PORT|unix:PATH", default_value = "127.0.0.1:9410")]
     admin: String,
     /// Time between two pictures, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]

@@ -23,8 +23,9 @@ use crate::ids::ClientId;
 use crate::limits;
 use crate::shell::access::{Network, Rules};
 use crate::shell::listen::Listen;
-use crate::shell::run::{Die, NOT_LOOPBACK, UpstreamClose};
+use crate::shell::run::{AdminSocket, Die, NOT_LOOPBACK, UpstreamClose};
 use crate::shell::tls::{Files, Identity, Mistake};
+use crate::shell::token::Token;
 
 pub use given::{Effective, Given, Source};
 pub use live::{Change, Live};
@@ -67,13 +68,13 @@ pub struct Options {
     #[arg(long, env = "TWSMUX_ALLOW", value_name = "NETWORK", value_delimiter = ',')]
     pub allow: Vec<Network>,
     /// Certificate of the TLS listeners, in PEM form, with those between it and its CA [default: none]
-    #[arg(long, env = "TWSMUX_TLS_CERT", value_name = "FILE")]
+    #[arg(long, env = "TWSMUX_TLS_CERT", value_name = "FILE", value_parser = path_or_none())]
     pub tls_cert: Option<PathBuf>,
     /// Its private key, in PEM form [default: none]
-    #[arg(long, env = "TWSMUX_TLS_KEY", value_name = "FILE")]
+    #[arg(long, env = "TWSMUX_TLS_KEY", value_name = "FILE", value_parser = path_or_none())]
     pub tls_key: Option<PathBuf>,
     /// CAs whose certificates clients of TLS listeners must show, in PEM form [default: none, then they need no certificate]
-    #[arg(long, env = "TWSMUX_TLS_CLIENT_CA", value_name = "FILE")]
+    #[arg(long, env = "TWSMUX_TLS_CLIENT_CA", value_name = "FILE", value_parser = path_or_none())]
     pub tls_client_ca: Option<PathBuf>,
     /// Names in such certificates that may connect; may be given several times [default: none, which is every name]
     #[arg(long, env = "TWSMUX_TLS_CLIENT_NAMES", value_name = "NAME", value_delimiter = ',')]
@@ -85,6 +86,13 @@ pub struct Options {
     /// Address of the admin endpoint, loopback only [default: 127.0.0.1:9410]
     #[arg(long, env = "TWSMUX_ADMIN", value_name = "ADDR")]
     pub admin: Option<SocketAddr>,
+    /// Unix socket on which the admin endpoint takes commands; `auto`: admin.sock in the state directory; an empty name for
+    /// none [default: auto]
+    #[arg(long, env = "TWSMUX_ADMIN_SOCKET", value_name = "PATH", value_parser = path_or_none())]
+    pub admin_socket: Option<PathBuf>,
+    /// File with the token that allows commands over the admin port as well [default: none]
+    #[arg(long, env = "TWSMUX_ADMIN_TOKEN_FILE", value_name = "FILE", value_parser = path_or_none())]
+    pub admin_token_file: Option<PathBuf>,
     /// Where twsmux keeps what must survive it [default: the user's state directory]
     #[arg(long, env = "TWSMUX_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
@@ -207,6 +215,12 @@ pub enum ConfigError {
     UnknownVariable(String),
 }
 
+/// A path that may be empty, which means none: a flag must be able to take back what the file says.
+fn path_or_none() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    use clap::builder::TypedValueParser;
+    clap::builder::OsStringValueParser::new().map(PathBuf::from)
+}
+
 fn parse_version(text: &str) -> Result<u16, String> {
     if text == "latest" {
         return Ok(LATEST_SERVER_VERSION);
@@ -306,7 +320,8 @@ impl Options {
     /// [`Mistake`].
     pub fn rules(&self) -> Result<Rules, Mistake> {
         let tls = self.tls_files()?.as_ref().map(Identity::read).transpose()?;
-        Ok(Rules { allow: self.allow.clone(), tls })
+        let token = self.admin_token_file.as_deref().filter(|path| !path.as_os_str().is_empty());
+        Ok(Rules { allow: self.allow.clone(), tls, token: token.map(Token::read).transpose()? })
     }
 
     /// The files of the certificates; an empty name is none.
@@ -343,6 +358,16 @@ impl Options {
         self.admin.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9410)))
     }
 
+    /// Where the admin endpoint takes commands.
+    pub fn admin_socket(&self) -> AdminSocket {
+        match &self.admin_socket {
+            None => AdminSocket::Usual,
+            Some(path) if path.as_os_str() == "auto" => AdminSocket::Usual,
+            Some(path) if path.as_os_str().is_empty() => AdminSocket::None,
+            Some(path) => AdminSocket::At(path.clone()),
+        }
+    }
+
     fn fill(&mut self, file: Self) {
         let Options {
             upstream,
@@ -354,6 +379,8 @@ impl Options {
             tls_client_names,
             socket_mode,
             admin,
+            admin_socket,
+            admin_token_file,
             state_dir,
             config: _,
             upstream_client_id,
@@ -402,6 +429,8 @@ impl Options {
         or(&mut self.tls_client_ca, tls_client_ca);
         or(&mut self.socket_mode, socket_mode);
         or(&mut self.admin, admin);
+        or(&mut self.admin_socket, admin_socket);
+        or(&mut self.admin_token_file, admin_token_file);
         or(&mut self.state_dir, state_dir);
         or(&mut self.upstream_client_id, upstream_client_id);
         or(&mut self.max_server_version, max_server_version);
@@ -456,6 +485,15 @@ impl Options {
         }
         if let Some(addr) = self.admin.filter(|addr| !addr.ip().is_loopback()) {
             return fault("admin", format!("{addr} is not allowed: {NOT_LOOPBACK}"));
+        }
+        if let AdminSocket::At(path) = self.admin_socket()
+            && !path.is_absolute()
+        {
+            let words = format!(
+                "{:?} is neither an absolute path, as /run/twsmux/admin.sock, nor `auto`",
+                path.display().to_string()
+            );
+            return fault("admin_socket", words);
         }
         if let Some(id) = self.upstream_client_id.filter(|id| *id < 0) {
             return fault("upstream_client_id", format!("{id} is no client id; they begin at 0"));

@@ -3,6 +3,7 @@
 //! A new setting is one field of [`Options`], one row here, and one line in `docs/configuration.md`; tests compare them.
 
 use super::Options;
+use crate::shell::run::AdminSocket;
 use crate::shell::state_dir;
 
 /// What SIGHUP does with a value that changed.
@@ -109,6 +110,26 @@ pub const ALL: &[Setting] = &[
         about: "Where the admin endpoint listens",
         reload: Restart("the port is opened once"),
         value: |o| quoted(&o.admin_address().to_string()),
+    },
+    Setting {
+        key: "admin_socket",
+        allowed: "an absolute path, \"auto\" for `admin.sock` in the state directory, or an empty name for none",
+        default: "\"auto\"",
+        about: "Unix socket on which the admin endpoint takes commands from the user who runs twsmux",
+        reload: Restart("the socket is opened once"),
+        value: |o| match o.admin_socket() {
+            AdminSocket::Usual => quoted("auto"),
+            AdminSocket::At(path) => quoted(&path.display().to_string()),
+            AdminSocket::None => quoted(""),
+        },
+    },
+    Setting {
+        key: "admin_token_file",
+        allowed: "a file with one line of 16 to 512 visible ASCII characters that not everybody can read, or an empty name for none",
+        default: "\"\"",
+        about: "The token that allows commands over the admin port as well",
+        reload: Applied("commands from now on; the file is read again each time"),
+        value: |o| file(&o.admin_token_file),
     },
     Setting {
         key: "state_dir",

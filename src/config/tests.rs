@@ -306,7 +306,7 @@ fn the_core_applies_what_the_table_says() {
         io::{Actions, Input},
     };
     use crate::time::Time;
-    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\", \"unix:/x/api.sock\"]\nallow = [\"10.0.0.0/8\"]\ntls_cert = \"\"\ntls_key = \"\"\ntls_client_ca = \"\"\ntls_client_names = []\nsocket_mode = \"0660\"\nadmin = \"127.0.0.1:1\"\nstate_dir = \"/x\"\n\
+    let text = "upstream = \"127.0.0.1:1\"\nlisten = [\"127.0.0.1:1\", \"unix:/x/api.sock\"]\nallow = [\"10.0.0.0/8\"]\ntls_cert = \"\"\ntls_key = \"\"\ntls_client_ca = \"\"\ntls_client_names = []\nsocket_mode = \"0660\"\nadmin = \"127.0.0.1:1\"\nadmin_socket = \"/x/admin.sock\"\nadmin_token_file = \"\"\nstate_dir = \"/x\"\n\
                 upstream_client_id = 5\nmax_server_version = 150\nmessages_per_second = 5\nduplicate_client = \"replace\"\nhistorical_pacing = \"off\"\nkill_switch = true\n\
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\

@@ -73,6 +73,11 @@ impl Core {
         if self.stopping {
             return self.unavailable(ctx, &asked, "twsmux stops");
         }
+        if let Some(why) = self.operated.hangs_up
+            && matches!(shape.decl.handling, Handling::PlaceOrder | Handling::Exercise)
+        {
+            return self.unavailable(ctx, &asked, why);
+        }
         if !self.is_ready() && !self.may_wait(&asked) {
             let why = self.reason();
             return self.unavailable(ctx, &asked, &why);

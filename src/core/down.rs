@@ -110,6 +110,10 @@ impl Core {
                 format!("Unable to connect: client id {id} is not allowed here. Retry with one that is.");
             return self.close_client(ctx, key, Gone::Refused, Some((codes::CLIENT_ID_IN_USE, words)));
         }
+        if self.is_draining() {
+            let words = "twsmux takes no new clients: it is being drained. Connect again later.".to_owned();
+            return self.close_client(ctx, key, Gone::Refused, Some((codes::NOT_CONNECTED, words)));
+        }
         if let Some(holder) = self.by_id.get(&id).copied()
             && !self.make_way(ctx, holder)
         {
@@ -247,6 +251,7 @@ impl Core {
         self.timers.disarm(Timer::Client(key));
         self.timers.disarm(Timer::Idle(key));
         self.clients.remove(key);
+        self.stop_if_drained(ctx);
     }
 
     /// Ends everything that a client holds. Its orders live on; what it sent whole counts as sent.

@@ -278,13 +278,15 @@ pub enum Gone {
     Protocol,
     /// A newer client took its id.
     Replaced,
+    /// A person closed it.
+    Killed,
     /// twsmux stops.
     Stopping,
 }
 
 impl Gone {
     /// All reasons, in the order of their discriminants.
-    pub const ALL: [Gone; 9] = [
+    pub const ALL: [Gone; 10] = [
         Gone::Eof,
         Gone::Error,
         Gone::Refused,
@@ -293,6 +295,7 @@ impl Gone {
         Gone::Idle,
         Gone::Protocol,
         Gone::Replaced,
+        Gone::Killed,
         Gone::Stopping,
     ];
 
@@ -307,6 +310,7 @@ impl Gone {
             Gone::Idle => "idle",
             Gone::Protocol => "protocol",
             Gone::Replaced => "replaced",
+            Gone::Killed => "killed",
             Gone::Stopping => "stopping",
         }
     }
@@ -323,6 +327,7 @@ impl fmt::Display for Gone {
             Gone::Idle => "the client held nothing and said nothing for too long",
             Gone::Protocol => "the client's bytes made no sense",
             Gone::Replaced => "a newer client took the client id",
+            Gone::Killed => "it was closed by the operator of twsmux",
             Gone::Stopping => "twsmux stops",
         })
     }

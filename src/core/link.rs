@@ -134,7 +134,7 @@ impl Core {
     }
 
     pub(super) fn look(&mut self, ctx: &mut Ctx<'_>) {
-        if self.stopping || self.link != Link::Down {
+        if self.stopping || self.operated.paused || self.link != Link::Down {
             return;
         }
         self.link_id = LinkId(self.link_id.0 + 1);
@@ -148,7 +148,7 @@ impl Core {
             return;
         }
         match zombies {
-            _ if self.stopping => self.link = Link::Down,
+            _ if self.stopping || self.operated.paused => self.link = Link::Down,
             Some(zombies) if zombies.total() > 0 => {
                 self.stats.connects[ConnectResult::Zombies as usize] += 1;
                 self.down(ctx, Case::Zombies, zombies.to_string(), self.config.backoff_min);
@@ -177,11 +177,15 @@ impl Core {
     /// Goes to [`Link::Down`] and arms the next attempt, `pause` from now with some jitter.
     fn down(&mut self, ctx: &mut Ctx<'_>, case: Case, detail: String, pause: Duration) {
         self.link = Link::Down;
+        self.down_since = ctx.now;
+        // Whatever went wrong: nobody is to do anything about it now.
+        let (case, detail) =
+            if self.operated.paused { (Case::Paused, String::new()) } else { (case, detail) };
         let changed = self.in_trouble(ctx.now, case, detail);
         self.recall_turn(ctx.now);
         // Up to a quarter on top, so that several twsmux do not dial in step.
         let pause = pause + pause.mul_f64((self.random() % 1000) as f64 / 4000.0);
-        if !self.stopping {
+        if !self.stopping && !self.operated.paused {
             self.timers.arm(Timer::Redial, ctx.now + pause);
         }
         let words = match self.known.trouble.as_ref().filter(|_| changed) {
@@ -189,7 +193,11 @@ impl Core {
             None => self.diagnosis(),
         };
         let level = if changed { Level::Warn } else { Level::Debug };
-        self.note(ctx, level, format!("{words} (next attempt in {:.1} s)", pause.as_secs_f64()));
+        let words = match self.operated.paused {
+            true => words,
+            false => format!("{words} (next attempt in {:.1} s)", pause.as_secs_f64()),
+        };
+        self.note(ctx, level, words);
     }
 
     pub(super) fn upstream_connected(&mut self, ctx: &mut Ctx<'_>, link: LinkId) {
@@ -451,7 +459,10 @@ impl Core {
             self.timers.disarm(timer);
         }
         self.upstream_out.clear();
+        let on_purpose = self.operated.hangs_up.is_some();
+        self.keep_link();
         let pause = match was {
+            _ if on_purpose => limits::REFUSED_PAUSE,
             // It worked before: the usual case is a Gateway that restarts.
             Link::Ready { since } if ctx.now.since(since) >= limits::STABLE_AFTER => limits::REFUSED_PAUSE,
             _ => {

@@ -32,6 +32,7 @@ mod ledger;
 mod lines;
 mod linger;
 mod link;
+pub mod operate;
 mod order_limits;
 pub mod orders;
 mod outbox;
@@ -226,6 +227,8 @@ pub struct Core {
     by_id: indexmap::IndexMap<ClientId, ClientKey, FxBuildHasher>,
     link: Link,
     link_id: LinkId,
+    /// When the last attempt or link ended.
+    down_since: Time,
     /// What the Gateway said when it last was there.
     known: Known,
     /// Dead connections on the Gateway's port at the last look.
@@ -293,6 +296,8 @@ pub struct Core {
     market_data_type: i32,
     /// Unsubscriptions of account data of ours whose 2100 is still to come.
     own_unsubscribes: u32,
+    /// What a person has asked for.
+    operated: operate::Operated,
     stopping: bool,
     finished: bool,
     jitter: u64,
@@ -324,6 +329,7 @@ impl Core {
             by_id: Default::default(),
             link: Link::Down,
             link_id: LinkId(0),
+            down_since: Time::ZERO,
             known: Known::default(),
             zombies: None,
             speeches: Speeches::new(config.max_server_version),
@@ -370,6 +376,7 @@ impl Core {
             liveness_checked: Time::ZERO,
             market_data_type: 1,
             own_unsubscribes: 0,
+            operated: Default::default(),
             stopping: false,
             finished: false,
             jitter: config.seed,
@@ -382,10 +389,33 @@ impl Core {
 
     /// Takes in something that happened at `now`; what is to be done about it is added to `actions`.
     pub fn handle(&mut self, now: Time, input: Input<'_>, actions: &mut Actions) {
+        self.turn(now, actions, |core, ctx| core.take_in(ctx, input));
+    }
+
+    /// What belongs to every turn, around what it is about.
+    fn turn<T>(
+        &mut self,
+        now: Time,
+        actions: &mut Actions,
+        about: impl FnOnce(&mut Core, &mut Ctx<'_>) -> T,
+    ) -> T {
         let ctx = &mut Ctx { now, actions };
         for fact in std::mem::take(&mut self.opening) {
             self.record(ctx, fact);
         }
+        let done = about(self, ctx);
+        while let Some(timer) = self.timers.pop(now) {
+            self.timeout(ctx, timer);
+        }
+        self.pump(ctx);
+        if self.news_of_replay {
+            self.welcome_back(ctx);
+        }
+        self.commit(ctx);
+        done
+    }
+
+    fn take_in(&mut self, ctx: &mut Ctx<'_>, input: Input<'_>) {
         match input {
             Input::ClientConnected { client, peer, certificate } => {
                 self.client_connected(ctx, client, peer, certificate);
@@ -426,14 +456,6 @@ impl Core {
             Input::Tick => {}
             Input::Stop => self.stop(ctx),
         }
-        while let Some(timer) = self.timers.pop(now) {
-            self.timeout(ctx, timer);
-        }
-        self.pump(ctx);
-        if self.news_of_replay {
-            self.welcome_back(ctx);
-        }
-        self.commit(ctx);
     }
 
     /// When [`Input::Tick`] is due, if nothing happens before.
@@ -668,7 +690,7 @@ impl Core {
             Timer::Pacer | Timer::Held => {} // handle() pumps
             Timer::Liveness => self.liveness(ctx),
             Timer::Stable => self.known.failures = 0,
-            Timer::Drain => self.finish(ctx),
+            Timer::Drain => self.end_is_due(ctx),
             Timer::OrderWait => self.refuse_late_orders(ctx),
             Timer::RequestWait => self.refuse_late_requests(ctx),
             Timer::Reconcile => {
@@ -697,7 +719,7 @@ impl Core {
             format!("stopping: {} messages still go to the Gateway", self.pacer.len()),
         );
         match self.link {
-            Link::Ready { .. } => self.timers.arm(Timer::Drain, ctx.now + self.config.limits.drain_time),
+            Link::Ready { .. } => self.begin_end(ctx),
             _ => self.finish(ctx),
         }
     }

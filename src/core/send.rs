@@ -67,9 +67,7 @@ impl Core {
             self.account_for(&queued);
             self.sent(ctx, &queued);
         }
-        if self.stopping && self.upstream_out.is_empty() && self.pacer.is_empty() {
-            self.finish(ctx);
-        }
+        self.end_if_settled(ctx);
     }
 
     /// A frame leaves for the Gateway.

@@ -55,6 +55,8 @@ pub enum Case {
     OtherAccounts,
     /// The Gateway moves to another port (error 1300).
     PortMoved,
+    /// A person has paused twsmux.
+    Paused,
 }
 
 /// What shows that a case is over.
@@ -94,7 +96,7 @@ const CHECK_API: &str = "Check its API settings: socket clients are enabled, thi
 const TRIED_AGAIN: &str = "twsmux tries again by itself.";
 
 /// All cases. docs/operations.md has the same table; a test compares them.
-pub const TABLE: [Row; 15] = [
+pub const TABLE: [Row; 16] = [
     Row {
         case: Case::NotListening,
         name: "not_listening",
@@ -257,6 +259,14 @@ pub const TABLE: [Row; 15] = [
         means: "its API settings were changed",
         steps: &["Start twsmux with the new --upstream address."],
         over: Stage::Ready,
+    },
+    Row {
+        case: Case::Paused,
+        name: "paused",
+        seen: "twsmux is paused and makes no connection to the Gateway at {gateway}",
+        means: "somebody works on the Gateway, or needs its login elsewhere",
+        steps: &["`twsmux control resume` connects again."],
+        over: Stage::Connected,
     },
 ];
 

@@ -178,6 +178,10 @@ pub struct View {
     pub queues: Vec<QueueView>,
     /// Whether no new orders and no modifications leave.
     pub kill_switch: bool,
+    /// Whether a person has paused the connection to the Gateway.
+    pub paused: bool,
+    /// Whether no new clients are taken in.
+    pub draining: bool,
     /// Of these, requests that wait because of the Gateway's rules on historical data.
     pub held: usize,
     /// Messages that may leave in a second now; less than the setting after the Gateway has complained. `None`: any number.
@@ -320,6 +324,8 @@ impl Core {
                 })
                 .collect(),
             kill_switch: self.config.kill_switch,
+            paused: self.is_paused(),
+            draining: self.is_draining(),
             held: self.pacer.held(),
             messages_per_second: self.pacer.limit(now),
             sent_last_second: self.pacer.in_window(now),

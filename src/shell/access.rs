@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use super::listen::Listen;
 use super::tls::Identity;
+use super::token::Token;
 use crate::telemetry::refusals::{Refusals, Refused};
 
 /// A network whose clients are let in.
@@ -62,6 +63,8 @@ pub struct Rules {
     pub allow: Vec<Network>,
     /// The certificates, where there are any.
     pub tls: Option<Identity>,
+    /// Who shows it at the admin port may give commands there.
+    pub token: Option<Token>,
 }
 
 impl Rules {
@@ -147,7 +150,7 @@ mod tests {
     use super::*;
 
     fn rules(allow: &[&str]) -> Rules {
-        Rules { allow: allow.iter().map(|text| text.parse().unwrap()).collect(), tls: None }
+        Rules { allow: allow.iter().map(|text| text.parse().unwrap()).collect(), tls: None, token: None }
     }
 
     #[test]

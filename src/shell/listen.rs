@@ -136,6 +136,11 @@ impl SocketFile {
         let found = std::fs::symlink_metadata(path)?;
         Ok(SocketFile { path: path.to_owned(), id: (found.dev(), found.ino()) })
     }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 impl Drop for SocketFile {

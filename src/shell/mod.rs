@@ -5,6 +5,7 @@
 //! the other sockets directly.
 
 pub mod access;
+pub mod control;
 mod downstream;
 pub mod journal;
 pub mod listen;
@@ -14,5 +15,6 @@ pub mod run;
 pub mod state_dir;
 pub mod sys;
 pub mod tls;
+pub mod token;
 mod transport;
 mod upstream;

@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 use super::access::Rules;
 use super::run::{Shell, UpstreamClose};
 use super::tls::Identity;
-use crate::core::io::Input;
 use crate::telemetry::{Loaded, Published};
 
 /// What another reading found.
@@ -63,7 +62,6 @@ impl Shell {
         published: Arc<Published>,
     ) {
         let Reload { file, mut read } = reload;
-        let mut loaded = published.loaded();
         while hangup.recv().await.is_some() {
             let Some(file) = &file else {
                 tracing::warn!(
@@ -74,6 +72,7 @@ impl Shell {
                 continue;
             };
             self.notifier.reloading();
+            let mut loaded = published.loaded();
             let found;
             (read, found) = read_beside(read).await;
             match found {
@@ -84,7 +83,9 @@ impl Shell {
                     loaded.error = Some(words);
                 }
             }
-            published.set_loaded(loaded.clone());
+            // What was changed by hand meanwhile.
+            loaded.changed_by_hand = self.by_hand.borrow().changed();
+            published.set_loaded(loaded);
             self.notifier.ready();
         }
     }
@@ -98,7 +99,8 @@ impl Shell {
         self.access.set(rules);
         core.max_clients = core.max_clients.min(self.most_clients);
         self.upstream_close.set(upstream_close);
-        self.tell_and_perform(Input::Reconfigure { config: &core });
+        self.by_hand.borrow_mut().read_again(core);
+        self.apply_settings();
         let listed = |what: &[String]| if what.is_empty() { "nothing".to_owned() } else { what.join("; ") };
         let words = format!(
             "SIGHUP: {file} was read again. Applied: {}. Needs a restart: {}",

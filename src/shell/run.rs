@@ -6,7 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,8 +15,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::access::{Access, Rules};
+use super::control::{ByHand, Denied, Remote, SwitchFile};
 use super::downstream::Clients;
-use super::listen::{Listen, Listening};
+use super::listen::{Listen, Listening, SocketFile};
 use super::notify::Notifier;
 use super::reload::{Reload, wall_ms};
 use super::state_dir::StateDir;
@@ -25,6 +26,7 @@ use super::upstream::Upstream;
 use super::{downstream, journal, sys, tls, upstream};
 use crate::core::Core;
 use crate::core::io::{Action, Actions, Input, Level, Note};
+use crate::core::operate::Operation;
 use crate::journal::{FileDisk, IdentityError, Journal, OpenError, State, check_upstream_client};
 use crate::limits;
 use crate::telemetry::refusals::Refusals;
@@ -61,6 +63,8 @@ pub struct Settings {
     pub socket_mode: u32,
     /// Where the admin endpoint listens; loopback only.
     pub admin: SocketAddr,
+    /// Its Unix socket.
+    pub admin_socket: AdminSocket,
     /// Root of the state directories.
     pub state_dir: PathBuf,
     /// How they are read again at SIGHUP.
@@ -69,6 +73,18 @@ pub struct Settings {
     pub notifier: Notifier,
     /// Where the process is to die, for tests of its deaths.
     pub die: Option<Die>,
+}
+
+/// The Unix socket on which the admin endpoint takes commands.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum AdminSocket {
+    /// In the state directory.
+    #[default]
+    Usual,
+    /// Here.
+    At(PathBuf),
+    /// Nowhere.
+    None,
 }
 
 /// A death for tests: what a client's or the Gateway's socket must survive.
@@ -96,7 +112,7 @@ pub enum RunError {
     Listen {
         /// The listener.
         addr: String,
-        /// `clients` or `admin`.
+        /// `clients`, `admin` or `commands`.
         what: &'static str,
         /// The system's words.
         error: io::Error,
@@ -144,6 +160,8 @@ pub(super) struct Shell {
     pub(super) most_clients: usize,
     pub(super) upstream_close: Cell<UpstreamClose>,
     pub(super) notifier: Notifier,
+    /// The settings, and what was changed by hand.
+    pub(super) by_hand: RefCell<ByHand>,
     /// Until when the timer task sleeps.
     sleeping_until: Cell<Option<Time>>,
     rearm: Notify,
@@ -152,6 +170,13 @@ pub(super) struct Shell {
 }
 
 impl Shell {
+    pub(super) fn operate(self: &Rc<Self>, operation: &Operation) -> Result<String, Denied> {
+        let now = self.now();
+        let done = self.core.borrow_mut().operate(now, operation, &mut self.actions.borrow_mut());
+        self.perform();
+        Ok(done?)
+    }
+
     fn now(&self) -> Time {
         Time(self.start.elapsed().as_micros() as u64)
     }
@@ -292,7 +317,7 @@ impl Shell {
         }
     }
 
-    fn publish_now(&self, published: &Published) {
+    pub(super) fn publish_now(&self, published: &Published) {
         let view = self.core.borrow().view(self.now());
         match published.loaded().error {
             None => self.notifier.status(&view.upstream.diagnosis),
@@ -351,6 +376,44 @@ fn cannot_listen(addr: String, what: &'static str) -> impl FnOnce(io::Error) -> 
     }
 }
 
+/// Where the admin endpoint listens.
+struct Admin {
+    port: std::net::TcpListener,
+    /// The file goes when this goes.
+    socket: Option<(SocketFile, std::os::unix::net::UnixListener)>,
+}
+
+/// Longest path of a Unix socket that every system takes, bytes.
+const LONGEST_SOCKET_PATH: usize = 100;
+
+fn open_admin_socket(
+    which: &AdminSocket,
+    state_dir: &Path,
+) -> Result<Option<(SocketFile, std::os::unix::net::UnixListener)>, RunError> {
+    let path = match which {
+        AdminSocket::None => return Ok(None),
+        AdminSocket::At(path) => path.clone(),
+        AdminSocket::Usual => {
+            let path = state_dir.join("admin.sock");
+            if path.as_os_str().len() > LONGEST_SOCKET_PATH {
+                tracing::warn!(
+                    "no admin socket: {} is longer than the path of a Unix socket may be. Name a shorter one in \
+                     admin_socket, or set admin_token_file; without either no commands are taken",
+                    path.display()
+                );
+                return Ok(None);
+            }
+            path
+        }
+    };
+    match Listening::open(&Listen::Unix(path.clone()), 0o600)
+        .map_err(cannot_listen(path.display().to_string(), "commands"))?
+    {
+        Listening::Unix(file, listener) => Ok(Some((file, listener))),
+        Listening::Tcp(_) | Listening::Tls(_) => unreachable!("a path opens a Unix socket"),
+    }
+}
+
 fn open(listen: &Listen, mode: u32) -> Result<Listening, RunError> {
     Listening::open(listen, mode).map_err(cannot_listen(listen.to_string(), "clients"))
 }
@@ -398,29 +461,34 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
         admin: admin.local_addr()?,
         upstream: settings.upstream,
     };
+    let admin = Admin { port: admin, socket: open_admin_socket(&settings.admin_socket, state.path())? };
+    let switch = SwitchFile::within(state.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let journal = (journal, recovered.state);
-    local.block_on(&runtime, serve(settings, most_clients, journal, listeners, admin, addresses, ready))
+    let way_in = (listeners, admin, switch);
+    local.block_on(&runtime, serve(settings, most_clients, journal, way_in, addresses, ready))
 }
 
 async fn serve(
     settings: Settings,
     most_clients: usize,
     (journal, recovered): (Journal<FileDisk>, State),
-    listeners: Vec<Listening>,
-    admin: std::net::TcpListener,
+    (listeners, admin, switch): (Vec<Listening>, Admin, SwitchFile),
     addresses: Addresses,
     ready: impl FnOnce(&Addresses),
 ) -> Result<(), RunError> {
     let mut config = settings.core;
     config.epoch_ms = wall_ms();
+    let by_hand = ByHand::new(config, switch.is_on());
+    let config = by_hand.effective();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     let tls_expires = settings.rules.tls.as_ref().map(Identity::expires);
     let refusals = Arc::new(Refusals::default());
     let access = Arc::new(Access::new(settings.rules, refusals.clone()));
+    let (remote, commands) = Remote::new(switch, access.clone());
     let (reports, heard) = mpsc::unbounded_channel();
     let handle = journal::start(journal, reports)?;
     let shell = Rc::new(Shell {
@@ -434,6 +502,7 @@ async fn serve(
         most_clients,
         upstream_close: Cell::new(settings.upstream_close),
         notifier: settings.notifier,
+        by_hand: RefCell::new(by_hand),
         sleeping_until: Cell::new(None),
         rearm: Notify::new(),
         finish: Notify::new(),
@@ -448,10 +517,13 @@ async fn serve(
         file: settings.reload.file.clone(),
         loaded_ms: wall_ms(),
         tls_expires,
+        changed_by_hand: shell.by_hand.borrow().changed(),
+        admin_socket: admin.socket.as_ref().map(|(file, _)| file.path().display().to_string()),
         ..Loaded::default()
     });
     let published = Arc::new(published);
-    crate::admin::start(admin, published.clone())?;
+    let (_file, socket) = admin.socket.unzip();
+    crate::admin::start(admin.port, socket, published.clone(), remote)?;
     let mut accepting = Vec::new();
     let (with_tls, listeners): (Vec<_>, Vec<_>) =
         listeners.into_iter().partition(|one| matches!(one, Listening::Tls(_)));
@@ -470,23 +542,28 @@ async fn serve(
     spawn_local(shell.clone().hear_journal(heard));
     spawn_local(shell.clone().publish(published.clone()));
     spawn_local(shell.clone().hear_hangup(hangup, settings.reload, published.clone()));
+    spawn_local(shell.clone().hear_control(commands, published.clone()));
     spawn_local(shell.clone().show_life());
     shell.tell_and_perform(Input::Tick);
     shell.notifier.ready();
     ready(&addresses);
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("SIGTERM: stopping"),
-        _ = interrupt.recv() => tracing::info!("SIGINT: stopping"),
-    }
+    let drained = tokio::select! {
+        _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); false }
+        _ = interrupt.recv() => { tracing::info!("SIGINT: stopping"); false }
+        // The core stops by itself when it was told to drain.
+        () = shell.finish.notified() => true,
+    };
     shell.notifier.stopping();
     for task in accepting {
         task.abort();
     }
-    shell.tell_and_perform(Input::Stop);
-    tokio::select! {
-        () = shell.finish.notified() => {}
-        _ = terminate.recv() => tracing::warn!("second SIGTERM: not waiting"),
-        _ = interrupt.recv() => tracing::warn!("second SIGINT: not waiting"),
+    if !drained {
+        shell.tell_and_perform(Input::Stop);
+        tokio::select! {
+            () = shell.finish.notified() => {}
+            _ = terminate.recv() => tracing::warn!("second SIGTERM: not waiting"),
+            _ = interrupt.recv() => tracing::warn!("second SIGINT: not waiting"),
+        }
     }
     shell.upstream.close(shell.upstream_close.get()).await;
     shell.clients.wait_until_sent(limits::CLOSE_TIME).await;

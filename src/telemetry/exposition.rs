@@ -22,6 +22,7 @@ use crate::core::trouble;
 use crate::core::view::View;
 use crate::protocol;
 use crate::protocol::model::{Class, Shared};
+use crate::shell::control;
 
 /// What is counted outside the core.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +35,8 @@ pub struct Beside {
     pub loaded: Loaded,
     /// Connections that were refused.
     pub refused: refusals::Counts,
+    /// Commands by what became of them.
+    pub commands: control::Counts,
 }
 
 /// The media type of [`render`]'s text.
@@ -53,6 +56,11 @@ pub fn render(view: &View, beside: &Beside) -> String {
     sheet.set_known(names::TLS_EXPIRES, beside.loaded.tls_expires.map(|at| at as f64));
     for (why, label) in Refused::ALL {
         sheet.count(names::CONNECTIONS_REFUSED, &[label], beside.refused[why as usize]);
+    }
+    for (name, counts) in control::NAMES.iter().zip(beside.commands) {
+        for (result, count) in ["done", "refused"].into_iter().zip(counts) {
+            sheet.count(names::CONTROL_COMMANDS, &[name, result], count);
+        }
     }
     sheet.count(names::LOG_DROPPED, &[], beside.log_lines_dropped);
     let mut text = sheet.0.handle().render();
@@ -192,6 +200,7 @@ fn work(sheet: &Sheet, view: &View) {
         sheet.set(names::QUEUE_DEPTH, &[queue.class], queue.waiting as f64);
     }
     sheet.set(names::KILL_SWITCH, &[], f64::from(u8::from(view.kill_switch)));
+    sheet.set(names::DRAINING, &[], f64::from(u8::from(view.draining)));
     sheet.set(names::HELD, &[], view.held as f64);
     sheet.set(names::PACER_LIMIT, &[], view.messages_per_second.map_or(f64::INFINITY, f64::from));
     sheet.set(names::ORDERS, &[], view.orders as f64);
@@ -322,6 +331,7 @@ mod tests {
             log_lines_dropped: 8,
             loaded,
             refused: std::array::from_fn(|n| 20 + n as u64),
+            commands: std::array::from_fn(|n| [60 + n as u64, 80 + n as u64]),
         }
     }
 
@@ -362,6 +372,8 @@ mod tests {
             ("twsmux_clients{phase=\"closing\"}", "0"),
             ("twsmux_connections_refused_total{reason=\"not_allowed\"}", "20"),
             ("twsmux_connections_refused_total{reason=\"tls_busy\"}", "23"),
+            ("twsmux_control_commands_total{command=\"pause\",result=\"done\"}", "60"),
+            ("twsmux_control_commands_total{command=\"policy\",result=\"refused\"}", "86"),
             ("twsmux_tls_certificate_expires_timestamp_seconds", "77"),
             ("twsmux_client_outbox_bytes", "150"),
             ("twsmux_clients_behind", "2"),

@@ -35,6 +35,10 @@ pub struct Loaded {
     pub tls_expires: Option<i64>,
     /// What the file says and only a restart can apply.
     pub restart_needed: Vec<String>,
+    /// What was changed by hand, as keys of settings.
+    pub changed_by_hand: Vec<String>,
+    /// The admin socket, if there is one.
+    pub admin_socket: Option<String>,
 }
 
 /// The latest picture of the core, shared with the admin thread. Beside it lie when the settings were read and
@@ -103,6 +107,11 @@ impl Published {
     /// Replaces what is known of the settings.
     pub fn set_loaded(&self, loaded: Loaded) {
         *self.loaded.lock().unwrap_or_else(|e| e.into_inner()) = loaded;
+    }
+
+    /// Replaces what is known of changes by hand.
+    pub fn set_changed_by_hand(&self, changed: Vec<String>) {
+        self.loaded.lock().unwrap_or_else(|e| e.into_inner()).changed_by_hand = changed;
     }
 
     /// What is known of the settings.

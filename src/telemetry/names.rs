@@ -102,6 +102,10 @@ metrics! {
         "Requests, clients that were not let in among them, that a policy or the kill switch denied";
     KILL_SWITCH = "twsmux_kill_switch" Gauge(Count) []
         "1 while no new orders and no modifications leave";
+    DRAINING = "twsmux_draining" Gauge(Count) []
+        "1 while no new clients are taken in";
+    CONTROL_COMMANDS = "twsmux_control_commands_total" Counter(Count) ["command", "result"]
+        "Commands of the admin endpoint, by what became of them";
     BAD_REQUESTS = "twsmux_bad_requests_total" Counter(Count) []
         "Requests of clients that were unreadable, unknown or not of this server version, none of them forwarded";
     ERRORS = "twsmux_errors_total" Counter(Count) ["origin", "code"]

@@ -21,15 +21,18 @@ pub enum Refused {
     TlsTime,
     /// There were too many TLS handshakes.
     TlsBusy,
+    /// A command over the admin port without the token.
+    Token,
 }
 
 impl Refused {
     /// All of them, each with its label, in the order of their numbers.
-    pub const ALL: [(Refused, &'static str); 4] = [
+    pub const ALL: [(Refused, &'static str); 5] = [
         (Refused::NotAllowed, "not_allowed"),
         (Refused::Tls, "tls"),
         (Refused::TlsTime, "tls_time"),
         (Refused::TlsBusy, "tls_busy"),
+        (Refused::Token, "token"),
     ];
 }
 

@@ -359,7 +359,12 @@ fn a_stop_sends_what_waits_refuses_what_is_new_and_then_closes_everything() {
     let (late, _) = w.connect();
     assert!(w.peers[late].closing.is_some());
     w.pass(2 * SECOND);
-    assert_eq!(ids(&w.went_up()), [3, 3, 3, 3]);
+    let up = w.went_up();
+    assert_eq!(ids(&up), [3, 3, 3, 3]);
+    for order in up {
+        w.shows(order.request().get("orderId").unwrap(), "Submitted");
+    }
+    w.pass(SECOND / 5);
     assert!(w.finished);
     assert!(!w.peers[who].open);
 }

@@ -11,6 +11,7 @@ mod lines;
 mod linger;
 mod link;
 mod mishaps;
+mod operate;
 mod orders;
 mod outages;
 mod pacing;

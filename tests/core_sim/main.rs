@@ -11,6 +11,7 @@ mod answers;
 mod clients;
 mod disk;
 mod gateway;
+mod operate;
 mod reconfigure;
 mod slow;
 
@@ -275,6 +276,9 @@ impl Sim {
         self.advance(0);
         if self.rng.one_in(150) {
             self.reconfigure();
+        }
+        if self.rng.one_in(500) {
+            self.operate();
         }
         self.full_ones_read();
         match self.rng.below(20) {

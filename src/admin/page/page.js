@@ -252,7 +252,10 @@ function warnings(s) {
   if (up.close_wait > 0) out.push(["bad", `${up.close_wait} dead connection(s) in CLOSE_WAIT on the Gateway's port: run twsmux doctor.`]);
   if (s.journal_ok === false) out.push(["bad", "The order journal cannot be written: new orders are refused, cancels pass."]);
   if (s.kill_switch) out.push(["bad", "Kill switch: no new orders and no modifications leave."]);
+  if (s.paused) out.push(["warn", "Paused: no connection to the Gateway until twsmux control resume."]);
+  if (s.draining) out.push(["warn", "Draining: no new clients are taken in."]);
   if (s.config?.error) out.push(["bad", `The settings were not read again: ${s.config.error}`]);
+  for (const key of s.config?.changed_by_hand ?? []) out.push(["warn", `Changed by hand: ${key}`]);
   for (const key of s.config?.restart_needed ?? []) out.push(["warn", `Needs a restart: ${key}`]);
   const slow = s.clients.filter((c) => c.waiting).map((c) => c.client_id ?? c.key);
   if (slow.length) out.push(["warn", `Slow to read, and told only the latest: ${slow.slice(0, 20).join(" ")}`]);

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use twsmux::core::io::{Action, Actions, FarEnd, Gone, Input, Zombies};
+use twsmux::core::operate::{Operation, Refusal};
 use twsmux::core::{Config, Core};
 use twsmux::ids::{ClientKey, LinkId};
 use twsmux::journal::{Record as Fact, State};
@@ -266,6 +267,18 @@ impl World {
         }
         self.core.handle(self.now, input, &mut actions);
         self.after(actions, greets)
+    }
+
+    /// A person at the controls wants something.
+    pub fn operate(&mut self, operation: &Operation) -> Result<String, Refusal> {
+        self.operated(operation).0
+    }
+
+    /// Likewise, with what came of it.
+    pub fn operated(&mut self, operation: &Operation) -> (Result<String, Refusal>, Outcome) {
+        let mut actions = Actions::default();
+        let done = self.core.operate(self.now, operation, &mut actions);
+        (done, self.after(actions, false))
     }
 
     fn after(&mut self, actions: Actions, greets: bool) -> Outcome {
@@ -613,11 +626,11 @@ impl World {
     /// The look is answered.
     pub fn looked(&mut self, zombies: Option<usize>) -> Outcome {
         let link = self.looking.expect("a look is under way");
-        if zombies.is_some_and(|n| n > 0) {
-            self.looking = None;
-        }
         let zombies = zombies.map(|n| Zombies { fin_unread: n, ..Zombies::default() });
-        self.handle(Input::Looked { link, zombies })
+        let outcome = self.handle(Input::Looked { link, zombies });
+        // It dials, or not.
+        self.looking = None;
+        outcome
     }
 
     /// The look at the connection's other end is answered.

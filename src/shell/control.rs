@@ -1,0 +1,456 @@
+//! What people at the controls ask of the event loop, and what outlives a reading of the settings.
+//!
+//! Owns: the way from the admin thread to the event loop and back, the audit line, what was changed by hand. May not know:
+//! HTTP, and what the core does with a wish. Driven by: the admin thread through [`Remote`], the event loop through
+//! [`Shell::hear_control`].
+//!
+//! **What was changed by hand stays until it is changed by hand**: another reading of the settings, for whatever reason, must
+//! neither release a kill switch nor give a client back what was taken from it. The kill switch survives a restart as well.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
+use tokio::sync::{mpsc, oneshot};
+
+use super::access::Access;
+use super::run::Shell;
+use crate::core::io::Input;
+use crate::core::operate::{Operation, Refusal};
+use crate::core::policy::Policy;
+use crate::ids::ClientId;
+use crate::limits;
+use crate::telemetry::Published;
+
+/// A command.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Command {
+    /// For the core.
+    Operate(Operation),
+    /// No new orders and no modifications, or again.
+    KillSwitch(bool),
+    /// Changes fields of a policy; `None`: as the settings have it.
+    Policy {
+        /// Whose; `None`: of those that have none of their own.
+        whose: Option<ClientId>,
+        /// New values by field; a null is the default.
+        fields: Option<serde_json::Map<String, serde_json::Value>>,
+    },
+}
+
+/// The names of all commands, in the order of [`Command::index`]: labels of their metric, and the last part of their address.
+pub const NAMES: [&str; 7] = ["pause", "resume", "reconnect", "kill", "drain", "kill-switch", "policy"];
+
+impl Command {
+    fn index(&self) -> usize {
+        match self {
+            Command::Operate(Operation::Pause) => 0,
+            Command::Operate(Operation::Resume) => 1,
+            Command::Operate(Operation::Reconnect) => 2,
+            Command::Operate(Operation::Kill(_)) => 3,
+            Command::Operate(Operation::Drain { .. }) => 4,
+            Command::KillSwitch(_) => 5,
+            Command::Policy { .. } => 6,
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        NAMES[self.index()]
+    }
+}
+
+/// Why a command was not carried out; each in words.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Denied {
+    /// It concerns somebody who is not there.
+    #[error("{0}")]
+    NotFound(String),
+    /// It makes no sense as things stand.
+    #[error("{0}")]
+    Conflict(String),
+    /// Its values make no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// The event loop did not answer.
+    #[error("{0}")]
+    Unanswered(String),
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Denied {
+        match refusal {
+            Refusal::NoSuchClient(_) => Denied::NotFound(refusal.to_string()),
+            Refusal::Conflict(_) => Denied::Conflict(refusal.to_string()),
+        }
+    }
+}
+
+/// Commands by what became of them: done, and not.
+pub type Counts = [[u64; 2]; NAMES.len()];
+
+/// A command on its way to the event loop.
+#[derive(Debug)]
+pub(super) struct Asked {
+    command: Command,
+    answer: oneshot::Sender<Result<String, Denied>>,
+}
+
+/// The other end, for the admin thread.
+#[derive(Debug)]
+pub struct Remote {
+    way: mpsc::Sender<Asked>,
+    switch: SwitchFile,
+    access: Arc<Access>,
+    counts: [[AtomicU64; 2]; NAMES.len()],
+}
+
+impl Remote {
+    /// The two ends of the way. `switch`: the file that keeps the kill switch.
+    pub(super) fn new(switch: SwitchFile, access: Arc<Access>) -> (Arc<Remote>, mpsc::Receiver<Asked>) {
+        let (way, heard) = mpsc::channel(limits::MAX_WAITING_COMMANDS);
+        (Arc::new(Remote { way, switch, access, counts: Default::default() }), heard)
+    }
+
+    /// One whose commands nobody hears; for tests of the admin endpoint alone. `token`: the one that it knows.
+    pub fn unheard(token: Option<super::token::Token>) -> Arc<Remote> {
+        let rules = super::access::Rules { token, ..Default::default() };
+        let access = Arc::new(Access::new(rules, Arc::default()));
+        Remote::new(SwitchFile::within(Path::new("/dev/null")), access).0
+    }
+
+    /// Whether there is a token at all, and whether this is it.
+    pub fn knows_token(&self, shown: Option<&[u8]>) -> Option<bool> {
+        self.access.rules().token.as_ref().map(|token| shown.is_some_and(|shown| token.is(shown)))
+    }
+
+    /// How many commands there were.
+    pub fn counts(&self) -> Counts {
+        std::array::from_fn(|n| self.counts[n].each_ref().map(|count| count.load(Ordering::Relaxed)))
+    }
+
+    /// Has a command carried out, and logs who wanted it and what came of it. `by` is who, as it is known here; `reason`
+    /// is what he says. Returns what was done.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn ask(&self, command: Command, by: &str, reason: Option<&str>) -> Result<String, Denied> {
+        let (name, index) = (command.name(), command.index());
+        let mut done = self.carry(command.clone()).await;
+        if let (Command::KillSwitch(on), Ok(words)) = (&command, &mut done)
+            && let Err(error) = self.switch.set(*on)
+        {
+            // It holds now in either case; this thread may wait for the disk, the event loop may not.
+            *words += &format!(
+                "; but after a restart it is {} again, because {} cannot be {}: {error}",
+                if *on { "off" } else { "on" },
+                self.switch.path.display(),
+                if *on { "written" } else { "removed" },
+            );
+        }
+        self.counts[index][usize::from(done.is_err())].fetch_add(1, Ordering::Relaxed);
+        let reason = reason.unwrap_or("none given");
+        match &done {
+            Ok(words) => tracing::info!(by, reason, "control: {name}: {words}"),
+            Err(words) => tracing::warn!(by, reason, "control: {name}: not done: {words}"),
+        }
+        done
+    }
+
+    async fn carry(&self, command: Command) -> Result<String, Denied> {
+        let unanswered =
+            |what: &str| Denied::Unanswered(format!("the event loop {what}; see `twsmux status`"));
+        let (answer, heard) = oneshot::channel();
+        let asked = Asked { command, answer };
+        self.way.try_send(asked).map_err(|_| unanswered("takes no commands now"))?;
+        match tokio::time::timeout(limits::COMMAND_TIME, heard).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => Err(unanswered("has ended")),
+            Err(_) => Err(unanswered(&format!(
+                "has not answered for {} s; the command may still be carried out",
+                limits::COMMAND_TIME.as_secs()
+            ))),
+        }
+    }
+}
+
+/// The file whose existence says that the kill switch is on.
+#[derive(Debug)]
+pub(super) struct SwitchFile {
+    path: PathBuf,
+}
+
+impl SwitchFile {
+    pub(super) fn within(state_dir: &Path) -> SwitchFile {
+        SwitchFile { path: state_dir.join("kill-switch") }
+    }
+
+    /// Whether it was on when twsmux ended. **What cannot be known counts as on.**
+    pub(super) fn is_on(&self) -> bool {
+        match self.path.try_exists() {
+            Ok(false) => false,
+            Ok(true) => {
+                let file = self.path.display();
+                tracing::warn!(
+                    "the kill switch is on since before this start ({file}): no new orders and no modifications leave. \
+                     `twsmux control kill-switch off` ends that"
+                );
+                true
+            }
+            Err(error) => {
+                let file = self.path.display();
+                tracing::error!(
+                    "whether the kill switch was on cannot be known, so it is on: {file}: {error}. \
+                     `twsmux control kill-switch off` ends that"
+                );
+                true
+            }
+        }
+    }
+
+    fn set(&self, on: bool) -> io::Result<()> {
+        match on {
+            true => std::fs::File::create(&self.path)?.sync_all()?,
+            false => match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done?,
+            },
+        }
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        std::fs::File::open(folder)?.sync_all()
+    }
+}
+
+/// The settings of the core as they were read, and what was changed by hand on top.
+#[derive(Debug)]
+pub(super) struct ByHand {
+    read: crate::core::Config,
+    kill_switch: bool,
+    policies: IndexMap<Option<ClientId>, Policy, FxBuildHasher>,
+}
+
+impl ByHand {
+    pub(super) fn new(read: crate::core::Config, kill_switch: bool) -> ByHand {
+        ByHand { read, kill_switch, policies: IndexMap::default() }
+    }
+
+    /// The settings were read again.
+    pub(super) fn read_again(&mut self, read: crate::core::Config) {
+        self.read = read;
+    }
+
+    /// What is in effect.
+    pub(super) fn effective(&self) -> crate::core::Config {
+        let mut config = self.read.clone();
+        config.kill_switch |= self.kill_switch;
+        for (whose, policy) in &self.policies {
+            match whose {
+                None => config.policies.default = policy.clone(),
+                Some(id) => drop(config.policies.by_id.insert(*id, policy.clone())),
+            }
+        }
+        config
+    }
+
+    /// What was changed by hand, as keys of settings.
+    pub(super) fn changed(&self) -> Vec<String> {
+        let switch = self.kill_switch.then(|| "kill_switch".to_owned());
+        let policies = self.policies.keys().map(|whose| section(*whose));
+        switch.into_iter().chain(policies).collect()
+    }
+
+    fn switch(&mut self, on: bool) -> Result<String, Denied> {
+        self.kill_switch = on;
+        match (on, self.read.kill_switch) {
+            (true, _) => {
+                Ok("the kill switch is on: no new orders and no modifications leave, cancels do".to_owned())
+            }
+            (false, false) => Ok("the kill switch is off".to_owned()),
+            (false, true) => Err(Denied::Conflict(
+                "the setting kill_switch is true, so it stays on; change that and send SIGHUP".to_owned(),
+            )),
+        }
+    }
+
+    fn set_policy(
+        &mut self,
+        whose: Option<ClientId>,
+        fields: Option<serde_json::Map<String, serde_json::Value>>,
+    ) -> Result<String, Denied> {
+        let section = section(whose);
+        let Some(fields) = fields else {
+            return Ok(match self.policies.shift_remove(&whose) {
+                Some(_) => format!("{section} is as the settings have it"),
+                None => format!("{section} was not changed by hand"),
+            });
+        };
+        if !self.policies.contains_key(&whose) && self.policies.len() >= limits::MAX_CHANGED_POLICIES {
+            let words = format!("{} policies were changed by hand, the limit", limits::MAX_CHANGED_POLICIES);
+            return Err(Denied::Conflict(format!("{words}; put some into the configuration file")));
+        }
+        let now = self.effective().policies;
+        let now = whose.map_or(&now.default, |id| now.of(id));
+        let invalid = |words: String| Denied::Invalid(format!("{section}: {words}"));
+        let mut value = serde_json::to_value(now).map_err(|error| invalid(error.to_string()))?;
+        if let Some(object) = value.as_object_mut() {
+            for (field, value) in fields {
+                match value.is_null() {
+                    true => drop(object.remove(&field)),
+                    false => drop(object.insert(field, value)),
+                }
+            }
+        }
+        let policy: Policy = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+        if let Some((field, allowed)) = policy.fault() {
+            return Err(invalid(format!("{field} must be {allowed}")));
+        }
+        let words = format!(
+            "{section} is {} until it is changed again or twsmux ends",
+            serde_json::to_string(&policy).unwrap_or_default()
+        );
+        self.policies.insert(whose, policy);
+        Ok(words)
+    }
+}
+
+/// The section of the configuration file in which a policy stands.
+fn section(whose: Option<ClientId>) -> String {
+    whose.map_or("client.default".to_owned(), |id| format!("client.{id}"))
+}
+
+impl Shell {
+    /// Carries commands out, one after the other.
+    pub(super) async fn hear_control(
+        self: Rc<Self>,
+        mut heard: mpsc::Receiver<Asked>,
+        published: Arc<Published>,
+    ) {
+        while let Some(Asked { command, answer }) = heard.recv().await {
+            let done = match command {
+                Command::Operate(operation) => self.operate(&operation),
+                Command::KillSwitch(on) => self.change(|by_hand| by_hand.switch(on)),
+                Command::Policy { whose, fields } => self.change(|by_hand| by_hand.set_policy(whose, fields)),
+            };
+            // Who asks for the status next sees what he has done.
+            published.set_changed_by_hand(self.by_hand.borrow().changed());
+            self.publish_now(&published);
+            // Who asked may have given up.
+            let _ = answer.send(done);
+        }
+    }
+
+    fn change(
+        self: &Rc<Self>,
+        change: impl FnOnce(&mut ByHand) -> Result<String, Denied>,
+    ) -> Result<String, Denied> {
+        let done = change(&mut self.by_hand.borrow_mut());
+        self.apply_settings();
+        done
+    }
+
+    /// Hands the settings that are in effect to the core.
+    pub(super) fn apply_settings(self: &Rc<Self>) {
+        let config = self.by_hand.borrow().effective();
+        self.tell_and_perform(Input::Reconfigure { config: &config });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn by_hand() -> ByHand {
+        let mut read = crate::core::Config::default();
+        read.policies.by_id.insert(ClientId(7), Policy { master: true, ..Policy::default() });
+        ByHand::new(read, false)
+    }
+
+    fn fields(value: serde_json::Value) -> Option<serde_json::Map<String, serde_json::Value>> {
+        value.as_object().cloned()
+    }
+
+    #[test]
+    fn fields_change_on_top_of_what_is_in_effect() {
+        let mut hand = by_hand();
+        hand.set_policy(Some(ClientId(7)), fields(json!({"read_only": true}))).unwrap();
+        hand.set_policy(Some(ClientId(7)), fields(json!({"max_order_value": 100}))).unwrap();
+        let policy = hand.effective().policies.of(ClientId(7)).clone();
+        assert!(policy.master && policy.read_only && policy.max_order_value == Some(100.0), "{policy:?}");
+        hand.set_policy(Some(ClientId(7)), fields(json!({"max_order_value": null, "master": false})))
+            .unwrap();
+        let policy = hand.effective().policies.of(ClientId(7)).clone();
+        assert!(!policy.master && policy.read_only && policy.max_order_value.is_none(), "{policy:?}");
+        assert!(!hand.effective().policies.of(ClientId(8)).read_only);
+        hand.set_policy(None, fields(json!({"allowed": false}))).unwrap();
+        assert!(!hand.effective().policies.of(ClientId(8)).allowed);
+        assert_eq!(hand.changed(), ["client.7", "client.default"]);
+        hand.set_policy(Some(ClientId(7)), None).unwrap();
+        assert!(hand.effective().policies.of(ClientId(7)).master);
+    }
+
+    #[test]
+    fn values_that_make_no_sense_change_nothing() {
+        let mut hand = by_hand();
+        for (wrong, says) in [
+            (json!({"read_onyl": true}), "read_onyl"),
+            (json!({"read_only": "yes"}), "bool"),
+            (json!({"max_order_value": -1}), "max_order_value must be a number above 0"),
+            (json!({"max_lines": -1}), "u32"),
+        ] {
+            match hand.set_policy(None, fields(wrong.clone())) {
+                Err(Denied::Invalid(words)) => {
+                    assert!(words.contains(says) && words.starts_with("client.default: "), "{words}");
+                }
+                other => panic!("{wrong}: {other:?}"),
+            }
+        }
+        assert!(hand.changed().is_empty());
+    }
+
+    #[test]
+    fn another_reading_releases_nothing() {
+        let mut hand = by_hand();
+        hand.switch(true).unwrap();
+        hand.set_policy(Some(ClientId(7)), fields(json!({"read_only": true}))).unwrap();
+        hand.read_again(crate::core::Config::default());
+        let config = hand.effective();
+        assert!(config.kill_switch && config.policies.of(ClientId(7)).read_only);
+        hand.switch(false).unwrap();
+        assert!(!hand.effective().kill_switch);
+        hand.read_again(crate::core::Config { kill_switch: true, ..crate::core::Config::default() });
+        assert!(matches!(hand.switch(false), Err(Denied::Conflict(_))));
+        assert!(hand.effective().kill_switch);
+    }
+
+    #[test]
+    fn there_is_a_bound_on_changed_policies() {
+        let mut hand = by_hand();
+        for id in 0..limits::MAX_CHANGED_POLICIES as i32 {
+            hand.set_policy(Some(ClientId(id)), fields(json!({"read_only": true}))).unwrap();
+        }
+        let more = hand.set_policy(Some(ClientId(-1)), fields(json!({"read_only": true})));
+        assert!(matches!(more, Err(Denied::Conflict(_))));
+        hand.set_policy(Some(ClientId(0)), fields(json!({"read_only": false}))).unwrap();
+    }
+
+    #[test]
+    fn the_switch_survives_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = || SwitchFile::within(dir.path());
+        assert!(!file().is_on());
+        file().set(true).unwrap();
+        file().set(true).unwrap();
+        assert!(file().is_on());
+        file().set(false).unwrap();
+        file().set(false).unwrap();
+        assert!(!file().is_on());
+        let gone = SwitchFile::within(&dir.path().join("gone"));
+        assert!(gone.set(true).is_err());
+    }
+}
