@@ -59,6 +59,19 @@ pub fn frames(data: &[u8]) {
     let whole = read(&mut std::iter::once(bytes));
     let pieces = read(&mut bytes.chunks(usize::from(*cut).max(1)));
     assert_eq!(whole, pieces);
+    let (mut fed, mut heard) = (FrameBuffer::default(), Vec::new());
+    let mut feed = |piece: &[u8]| {
+        fed.feed(
+            piece,
+            || limit,
+            |payload| {
+                heard.push(payload.to_vec());
+                Ok(())
+            },
+        )
+    };
+    let fault = bytes.chunks(usize::from(*cut).max(1)).find_map(|piece| feed(piece).err());
+    assert_eq!(whole, (heard, fault), "fed or asked for, frames are the same");
     let mut again = BytesMut::new();
     for payload in &whole.0 {
         frame::put(payload, &mut again);

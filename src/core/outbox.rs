@@ -4,10 +4,16 @@ use bytes::{Buf, BytesMut};
 
 use crate::time::Time;
 
+/// Bytes of memory that an empty outbox may keep for what comes next: enough for a burst of ticks, and little for each of a
+/// thousand idle clients.
+const KEPT: usize = 1024;
+
 /// A buffer that knows when it last made progress.
 #[derive(Debug, Default)]
 pub struct Outbox {
     buf: BytesMut,
+    /// Most bytes that it has held since it was made.
+    most: usize,
     /// When bytes were last taken, or when the first byte came into the empty buffer.
     progress: Time,
     /// Bytes taken so far.
@@ -42,6 +48,7 @@ impl Outbox {
 
     /// The first `n` bytes were taken.
     pub fn consume(&mut self, n: usize, now: Time) {
+        self.most = self.most.max(self.buf.len());
         if n > 0 {
             // A socket that takes nothing is no progress, however often it is offered something.
             self.buf.advance(n);
@@ -49,8 +56,10 @@ impl Outbox {
             self.progress = now;
         }
         if self.buf.is_empty() {
-            // An idle connection keeps no memory.
-            self.buf = BytesMut::new();
+            match self.most <= KEPT {
+                true => self.buf.clear(),
+                false => self.clear(),
+            }
         }
     }
 
@@ -66,6 +75,6 @@ impl Outbox {
 
     /// Throws away what is unsent.
     pub fn clear(&mut self) {
-        self.buf = BytesMut::new();
+        (self.buf, self.most) = (BytesMut::new(), 0);
     }
 }

@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 
 use super::access::Access;
 use super::listen::{Listening, SocketFile};
-use super::run::Shell;
+use super::run::{Left, Shell};
 use super::tls::Arrived;
 use super::transport::{Transport, peer_of_tcp, peer_of_unix};
 use crate::core::io::{Gone, Input};
@@ -21,8 +21,6 @@ use crate::ids::ClientKey;
 use crate::limits;
 use crate::wire::{WireError, frame::FrameBuffer, handshake::ClientHello};
 
-/// Bytes read at once.
-const READ: usize = 64 << 10;
 /// Bytes read from one client before others get their turn.
 const READ_BUDGET: usize = 256 << 10;
 
@@ -275,11 +273,12 @@ async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {
                 if ready.is_err() {
                     break Gone::Error;
                 }
-                if let Err(gone) = read(&shell, &conn) {
-                    break gone;
+                match read(&shell, &conn) {
+                    Ok(Left::Nothing) => {}
+                    // A client that sends without pause gets its turn like the others.
+                    Ok(Left::More) => tokio::task::yield_now().await,
+                    Err(gone) => break gone,
                 }
-                // A client that sends without pause gets its turn like the others.
-                tokio::task::yield_now().await;
             }
         }
     };
@@ -290,30 +289,10 @@ async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {
 }
 
 /// Reads what is there, within the budget, and tells the core each whole frame.
-fn read(shell: &Rc<Shell>, conn: &Conn) -> Result<(), Gone> {
-    let mut chunk = [0u8; READ];
-    let mut total = 0;
-    let outcome = loop {
-        match conn.stream.try_read(&mut chunk) {
-            Ok(0) => break Err(Gone::Eof),
-            Ok(n) => {
-                total += n;
-                if conn.closing.get() == Closing::No {
-                    conn.buffer.borrow_mut().extend(&chunk[..n]);
-                    if let Err(fault) = frames(shell, conn) {
-                        shell.tell(Input::ClientBroken { client: conn.key, fault });
-                        // Nothing behind this point can be read: the core closes it.
-                        conn.closing.set(Closing::Flush);
-                    }
-                }
-                if total >= READ_BUDGET {
-                    break Ok(());
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
-            Err(_) => break Err(Gone::Error),
-        }
-    };
+fn read(shell: &Rc<Shell>, conn: &Conn) -> Result<Left, Gone> {
+    let mut chunk = shell.chunk.take();
+    let outcome = read_into(&mut chunk, shell, conn);
+    shell.chunk.replace(chunk);
     // Whole frames before the end of the stream count as sent.
     shell.perform();
     if conn.stream.holds_back() {
@@ -322,22 +301,47 @@ fn read(shell: &Rc<Shell>, conn: &Conn) -> Result<(), Gone> {
     outcome
 }
 
-fn frames(shell: &Shell, conn: &Conn) -> Result<(), WireError> {
-    let mut buffer = conn.buffer.borrow_mut();
-    if !conn.greeted.get() {
-        match ClientHello::take(&mut buffer, limits::MAX_GREETING)? {
-            None => return Ok(()),
-            Some(hello) => {
-                conn.greeted.set(true);
-                shell.tell(Input::ClientHello { client: conn.key, hello });
-            }
-        }
-    }
+fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn) -> Result<Left, Gone> {
+    let mut total = 0;
     loop {
-        let limit = shell.core.borrow().frame_limit(conn.key);
-        match buffer.next(limit)? {
-            None => return Ok(()),
-            Some(payload) => shell.tell(Input::ClientFrame { client: conn.key, payload: &payload }),
+        match conn.stream.try_read(chunk) {
+            Ok(0) => return Err(Gone::Eof),
+            Ok(n) => {
+                total += n;
+                if conn.closing.get() == Closing::No
+                    && let Err(fault) = frames(shell, conn, &chunk[..n])
+                {
+                    shell.tell(Input::ClientBroken { client: conn.key, fault });
+                    // Nothing behind this point can be read: the core closes it.
+                    conn.closing.set(Closing::Flush);
+                }
+                if total >= READ_BUDGET {
+                    return Ok(Left::More);
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Left::Nothing),
+            Err(_) => return Err(Gone::Error),
         }
     }
+}
+
+fn frames(shell: &Shell, conn: &Conn, bytes: &[u8]) -> Result<(), WireError> {
+    let mut buffer = conn.buffer.borrow_mut();
+    let limit = || shell.core.borrow().frame_limit(conn.key);
+    let tell = |payload: &[u8]| shell.tell(Input::ClientFrame { client: conn.key, payload });
+    if conn.greeted.get() {
+        return buffer.feed(bytes, limit, |payload| {
+            tell(payload);
+            Ok(())
+        });
+    }
+    buffer.extend(bytes);
+    let Some(hello) = ClientHello::take(&mut buffer, limits::MAX_GREETING)? else { return Ok(()) };
+    conn.greeted.set(true);
+    shell.tell(Input::ClientHello { client: conn.key, hello });
+    // Few clients send more before they are answered.
+    while let Some(payload) = buffer.next(limit())? {
+        tell(&payload);
+    }
+    Ok(())
 }

@@ -147,10 +147,26 @@ pub struct Addresses {
     pub upstream: SocketAddr,
 }
 
+/// Bytes read at once.
+const READ: usize = 64 << 10;
+
+/// Whether a read left something.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Left {
+    /// There is nothing more.
+    Nothing,
+    /// Its budget is used up.
+    More,
+}
+
 /// Everything that the tasks share. Single-threaded: no borrow is held across an await.
 pub(super) struct Shell {
     pub(super) core: RefCell<Core>,
     actions: RefCell<Actions>,
+    /// Empty ones, whose memory is used again.
+    spare: RefCell<Actions>,
+    /// What is read comes in here first; taken by who reads.
+    pub(super) chunk: Cell<Box<[u8]>>,
     start: Instant,
     pub(super) clients: Clients,
     pub(super) access: Arc<Access>,
@@ -207,8 +223,9 @@ impl Shell {
     /// Carries out what the core wants.
     pub(super) fn perform(self: &Rc<Self>) {
         loop {
-            let mut actions = std::mem::take(&mut *self.actions.borrow_mut());
+            let mut actions = self.actions.replace(self.spare.take());
             if actions.is_empty() {
+                self.spare.replace(actions);
                 break;
             }
             // Facts go to the journal last. That an owner was told of a fill is recorded after it was told: a crash in
@@ -231,6 +248,8 @@ impl Shell {
                     journal.append(seq, record, sync);
                 }
             }
+            actions.upstream_dirty = false;
+            self.spare.replace(actions);
         }
         let next = self.core.borrow().next_deadline();
         if next.is_some_and(|at| self.sleeping_until.get().is_none_or(|until| at < until)) {
@@ -494,6 +513,8 @@ async fn serve(
     let shell = Rc::new(Shell {
         core: RefCell::new(Core::recovered(config, &recovered)),
         actions: RefCell::default(),
+        spare: RefCell::default(),
+        chunk: Cell::new(vec![0; READ].into_boxed_slice()),
         start: Instant::now(),
         clients: Clients::default(),
         access,

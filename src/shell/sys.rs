@@ -8,6 +8,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::limits;
+use tokio::io::Interest;
+
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
 /// How many connections the kernel may hold for us before they are accepted.
@@ -99,6 +101,48 @@ pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
 /// The system's.
 pub fn unix_client_socket(stream: &tokio::net::UnixStream) -> io::Result<()> {
     SockRef::from(stream).set_send_buffer_size(limits::UNSENT_IN_KERNEL as usize)
+}
+
+/// A socket of the event loop, for [`read_what_is_there`].
+pub trait Readable: AsFd {
+    /// As of tokio's sockets: runs `io` if the socket may be readable, and takes it for empty when that says `WouldBlock`.
+    ///
+    /// # Errors
+    /// Those of `io`, and `WouldBlock`.
+    fn try_io(&self, io: impl FnOnce() -> io::Result<usize>) -> io::Result<usize>;
+}
+
+impl Readable for tokio::net::TcpStream {
+    fn try_io(&self, io: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        tokio::net::TcpStream::try_io(self, Interest::READABLE, io)
+    }
+}
+
+impl Readable for tokio::net::UnixStream {
+    fn try_io(&self, io: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
+        tokio::net::UnixStream::try_io(self, Interest::READABLE, io)
+    }
+}
+
+/// Reads into `chunk`. **What does not fill it was all that there was**: then the next read says so without a system call, and
+/// waits for an event. That holds for edge-triggered events, as epoll and kqueue give them here; an end of the stream is
+/// an event of its own, which stays.
+///
+/// # Errors
+/// The system's; `WouldBlock` when there is nothing.
+pub fn read_what_is_there(stream: &impl Readable, chunk: &mut [u8]) -> io::Result<usize> {
+    let mut read = 0;
+    let done = stream.try_io(|| {
+        read = rustix::io::retry_on_intr(|| rustix::io::read(stream.as_fd(), &mut *chunk))?;
+        match read > 0 && read < chunk.len() {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => Ok(read),
+        }
+    });
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock && read > 0 => Ok(read),
+        done => done,
+    }
 }
 
 /// The kernel may take as much for a client as it can: it is closing, and its last words are to get as far as possible.

@@ -40,9 +40,9 @@ impl Transport {
 
     pub(super) fn try_read(&self, chunk: &mut [u8]) -> io::Result<usize> {
         match self {
-            Transport::Tcp(stream) => stream.try_read(chunk),
+            Transport::Tcp(stream) => sys::read_what_is_there(stream, chunk),
             Transport::Tls(stream) => stream.try_read(chunk),
-            Transport::Unix(stream) => stream.try_read(chunk),
+            Transport::Unix(stream) => sys::read_what_is_there(stream, chunk),
         }
     }
 

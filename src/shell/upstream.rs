@@ -13,16 +13,14 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use super::run::{Die, Shell, UpstreamClose};
+use super::run::{Die, Left, Shell, UpstreamClose};
 use super::sys;
 use crate::core::io::{FarEnd, Input, Zombies};
 use crate::ids::LinkId;
 use crate::limits;
 use crate::sockets::{self, ZombieKind};
-use crate::wire::{WireError, frame::FrameBuffer, handshake::ServerHello};
+use crate::wire::{frame::FrameBuffer, handshake::ServerHello};
 
-/// Bytes read at once.
-const READ: usize = 64 << 10;
 /// Bytes read before the clients get their turn.
 const READ_BUDGET: usize = 256 << 10;
 /// Patience with a connect that is neither accepted nor refused.
@@ -251,20 +249,34 @@ async fn converse(shell: &Rc<Shell>, conn: &Conn) -> Option<String> {
                 if let Err(error) = ready {
                     return Some(error.to_string());
                 }
-                if let Err(error) = read(shell, conn, &mut buffer, &mut greeted) {
-                    return Some(error.to_string());
+                match read(shell, conn, &mut buffer, &mut greeted) {
+                    Ok(Left::Nothing) => {}
+                    // The clients get their turn.
+                    Ok(Left::More) => tokio::task::yield_now().await,
+                    Err(error) => return Some(error.to_string()),
                 }
-                tokio::task::yield_now().await;
             }
         }
     }
 }
 
-fn read(shell: &Rc<Shell>, conn: &Conn, buffer: &mut FrameBuffer, greeted: &mut bool) -> io::Result<()> {
-    let mut chunk = [0u8; READ];
+fn read(shell: &Rc<Shell>, conn: &Conn, buffer: &mut FrameBuffer, greeted: &mut bool) -> io::Result<Left> {
+    let mut chunk = shell.chunk.take();
+    let left = read_into(&mut chunk, shell, conn, buffer, greeted);
+    shell.chunk.replace(chunk);
+    left
+}
+
+fn read_into(
+    chunk: &mut [u8],
+    shell: &Rc<Shell>,
+    conn: &Conn,
+    buffer: &mut FrameBuffer,
+    greeted: &mut bool,
+) -> io::Result<Left> {
     let mut total = 0;
     while !conn.closed.get() {
-        match conn.stream.try_read(&mut chunk) {
+        match sys::read_what_is_there(&conn.stream, chunk) {
             Ok(0) => {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
@@ -273,37 +285,29 @@ fn read(shell: &Rc<Shell>, conn: &Conn, buffer: &mut FrameBuffer, greeted: &mut 
             }
             Ok(n) => {
                 total += n;
-                buffer.extend(&chunk[..n]);
-                if let Err(fault) = frames(shell, conn.link, buffer, greeted) {
+                let each = |payload: &[u8]| {
+                    match std::mem::replace(greeted, true) {
+                        true => shell.tell(Input::UpstreamFrame { link: conn.link, payload }),
+                        false => {
+                            let hello = ServerHello::parse(payload)?;
+                            shell.tell(Input::UpstreamHello { link: conn.link, hello });
+                        }
+                    }
+                    Ok(())
+                };
+                if let Err(fault) = buffer.feed(&chunk[..n], || limits::MAX_FRAME, each) {
                     shell.tell(Input::UpstreamBroken { link: conn.link, fault });
                 }
                 // One write for each client that got something from this chunk; the chunk's size bounds what a
                 // thousand clients can be given before they are written to.
                 shell.perform();
                 if total >= READ_BUDGET {
-                    return Ok(());
+                    return Ok(Left::More);
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Left::Nothing),
             Err(error) => return Err(error),
         }
     }
-    Ok(())
-}
-
-fn frames(
-    shell: &Shell,
-    link: LinkId,
-    buffer: &mut FrameBuffer,
-    greeted: &mut bool,
-) -> Result<(), WireError> {
-    while let Some(payload) = buffer.next(limits::MAX_FRAME)? {
-        if *greeted {
-            shell.tell(Input::UpstreamFrame { link, payload: &payload });
-        } else {
-            *greeted = true;
-            shell.tell(Input::UpstreamHello { link, hello: ServerHello::parse(&payload)? });
-        }
-    }
-    Ok(())
+    Ok(Left::Nothing)
 }

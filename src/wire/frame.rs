@@ -12,6 +12,9 @@ fn length(input: &[u8]) -> IResult<&[u8], u32> {
     be_u32.parse(input)
 }
 
+/// Bytes of memory that a buffer keeps for the next frame.
+const KEPT: usize = 512;
+
 /// A frame's payload, and what follows the frame.
 pub type Split<'a> = (&'a [u8], &'a [u8]);
 
@@ -65,6 +68,46 @@ impl FrameBuffer {
     /// Takes the first `n` bytes if they are there: for what precedes the first frame.
     pub fn take(&mut self, n: usize) -> Option<Bytes> {
         (self.buf.len() >= n).then(|| self.buf.split_to(n).freeze())
+    }
+
+    /// Appends bytes as read from a socket, and hands each whole frame's payload to `each`. `limit` is asked before each
+    /// frame. What is whole already is not copied. See [`split`] for the errors; after one the rest of the bytes is lost,
+    /// with the framing.
+    pub fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        mut limit: impl FnMut() -> usize,
+        mut each: impl FnMut(&[u8]) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
+        // The rest of a frame that has begun: its length first.
+        while !self.buf.is_empty() {
+            let whole = self.buf.first_chunk().map_or(PREFIX, |n| PREFIX + u32::from_be_bytes(*n) as usize);
+            let missing = whole.saturating_sub(self.buf.len()).min(bytes.len());
+            self.buf.extend_from_slice(&bytes[..missing]);
+            bytes = &bytes[missing..];
+            match split(&self.buf, limit())? {
+                Some((payload, _)) => {
+                    each(payload)?;
+                    self.forget();
+                }
+                None if missing == 0 => return Ok(()),
+                None => {}
+            }
+        }
+        while let Some((payload, rest)) = split(bytes, limit())? {
+            each(payload)?;
+            bytes = rest;
+        }
+        self.buf.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Everything was given out. An idle connection keeps next to no memory; one that is busy need not ask for it again.
+    fn forget(&mut self) {
+        match self.buf.capacity() <= KEPT {
+            true => self.buf.clear(),
+            false => self.buf = BytesMut::new(),
+        }
     }
 
     /// What has arrived and was not given out yet.
@@ -124,20 +167,23 @@ mod tests {
             for p in &payloads {
                 put(p, &mut wire);
             }
-            let mut buffer = FrameBuffer::default();
-            let mut seen = Vec::new();
+            let (mut buffer, mut fed) = (FrameBuffer::default(), FrameBuffer::default());
+            let (mut seen, mut heard) = (Vec::new(), Vec::new());
             let mut rest = &wire[..];
             let mut cuts = cuts.iter().cycle();
             while !rest.is_empty() {
                 let n = (*cuts.next().unwrap()).min(rest.len());
                 buffer.extend(&rest[..n]);
+                let each = |payload: &[u8]| { heard.push(payload.to_vec()); Ok(()) };
+                fed.feed(&rest[..n], || 1000, each).unwrap();
                 rest = &rest[n..];
                 while let Some(f) = buffer.next(1000).unwrap() {
                     seen.push(f.to_vec());
                 }
             }
-            prop_assert_eq!(seen, payloads);
-            prop_assert!(buffer.pending().is_empty());
+            prop_assert_eq!(&seen, &payloads);
+            prop_assert_eq!(heard, payloads);
+            prop_assert!(buffer.pending().is_empty() && fed.pending().is_empty());
         }
     }
 }
