@@ -3,6 +3,7 @@
 //! The layers, and who may know what, are described in `docs/ARCHITECTURE.md`.
 
 pub mod admin;
+pub mod capture;
 pub mod cli;
 pub mod config;
 pub mod core;

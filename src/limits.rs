@@ -261,3 +261,22 @@ pub const JOURNAL_HEAL_EVERY: Duration = Duration::from_secs(1);
 pub const JOURNAL_CLOSE_TIME: Duration = Duration::from_secs(2);
 /// Order ids that a repair of the order journal leaves out: more than can have been given out in what is lost.
 pub const JOURNAL_REPAIR_MARGIN: i32 = 10_000;
+
+/// Bytes of a capture's file at which it ends.
+pub const CAPTURE_LIMIT: u64 = 64 << 20;
+/// Bytes of one record of a capture; one that would be larger is left out and counted.
+pub const MAX_CAPTURE_RECORD: usize = 2 * MAX_FRAME + 4096;
+/// Records of a capture that wait for the disk; beyond it they are left out and counted.
+pub const MAX_CAPTURE_QUEUE: usize = 65_536;
+/// Bytes of these records.
+pub const MAX_CAPTURE_QUEUE_BYTES: usize = 64 << 20;
+/// Records kept of a connection until it says which client it is, while a capture is of one client.
+pub const MAX_CAPTURE_UNNAMED: usize = 64;
+/// Bytes kept of what a client sent that is no frame; what is wrong with it shows in the first of them.
+pub const MAX_CAPTURE_BROKEN: usize = 2 * MAX_GREETING;
+/// Account numbers of which a capture tells one from another; those beyond lose all their digits.
+pub const MAX_MASKED_ACCOUNTS: usize = 10_000;
+/// Time a stopping twsmux gives a capture to reach the disk.
+pub const CAPTURE_CLOSE_TIME: Duration = Duration::from_secs(2);
+/// Time a twsmux that ends by a panic gives a capture to have what led to it; the Gateway's socket ends that much later.
+pub const CAPTURE_PANIC_TIME: Duration = Duration::from_millis(200);

@@ -125,6 +125,7 @@ async fn metrics(State(source): State<Arc<Source>>) -> Response {
         loaded: source.published.loaded(),
         refused: source.published.refusals().counts(),
         commands: source.remote.counts(),
+        captures: source.published.captures(),
     };
     let body = exposition::render(&source.published.get(), &beside);
     ([(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], body).into_response()

@@ -83,6 +83,7 @@ pub fn run(args: RunArgs) -> ExitCode {
         reload: reload(live),
         notifier,
         die: options.die,
+        capture: options.capture_request(),
     };
     match crate::shell::run::run(settings, print_ready) {
         Ok(()) => ExitCode::SUCCESS,
@@ -137,6 +138,7 @@ fn end_on_panic() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         print(info);
+        crate::capture::writer::settle(crate::limits::CAPTURE_PANIC_TIME);
         crate::telemetry::flush_logs();
         std::process::exit(101);
     }));

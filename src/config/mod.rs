@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::capture::{CaptureRequest, LIMITS, Which};
 use crate::core::policy::{Policies, Policy};
 use crate::core::{DuplicateClient, HistoricalPacing, Limits, UsStockSizes};
 use crate::ids::ClientId;
@@ -173,6 +174,15 @@ pub struct Options {
     /// [default: 15]
     #[arg(long, env = "TWSMUX_REPEAT_TIME", value_name = "SECONDS")]
     pub repeat_time: Option<f64>,
+    /// A new file that everything is captured in, for a report or a replay [default: none]
+    #[arg(long, env = "TWSMUX_CAPTURE", value_name = "FILE")]
+    pub capture: Option<PathBuf>,
+    /// Bytes of this file at which the capture ends [default: 67108864]
+    #[arg(long, env = "TWSMUX_CAPTURE_LIMIT", value_name = "BYTES")]
+    pub capture_limit: Option<u64>,
+    /// Whether account numbers are replaced by stand-ins in it [default: false]
+    #[arg(long, env = "TWSMUX_CAPTURE_MASK", value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    pub capture_mask: Option<bool>,
     /// What single client ids may do, and what becomes of their orders; in the file alone
     #[arg(skip)]
     pub client: BTreeMap<String, Policy>,
@@ -368,6 +378,17 @@ impl Options {
         }
     }
 
+    /// What is captured from the beginning; an empty name is nothing.
+    pub fn capture_request(&self) -> Option<CaptureRequest> {
+        let path = self.capture.clone().filter(|path| !path.as_os_str().is_empty())?;
+        Some(CaptureRequest {
+            which: Which::All,
+            path,
+            limit: self.capture_limit.unwrap_or(limits::CAPTURE_LIMIT),
+            mask: self.capture_mask.unwrap_or_default(),
+        })
+    }
+
     fn fill(&mut self, file: Self) {
         let Options {
             upstream,
@@ -406,6 +427,9 @@ impl Options {
             drain_time,
             line_grace,
             repeat_time,
+            capture,
+            capture_limit,
+            capture_mask,
             client,
             die: _,
         } = file;
@@ -455,6 +479,9 @@ impl Options {
         or(&mut self.drain_time, drain_time);
         or(&mut self.line_grace, line_grace);
         or(&mut self.repeat_time, repeat_time);
+        or(&mut self.capture, capture);
+        or(&mut self.capture_limit, capture_limit);
+        or(&mut self.capture_mask, capture_mask);
         self.client = client;
     }
 
@@ -512,6 +539,10 @@ impl Options {
                 };
                 return fault(key, words);
             }
+        }
+        if let Some(v) = self.capture_limit.filter(|v| !LIMITS.contains(v)) {
+            let (least, most) = LIMITS.into_inner();
+            return fault("capture_limit", format!("{v} is not allowed; it must be from {least} to {most}"));
         }
         for (key, value, longest) in [
             ("backoff_min", self.backoff_min, LONGEST_TIME),

@@ -311,13 +311,20 @@ fn the_core_applies_what_the_table_says() {
                 us_stock_sizes = \"as-sent\"\nupstream_close = \"graceful\"\nbackoff_min = 5.0\nbackoff_max = 6.0\n\
                 handshake_time = 5.0\nmax_clients = 5\nmax_requests_per_client = 5\nmax_queued_per_client = 6\n\
                 max_outbox_bytes = 2000000\nconflate_above_bytes = 5000\nslow_client_time = 5.0\norder_wait = 7.0\nrequest_wait = 10.0\ndrain_time = 8.0\n\
-                idle_client_time = 11.0\nline_grace = 9.0\nrepeat_time = 0.0\n[client.7]\nmaster = true\n";
+                idle_client_time = 11.0\nline_grace = 9.0\nrepeat_time = 0.0\ncapture = \"/x/a.cap\"\ncapture_limit = 70000\ncapture_mask = true\n[client.7]\nmaster = true\n";
     let new = from_file(text).unwrap();
     for line in &new.lines {
         // Each value has come back as it stands there, so none was mistaken for another.
         let as_given = text.contains(&format!("{} = {}\n", line.key, line.value));
         assert!(as_given || line.key.starts_with("client.7."), "{line}: the test leaves it out");
     }
+    let json = serde_json::to_string(&new.options.core()).unwrap();
+    let again: crate::core::Config = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        format!("{again:?}"),
+        format!("{:?}", new.options.core()),
+        "a capture has all that the core reads"
+    );
     let (old, new) = (Options::default().core(), new.options.core());
     let mut core = Core::new(old.clone());
     core.handle(Time::ZERO, Input::Reconfigure { config: &new }, &mut Actions::default());

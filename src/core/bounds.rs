@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::limits;
 
 /// What clients may take up, and how long things wait.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Active requests of one client.
     pub requests_per_client: usize,

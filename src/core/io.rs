@@ -143,7 +143,7 @@ pub enum Input<'a> {
 }
 
 /// Sockets of the Gateway in CLOSE_WAIT: their clients have hung up, and it has not closed. By what it has not done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Zombies {
     /// Accept the connection.
     pub never_accepted: usize,
@@ -177,7 +177,8 @@ impl fmt::Display for Zombies {
 }
 
 /// What the Gateway has done with our connection, as far as its end of it shows.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FarEnd {
     /// Its end cannot be seen. Says why.
     OutOfSight(String),

@@ -53,6 +53,7 @@ mod shared;
 mod slow;
 mod speech;
 mod split;
+pub mod standing;
 pub mod stats;
 mod tell;
 mod timers;
@@ -132,8 +133,10 @@ pub enum HistoricalPacing {
     Off,
 }
 
-/// Settings. What of them may change while twsmux runs is in `reconfigure`.
-#[derive(Clone, Debug)]
+/// Settings. What of them may change while twsmux runs is in `reconfigure`. A capture has them; what is not in an older one
+/// has its default.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The Gateway's address, for words.
     pub gateway: String,

@@ -19,7 +19,8 @@ use crate::limits;
 use crate::time::Time;
 
 /// A wish.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// Give the link up and make none until it is taken back. Clients stay.
     Pause,
@@ -37,7 +38,8 @@ pub enum Operation {
 }
 
 /// One client, or those of one client id.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Who {
     /// Who uses a client id.
     Id(ClientId),

@@ -93,18 +93,45 @@ impl Policy {
 }
 
 /// The policies of all client ids.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Policies {
     /// Of those that have none of their own.
     pub default: Policy,
     /// By client id.
+    #[serde(with = "pairs")]
     pub by_id: indexmap::IndexMap<ClientId, Policy, FxBuildHasher>,
+}
+
+/// A map as a list of pairs, in its order.
+mod pairs {
+    use indexmap::IndexMap;
+    use rustc_hash::FxBuildHasher;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Policy;
+    use crate::ids::ClientId;
+
+    type Map = IndexMap<ClientId, Policy, FxBuildHasher>;
+
+    pub fn serialize<S: Serializer>(map: &Map, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_seq(map)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Map, D::Error> {
+        Vec::<(ClientId, Policy)>::deserialize(d).map(|pairs| pairs.into_iter().collect())
+    }
 }
 
 impl Policies {
     /// The policy of a client id.
     pub fn of(&self, client: ClientId) -> &Policy {
         self.by_id.get(&client).unwrap_or(&self.default)
+    }
+
+    /// The accounts that policies name.
+    pub fn accounts(&self) -> impl Iterator<Item = &String> {
+        self.by_id.values().chain([&self.default]).flat_map(|policy| &policy.accounts)
     }
 
     /// Whether there can be a master at all.

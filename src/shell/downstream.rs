@@ -311,6 +311,7 @@ fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn) -> Result<Left, G
                 if conn.closing.get() == Closing::No
                     && let Err(fault) = frames(shell, conn, &chunk[..n])
                 {
+                    shell.captures.broken(conn.buffer.borrow().pending());
                     shell.tell(Input::ClientBroken { client: conn.key, fault });
                     // Nothing behind this point can be read: the core closes it.
                     conn.closing.set(Closing::Flush);

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
 use super::access::{Access, Rules};
+use super::captures::Captures;
 use super::control::{ByHand, Denied, Remote, SwitchFile};
 use super::downstream::Clients;
 use super::listen::{Listen, Listening, SocketFile};
@@ -24,6 +25,7 @@ use super::state_dir::StateDir;
 use super::tls::Identity;
 use super::upstream::Upstream;
 use super::{downstream, journal, sys, tls, upstream};
+use crate::capture::CaptureRequest;
 use crate::core::Core;
 use crate::core::io::{Action, Actions, Input, Level, Note};
 use crate::core::operate::Operation;
@@ -73,6 +75,8 @@ pub struct Settings {
     pub notifier: Notifier,
     /// Where the process is to die, for tests of its deaths.
     pub die: Option<Die>,
+    /// What is captured from the beginning, if anything is.
+    pub capture: Option<CaptureRequest>,
 }
 
 /// The Unix socket on which the admin endpoint takes commands.
@@ -131,6 +135,9 @@ pub enum RunError {
     /// The order journal is another's.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// The capture that was asked for cannot be made.
+    #[error("{0}")]
+    Capture(String),
     /// The system refused something else.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
@@ -183,14 +190,26 @@ pub(super) struct Shell {
     rearm: Notify,
     finish: Notify,
     pub(super) die: Option<Die>,
+    pub(super) captures: Captures,
 }
 
 impl Shell {
     pub(super) fn operate(self: &Rc<Self>, operation: &Operation) -> Result<String, Denied> {
         let now = self.now();
+        if self.captures.is_on() {
+            self.captures.operated(now, operation);
+        }
         let done = self.core.borrow_mut().operate(now, operation, &mut self.actions.borrow_mut());
         self.perform();
         Ok(done?)
+    }
+
+    /// Begins a capture; one runs at a time. Waits for the making of its file alone.
+    ///
+    /// # Errors
+    /// Words for people.
+    pub(super) fn start_capture(&self, request: &CaptureRequest) -> Result<(), String> {
+        self.captures.start(self.now(), &self.core.borrow(), request)
     }
 
     fn now(&self) -> Time {
@@ -200,7 +219,11 @@ impl Shell {
     /// Tells the core something; its wishes are kept until [`Shell::perform`].
     pub(super) fn tell(&self, input: Input<'_>) {
         let now = self.now();
+        let unnamed = if self.captures.is_on() { self.captures.input(now, &input) } else { None };
         self.core.borrow_mut().handle(now, input, &mut self.actions.borrow_mut());
+        if let Some(key) = unnamed {
+            self.captures.named(key, self.core.borrow().client_id(key));
+        }
         // Here, because the link may become ready by what the journal says.
         match self.die {
             Some(Die::PanicWhenReady) if self.core.borrow().ready() => panic!("told to panic once ready"),
@@ -278,9 +301,16 @@ impl Shell {
         let mut actions = self.actions.borrow_mut();
         let mut core = self.core.borrow_mut();
         while let Some(n) = self.upstream.write(core.upstream_output()) {
-            core.consume_upstream_output(self.now(), n, &mut actions);
+            let now = self.now();
+            if self.captures.is_on() {
+                self.captures.written_upstream(now, core.upstream_output(), n);
+            }
+            core.consume_upstream_output(now, n, &mut actions);
             // The core may have added what it held back; those are its own dirty bytes of this turn.
             actions.upstream_dirty = false;
+        }
+        if self.captures.is_on() {
+            self.captures.flushed_upstream(self.now(), core.upstream_output().len());
         }
     }
 
@@ -289,9 +319,17 @@ impl Shell {
         let mut actions = self.actions.borrow_mut();
         let mut core = self.core.borrow_mut();
         while let Some(n) = self.clients.write(key, core.output(key)) {
-            core.consume_output(self.now(), key, n, &mut actions);
+            let now = self.now();
+            if self.captures.is_on() {
+                self.captures.written(now, key, core.output(key), n);
+            }
+            core.consume_output(now, key, n, &mut actions);
         }
-        core.consume_output(self.now(), key, 0, &mut actions);
+        let now = self.now();
+        if self.captures.is_on() {
+            self.captures.flushed(now, key, core.output(key).len());
+        }
+        core.consume_output(now, key, 0, &mut actions);
         if core.may_close(key) {
             self.clients.all_sent(key);
         }
@@ -510,6 +548,7 @@ async fn serve(
     let (remote, commands) = Remote::new(switch, access.clone());
     let (reports, heard) = mpsc::unbounded_channel();
     let handle = journal::start(journal, reports)?;
+    let captures = Captures::new(recovered == State::default());
     let shell = Rc::new(Shell {
         core: RefCell::new(Core::recovered(config, &recovered)),
         actions: RefCell::default(),
@@ -528,11 +567,17 @@ async fn serve(
         rearm: Notify::new(),
         finish: Notify::new(),
         die: settings.die,
+        captures,
     });
     drop(recovered);
+    if let Some(request) = &settings.capture {
+        shell.start_capture(request).map_err(RunError::Capture)?;
+        tracing::info!("everything is captured in {}", request.path.display());
+    }
     let published = Published::new(shell.core.borrow().view(Time::ZERO))
         .for_gateway(settings.upstream)
-        .counting(refusals);
+        .counting(refusals)
+        .with_captures(shell.captures.counts().clone());
     // Before anybody can ask.
     published.set_loaded(Loaded {
         file: settings.reload.file.clone(),
@@ -592,6 +637,7 @@ async fn serve(
     if let Some(Err(words)) = journal.map(journal::Handle::close) {
         tracing::warn!("{words}");
     }
+    shell.captures.close();
     shell.publish_now(&published);
     tracing::info!("stopped");
     Ok(())

@@ -289,13 +289,15 @@ fn read_into(
                     match std::mem::replace(greeted, true) {
                         true => shell.tell(Input::UpstreamFrame { link: conn.link, payload }),
                         false => {
-                            let hello = ServerHello::parse(payload)?;
+                            let hello = ServerHello::parse(payload)
+                                .inspect_err(|_| shell.captures.broken_payload(payload))?;
                             shell.tell(Input::UpstreamHello { link: conn.link, hello });
                         }
                     }
                     Ok(())
                 };
                 if let Err(fault) = buffer.feed(&chunk[..n], || limits::MAX_FRAME, each) {
+                    shell.captures.broken(buffer.pending());
                     shell.tell(Input::UpstreamBroken { link: conn.link, fault });
                 }
                 // One write for each client that got something from this chunk; the chunk's size bounds what a

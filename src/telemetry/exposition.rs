@@ -13,6 +13,7 @@ use metrics::{Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use super::Loaded;
+use super::captures;
 use super::names::{self, Kind, Metric};
 use super::refusals::{self, Refused};
 use crate::core::client::Phase;
@@ -37,6 +38,8 @@ pub struct Beside {
     pub refused: refusals::Counts,
     /// Commands by what became of them.
     pub commands: control::Counts,
+    /// How captures go.
+    pub captures: captures::Numbers,
 }
 
 /// The media type of [`render`]'s text.
@@ -62,6 +65,9 @@ pub fn render(view: &View, beside: &Beside) -> String {
             sheet.count(names::CONTROL_COMMANDS, &[name, result], count);
         }
     }
+    sheet.set(names::CAPTURE_RUNNING, &[], f64::from(u8::from(beside.captures.running)));
+    sheet.count(names::CAPTURE_BYTES, &[], beside.captures.bytes);
+    sheet.count(names::CAPTURE_LEFT_OUT, &[], beside.captures.left_out);
     sheet.count(names::LOG_DROPPED, &[], beside.log_lines_dropped);
     let mut text = sheet.0.handle().render();
     let classes = Class::ALL.iter().zip(&view.stats.queue_waits);
@@ -332,6 +338,7 @@ mod tests {
             loaded,
             refused: std::array::from_fn(|n| 20 + n as u64),
             commands: std::array::from_fn(|n| [60 + n as u64, 80 + n as u64]),
+            captures: captures::Numbers { running: true, bytes: 30, left_out: 31 },
         }
     }
 

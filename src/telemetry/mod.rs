@@ -3,6 +3,7 @@
 //! Owns: the names of the metrics, the exposition, the log writer, the place where the latest [`View`] lies. May not
 //! know: sockets, the core's insides. Driven by: the shell, which publishes, and the admin thread, which looks.
 
+pub mod captures;
 pub mod exposition;
 mod logs;
 pub mod names;
@@ -49,6 +50,7 @@ pub struct Published {
     latest: Mutex<Latest>,
     loaded: Mutex<Loaded>,
     refusals: Arc<Refusals>,
+    captures: Arc<captures::Counts>,
     gateway: Option<SocketAddr>,
 }
 
@@ -71,6 +73,7 @@ impl Published {
             latest: Mutex::new(Latest::new(view)),
             loaded: Mutex::default(),
             refusals: Arc::default(),
+            captures: Arc::default(),
             gateway: None,
         }
     }
@@ -85,6 +88,12 @@ impl Published {
     #[must_use]
     pub fn counting(self, refusals: Arc<Refusals>) -> Self {
         Published { refusals, ..self }
+    }
+
+    /// Shows these counts of captures.
+    #[must_use]
+    pub fn with_captures(self, captures: Arc<captures::Counts>) -> Self {
+        Published { captures, ..self }
     }
 
     /// Replaces the picture.
@@ -122,6 +131,11 @@ impl Published {
     /// The counts of refused connections.
     pub fn refusals(&self) -> &Arc<Refusals> {
         &self.refusals
+    }
+
+    /// The counts of captures.
+    pub fn captures(&self) -> captures::Numbers {
+        self.captures.numbers()
     }
 
     /// The Gateway's address, where it is known.

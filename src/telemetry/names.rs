@@ -160,6 +160,12 @@ metrics! {
         "Records that wait for the order journal's disk";
     JOURNAL_SYNC = "twsmux_journal_sync_seconds" Histogram(Seconds) []
         "How long the disk took to make a group of records durable";
+    CAPTURE_RUNNING = "twsmux_capture_running" Gauge(Count) []
+        "1 while a capture is being written";
+    CAPTURE_BYTES = "twsmux_capture_bytes_total" Counter(Bytes) []
+        "Bytes written to captures";
+    CAPTURE_LEFT_OUT = "twsmux_capture_left_out_records_total" Counter(Count) []
+        "Records that are missing in captures because the disk did not keep up";
     LOG_DROPPED = "twsmux_log_lines_dropped_total" Counter(Count) []
         "Log lines dropped because nobody took them fast enough";
 }

@@ -71,8 +71,8 @@ impl FrameBuffer {
     }
 
     /// Appends bytes as read from a socket, and hands each whole frame's payload to `each`. `limit` is asked before each
-    /// frame. What is whole already is not copied. See [`split`] for the errors; after one the rest of the bytes is lost,
-    /// with the framing.
+    /// frame. What is whole already is not copied. See [`split`] for the errors; after one framing is lost, and what is no
+    /// frame is [`FrameBuffer::pending`].
     pub fn feed(
         &mut self,
         mut bytes: &[u8],
@@ -94,7 +94,9 @@ impl FrameBuffer {
                 None => {}
             }
         }
-        while let Some((payload, rest)) = split(bytes, limit())? {
+        while let Some((payload, rest)) =
+            split(bytes, limit()).inspect_err(|_| self.buf.extend_from_slice(bytes))?
+        {
             each(payload)?;
             bytes = rest;
         }
