@@ -132,6 +132,7 @@ fn seeds() -> BTreeMap<&'static str, Vec<Vec<u8>>> {
     }
     journals().into_iter().for_each(|journal| add("journal", journal));
     http().into_iter().for_each(|request| add("admin", request));
+    captures().into_iter().for_each(|capture| add("capture", capture));
     out
 }
 
@@ -268,6 +269,28 @@ fn journals() -> Vec<Vec<u8>> {
     let mut damaged = file.clone();
     damaged[60] ^= 1;
     vec![file, payloads, torn, damaged]
+}
+
+/// The committed capture: as a file, and as payloads with their lengths, a few of each kind.
+fn captures() -> Vec<Vec<u8>> {
+    use twsmux::capture::format::{FRAME_HEAD, HEAD};
+    let file = fs::read(root().join("tests/fixtures/tour.cap")).expect("the fixture is part of the project");
+    let (mut at, mut payloads) = (HEAD, vec![1]);
+    let mut seen: BTreeMap<u8, usize> = BTreeMap::new();
+    while let Some(length) = file[at..].first_chunk::<4>() {
+        let payload = &file[at + FRAME_HEAD..][..u32::from_le_bytes(*length) as usize];
+        at += FRAME_HEAD + payload.len();
+        let times = seen.entry(payload[0]).or_default();
+        *times += 1;
+        if let (Ok(length), 0..10) = (u16::try_from(payload.len()), *times) {
+            payloads.extend(length.to_le_bytes());
+            payloads.extend_from_slice(payload);
+        }
+    }
+    assert!(seen.len() > 6, "{seen:?}");
+    let whole = [&[0], &file[..]].concat();
+    let torn = whole[..whole.len() / 2].to_vec();
+    vec![whole, torn, payloads]
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Captures: what went in and out of twsmux, in a file that can be looked at, replayed and sent with a report.
 //!
-//! Owns: the file's bytes ([`format`](mod@format)), the stand-ins for account numbers ([`mask`]), and the thread that writes
-//! ([`writer`]). May not know: sockets. Driven by: `shell::captures`. For people: `docs/capture.md`.
+//! Owns: the file's bytes ([`format`](mod@format)), the stand-ins for account numbers ([`mask`]), the thread that writes
+//! ([`writer`]), and the replay against a core
+//! ([`replay`]). May not know: sockets. Driven by: `shell::captures`
+//! (writing), `twsmux decode` and `twsmux replay` (reading). For people: `docs/capture.md`.
 //!
 //! **A capture is what the core was told, and when**: each record of an input has the time that the core was given with
 //! it, and each record of an output says how many bytes the socket took. So a core that is told the same again says the
@@ -9,6 +11,7 @@
 
 pub mod format;
 pub mod mask;
+pub mod replay;
 pub mod writer;
 
 use std::ops::RangeInclusive;

@@ -3,7 +3,8 @@
 //! Owns: the arguments, and taking the input apart. May not know: how a message looks; that is in the tables, and
 //! [`show`] prints it. Driven by: the command line.
 
-mod show;
+pub(super) mod capture;
+pub(super) mod show;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -12,6 +13,7 @@ use std::process::ExitCode;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
+use crate::capture::format::{Fault, MAGIC, Reader};
 use crate::limits::{MAX_FRAME, MAX_GREETING};
 use crate::protocol::dialect::Dialect;
 use crate::protocol::model::{Direction, Message};
@@ -19,12 +21,14 @@ use crate::protocol::{request, requests, response, responses};
 use crate::wire::frame::{self, FrameBuffer};
 use crate::wire::handshake::{API_PREFIX, ClientHello, ServerHello};
 use crate::wire::text::{self, RAW_ID_SINCE};
+use capture::Paper;
 use show::{Frame, Printer};
 
 /// Arguments of `decode`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Input, recognised by what it holds:
+  a capture             of `twsmux run --capture`; every connection in it says its server version
   a recording in text   lines `handshake {json}`, `raw server BASE64`, `raw client BASE64`
   a byte stream         of one direction, the handshake first (API\\0.. of a client, the hello of a Gateway)
   hexadecimal           one frame a line, its length in front or not; needs --direction and --server-version
@@ -143,10 +147,29 @@ impl<W: Write> Decoder<'_, W> {
         (&mut input).take(API_PREFIX.len() as u64).read_to_end(&mut head).map_err(unreadable)?;
         // Text begins with neither: the length of a frame begins with a zero byte.
         let is_stream = head.starts_with(&[0]) || head == API_PREFIX;
+        if MAGIC.starts_with(&head) && head.len() == API_PREFIX.len() {
+            return self.capture(head.chain(input));
+        }
         match (head.is_empty(), is_stream) {
             (true, _) => Err(Stop::Unusable("there is nothing in it".into())),
             (_, true) => self.stream(head.chain(input)),
             (_, false) => self.lines(head.chain(input)),
+        }
+    }
+
+    fn capture(&mut self, input: impl Read) -> Result<(), Stop> {
+        let fault = |fault: Fault| Stop::Unusable(fault.to_string());
+        let mut reader = Reader::new(input).map_err(fault)?;
+        let mut paper = Paper::new(&mut self.printer, self.args.server_version);
+        paper.begin(reader.begin())?;
+        loop {
+            match reader.next() {
+                Ok(Some(record)) => paper.record(&record)?,
+                Ok(None) => return Ok(()),
+                // As it is while it is being written.
+                Err(torn @ Fault::Torn(_)) => return Ok(self.printer.note(&torn.to_string())?),
+                Err(other) => return Err(fault(other)),
+            }
         }
     }
 
@@ -326,25 +349,8 @@ impl<W: Write> Decoder<'_, W> {
 
     fn frame(&mut self, direction: Direction, payload: &[u8]) -> Result<(), Stop> {
         let dialect = self.dialect.as_ref().expect("a version is known before the first frame");
-        let version = dialect.version();
-        let frame = match text::message(payload, version) {
-            Err(fault) => Frame::faulty(fault.to_string()),
-            Ok(m) => {
-                let read = match direction {
-                    Direction::Request => dialect.request(m.id).map(|shape| shape.read_partly(&m)),
-                    Direction::Response => dialect.response(m.id).map(|shape| shape.read_partly(&m)),
-                };
-                match (read, declared(direction, m.id)) {
-                    (Some((record, fault)), Some(message)) => Frame::read(message, &m, record, fault),
-                    (_, Some(message)) => Frame::faulty(format!(
-                        "{} ({}) exists from server version {} on, not at {version}",
-                        message.name, m.id, message.since
-                    )),
-                    _ => Frame::faulty(format!("no message has the id {}", m.id)),
-                }
-            }
-        };
-        Ok(self.printer.frame(direction, version, payload, &frame)?)
+        let frame = Frame::of(dialect, direction, payload);
+        Ok(self.printer.frame(direction, dialect.version(), payload, &frame)?)
     }
 }
 

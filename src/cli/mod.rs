@@ -9,6 +9,7 @@ mod doctor;
 mod http;
 mod journal;
 mod man;
+mod replay;
 mod run;
 mod sim;
 mod status;
@@ -46,6 +47,8 @@ enum Command {
     Journal(journal::JournalArgs),
     /// Print the manual page, or write all of them.
     Man(man::ManArgs),
+    /// Run a capture again, and see whether the same comes of it.
+    Replay(replay::ReplayArgs),
     /// Run a simulated Gateway, for trying out and testing programs that trade.
     Sim(sim::SimArgs),
     /// Show what a running twsmux has connected, subscribed and queued.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(args),
         Command::Journal(args) => journal::run(&args),
         Command::Man(args) => man::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Sim(args) => sim::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Top(args) => top::run(&args),

@@ -6,9 +6,11 @@ use std::io::{self, Write};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
 
-use super::DecodeArgs;
+use super::{DecodeArgs, declared};
+use crate::protocol::dialect::Dialect;
 use crate::protocol::layout::{Entry, LayoutError, Record, entries};
 use crate::protocol::model::{Direction, Field, Message, Role};
+use crate::time::Time;
 use crate::wire::handshake::{ClientHello, ServerHello};
 use crate::wire::text::{self, Form};
 
@@ -28,8 +30,29 @@ impl<'a> Frame<'a> {
         Frame { message: None, record: Record::new(), fault: Some(fault), left_over: Vec::new() }
     }
 
+    /// Reads a frame, as far as it can be read.
+    pub fn of(dialect: &Dialect, direction: Direction, payload: &'a [u8]) -> Self {
+        let version = dialect.version();
+        let m = match text::message(payload, version) {
+            Err(fault) => return Frame::faulty(fault.to_string()),
+            Ok(m) => m,
+        };
+        let read = match direction {
+            Direction::Request => dialect.request(m.id).map(|shape| shape.read_partly(&m)),
+            Direction::Response => dialect.response(m.id).map(|shape| shape.read_partly(&m)),
+        };
+        match (read, declared(direction, m.id)) {
+            (Some((record, fault)), Some(message)) => Frame::read(message, &m, record, fault),
+            (_, Some(message)) => Frame::faulty(format!(
+                "{} ({}) exists from server version {} on, not at {version}",
+                message.name, m.id, message.since
+            )),
+            _ => Frame::faulty(format!("no message has the id {}", m.id)),
+        }
+    }
+
     /// A frame that was read, as far as it could be.
-    pub fn read(
+    fn read(
         message: &'static Message,
         m: &text::Message<'a>,
         record: Record,
@@ -46,11 +69,28 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// Where in a capture a frame stands.
+pub struct Place {
+    /// When, since twsmux started.
+    pub time: Time,
+    /// The connection, as the logs name it.
+    pub connection: String,
+    /// What twsmux did with it.
+    pub how: &'static str,
+}
+
+impl Place {
+    fn seconds(&self) -> String {
+        format!("{}.{:06}", self.time.0 / 1_000_000, self.time.0 % 1_000_000)
+    }
+}
+
 /// Prints what it is given, and counts.
 pub struct Printer<'a, W: Write> {
     out: &'a mut W,
     json: bool,
     only: Option<&'a str>,
+    place: Option<Place>,
     frames: u64,
     unreadable: u64,
 }
@@ -58,7 +98,51 @@ pub struct Printer<'a, W: Write> {
 impl<'a, W: Write> Printer<'a, W> {
     /// Prints to `out`.
     pub fn new(out: &'a mut W, args: &'a DecodeArgs) -> Self {
-        Printer { out, json: args.json, only: args.message.as_deref(), frames: 0, unreadable: 0 }
+        Printer { json: args.json, only: args.message.as_deref(), ..Printer::plain(out) }
+    }
+
+    /// Prints everything to `out`, for people.
+    pub fn plain(out: &'a mut W) -> Self {
+        Printer { out, json: false, only: None, place: None, frames: 0, unreadable: 0 }
+    }
+
+    /// What follows stands there in a capture.
+    pub fn at(&mut self, place: Option<Place>) {
+        self.place = place;
+    }
+
+    /// What stands before a frame on paper.
+    fn margin(&self) -> String {
+        let place = self.place.as_ref();
+        place.map_or_else(String::new, |p| format!("{:>12} {:<7} {:<9} ", p.seconds(), p.connection, p.how))
+    }
+
+    /// The first line of a capture.
+    pub fn heading(&mut self, words: &str) -> io::Result<()> {
+        match (self.json, self.only) {
+            (_, Some(_)) => Ok(()),
+            (true, _) => self.line(&json!({ "capture": words })),
+            (false, _) => writeln!(self.out, "{}", safe(words)),
+        }
+    }
+
+    /// What happened to a connection of a capture, or to twsmux.
+    pub fn event(&mut self, words: &str) -> io::Result<()> {
+        match (self.json, self.only) {
+            (_, Some(_)) => Ok(()),
+            (true, _) => self.handshake(json!({ "event": words })),
+            (false, _) => writeln!(self.out, "{}", format!("{}{}", self.margin(), safe(words)).trim_end()),
+        }
+    }
+
+    /// An object that is no frame, at its place.
+    fn handshake(&mut self, mut object: Value) -> io::Result<()> {
+        if let (Some(place), Some(map)) = (&self.place, object.as_object_mut()) {
+            map.insert("time".into(), place.seconds().into());
+            map.insert("connection".into(), place.connection.as_str().into());
+            map.insert("action".into(), place.how.into());
+        }
+        self.line(&object)
     }
 
     /// How many frames there were, and how many of them could not be read.
@@ -71,11 +155,12 @@ impl<'a, W: Write> Printer<'a, W> {
         let ClientHello { min, max, options } = hello;
         match (self.json, self.only) {
             (_, Some(_)) => Ok(()),
-            (true, _) => self.line(&json!({
+            (true, _) => self.handshake(json!({
                 "direction": "client", "handshake": { "min": min, "max": max, "options": options },
             })),
             (false, _) => {
-                let line = format!("-> greeting, server versions {min} to {max} {}", safe(options));
+                let line =
+                    format!("{}-> greeting, server versions {min} to {max} {}", self.margin(), safe(options));
                 writeln!(self.out, "{}", line.trim_end())
             }
         }
@@ -86,10 +171,12 @@ impl<'a, W: Write> Printer<'a, W> {
         let ServerHello { version, time } = hello;
         match (self.json, self.only) {
             (_, Some(_)) => Ok(()),
-            (true, _) => self.line(&json!({
+            (true, _) => self.handshake(json!({
                 "direction": "gateway", "handshake": { "serverVersion": version, "connectionTime": time },
             })),
-            (false, _) => writeln!(self.out, "<- hello, server version {version}, {}", safe(time)),
+            (false, _) => {
+                writeln!(self.out, "{}<- hello, server version {version}, {}", self.margin(), safe(time))
+            }
         }
     }
 
@@ -140,6 +227,11 @@ impl<'a, W: Write> Printer<'a, W> {
         let mut object = serde_json::Serializer::new(&mut *self.out);
         let mut map = object.serialize_map(None)?;
         map.serialize_entry("frame", &self.frames)?;
+        if let Some(place) = &self.place {
+            map.serialize_entry("time", &place.seconds())?;
+            map.serialize_entry("connection", &place.connection)?;
+            map.serialize_entry("action", &place.how)?;
+        }
         map.serialize_entry("direction", if direction == Direction::Request { "client" } else { "gateway" })?;
         map.serialize_entry("bytes", &payload.len())?;
         if let Some((message, form)) = frame.message {
@@ -164,18 +256,19 @@ impl<'a, W: Write> Printer<'a, W> {
     fn paragraph(&mut self, direction: Direction, payload: &[u8], frame: &Frame<'_>) -> io::Result<()> {
         let arrow = if direction == Direction::Request { "->" } else { "<-" };
         let bytes = payload.len();
+        let margin = self.margin();
         match frame.message {
             Some((message, form)) => {
                 writeln!(
                     self.out,
-                    "{arrow} {} ({}), {}, {bytes} bytes",
+                    "{margin}{arrow} {} ({}), {}, {bytes} bytes",
                     message.name,
                     message.id,
                     form_name(form)
                 )?;
                 self.items(&items(&places(message), &frame.record), 1)?;
             }
-            None => writeln!(self.out, "{arrow} ?, {bytes} bytes")?,
+            None => writeln!(self.out, "{margin}{arrow} ?, {bytes} bytes")?,
         }
         for field in &frame.left_over {
             writeln!(self.out, "   left over: {}", safe(&String::from_utf8_lossy(field)))?;
