@@ -278,5 +278,7 @@ pub const MAX_CAPTURE_BROKEN: usize = 2 * MAX_GREETING;
 pub const MAX_MASKED_ACCOUNTS: usize = 10_000;
 /// Time a stopping twsmux gives a capture to reach the disk.
 pub const CAPTURE_CLOSE_TIME: Duration = Duration::from_secs(2);
+/// Bytes of what clients sent in a capture that `replay --against` keeps.
+pub const MAX_SCRIPT: usize = 256 << 20;
 /// Time a twsmux that ends by a panic gives a capture to have what led to it; the Gateway's socket ends that much later.
 pub const CAPTURE_PANIC_TIME: Duration = Duration::from_millis(200);

@@ -297,6 +297,12 @@ fn a_capture_of_a_bad_day_replays_equal() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
     }
+    // One that greets well, and then not.
+    let mut stream = std::net::TcpStream::connect(mux.listen).unwrap();
+    stream.write_all(b"API\0\0\0\0\x09v100..176").unwrap();
+    stream.read_exact(&mut [0; 8]).unwrap();
+    stream.write_all(b"\xFF\xFF\xFF\xFFand more").unwrap();
+    let _ = stream.read_to_end(&mut Vec::new());
     let mut held = twsmux::sim::client::ApiClient::dial(mux.listen).unwrap();
     held.greet(100, 176, "").unwrap();
     held.start(3).unwrap();
@@ -321,7 +327,8 @@ fn a_capture_of_a_bad_day_replays_equal() {
     let words = replayed(&file, 0);
     assert!(words.contains("0 connections differ"), "{words}");
     let paper = decoded_with(&file, 1);
-    assert!(paper.contains("!! these bytes are no frame or greeting"), "{paper}");
+    assert!(paper.contains("!! a frame of 4294967295 bytes is announced"), "{paper}");
+    assert!(paper.contains("   000000  ff ff ff ff 61 6e 64 20 6d 6f 72 65"), "{paper}");
 }
 
 /// What a person at the controls wants is an input as well.
@@ -443,6 +450,85 @@ fn the_fixture_replays_equal() {
     assert!(words.contains("0 connections differ"), "{words}");
 }
 
+fn against(file: &Path, address: std::net::SocketAddr, more: &[&str], code: i32) -> String {
+    let address = address.to_string();
+    let output = twsmux(&[&["replay", "--against", &address, "--wait", "1"], more].concat(), file);
+    assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+    said(&output)
+}
+
+/// What a client asked is asked again, of a twsmux and of a simulated Gateway; nothing about orders is, until it is
+/// allowed.
+#[test]
+fn one_clients_side_is_played_again_without_its_orders() {
+    let (_folder, file) = folder();
+    capture(&file, &[], |mux| drop(script(mux.listen, 7)));
+    let sim = support::sim(|_| {});
+    let mux = support::mux_for(&sim, &[]);
+    for address in [mux.listen, sim.address()] {
+        let words = against(&file, address, &["--speed", "0"], 0);
+        for part in [
+            " sent      -> greeting, server versions 176 to 176\n",
+            " received  <- hello, server version 176, ",
+            " sent      -> startApi (71), text, ",
+            " sent      -> reqHistoricalData (20), text, ",
+            " received  <- contractDetails (10), text, ",
+            "   left out: 2 cancelOrder\n   left out: 2 placeOrder\n",
+            "   3 contractDetails\n",
+            "   1 execDetailsEnd\n",
+        ] {
+            assert!(words.contains(part), "{part:?} in\n{words}");
+        }
+        assert!(!words.contains("-> placeOrder") && !words.contains("-> cancelOrder"), "{words}");
+    }
+    assert_eq!(sim.arrivals().len(), 0, "{:?}", sim.arrivals());
+    let words = against(&file, mux.listen, &["--orders", "--summary"], 0);
+    assert!(words.contains(" messages sent, 0 left out\n") && !words.contains("->"), "{words}");
+    assert!(words.contains(" orderStatus\n"), "{words}");
+    // twsmux may have cancelled what had not left; a Gateway gets each of them.
+    let before = sim.arrivals().len();
+    against(&file, sim.address(), &["--orders", "--summary"], 0);
+    let kinds: Vec<_> = sim.arrivals()[before..].iter().map(|a| format!("{:?}", a.kind)).collect();
+    assert_eq!(kinds, ["Place", "Modify", "Cancel", "Cancel"]);
+}
+
+#[test]
+fn a_replay_against_somebody_asks_who_and_where() {
+    let (_folder, file) = folder();
+    capture(&file, &[], tour);
+    let refused = |args: &[&str]| {
+        let output = twsmux(&[&["replay"], args].concat(), &file);
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        said(&output)
+    };
+    let words = refused(&["--against", "127.0.0.1:1"]);
+    assert!(words.contains("several clients in it (7, 8, 9): --client says which"), "{words}");
+    let words = refused(&["--against", "127.0.0.1:1", "--client", "5"]);
+    assert!(words.contains("there is no client 5 in it"), "{words}");
+    let words = refused(&["--against", "127.0.0.1:1", "--client", "7"]);
+    assert!(words.contains("cannot connect to 127.0.0.1:1"), "{words}");
+    // An address of nobody (RFC 5737), and where a Gateway would be. Neither is dialled.
+    let words = refused(&["--against", "192.0.2.1:4010", "--client", "7"]);
+    assert!(words.contains("is another machine"), "{words}");
+    let words = refused(&["--against", "127.0.0.1:7496", "--client", "7"]);
+    assert!(words.contains("is where a Gateway or TWS listens"), "{words}");
+    refused(&["--client", "7"]);
+    refused(&["--against", "127.0.0.1:1", "--speed", "-1"]);
+}
+
+/// A client of protobuf keeps its form, at its pace.
+#[test]
+fn a_client_is_played_in_its_own_version() {
+    let (_folder, file) = folder();
+    capture(&file, &[], |mux| drop(script_at(mux.listen, 9, 100, 226)));
+    let sim = support::sim(|_| {});
+    let mux = support::mux_for(&sim, &["--max-server-version", "latest"]);
+    for speed in ["0", "10"] {
+        let words = against(&file, mux.listen, &["--summary", "--speed", speed], 0);
+        assert!(words.contains("   1 execDetailsEnd\n"), "{words}");
+    }
+}
+
 /// What a twsmux that panics was told last is in the file.
 #[test]
 fn a_panic_loses_nothing_of_the_capture() {
@@ -483,5 +569,8 @@ fn a_capture_without_all_of_it_is_decoded_and_not_replayed() {
         fs::write(&part, out).unwrap();
         assert!(replayed(&part, 2).contains(words), "{}", replayed(&part, 2));
         assert!(decoded(&part, &[]).contains("-> placeOrder (3), text"));
+        let sim = support::sim(|_| {});
+        let words = against(&part, sim.address(), &["--speed", "0"], 0);
+        assert!(words.contains("left out: 2 placeOrder"), "{words}");
     }
 }

@@ -1,8 +1,8 @@
 //! Captures: what went in and out of twsmux, in a file that can be looked at, replayed and sent with a report.
 //!
 //! Owns: the file's bytes ([`format`](mod@format)), the stand-ins for account numbers ([`mask`]), the thread that writes
-//! ([`writer`]), and the replay against a core
-//! ([`replay`]). May not know: sockets. Driven by: `shell::captures`
+//! ([`writer`]), the replay against a core ([`replay`]), and what of
+//! it may be played again ([`script`], [`harmless`]). May not know: sockets. Driven by: `shell::captures`
 //! (writing), `twsmux decode` and `twsmux replay` (reading). For people: `docs/capture.md`.
 //!
 //! **A capture is what the core was told, and when**: each record of an input has the time that the core was given with
@@ -10,8 +10,10 @@
 //! same again, to the byte.
 
 pub mod format;
+pub mod harmless;
 pub mod mask;
 pub mod replay;
+pub mod script;
 pub mod writer;
 
 use std::ops::RangeInclusive;

@@ -5,15 +5,20 @@
 //!
 //! [`capture::replay`]: crate::capture::replay
 
+mod against;
+
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::decode::capture::{Paper, name};
 use super::decode::show::Printer;
 use crate::capture::format::{Fault, Reader, Record, Side, What};
 use crate::capture::replay::{Difference, Replay, Unusable};
+use crate::capture::script::scripts;
+use against::{Manner, Played, Stop};
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
@@ -22,12 +27,49 @@ A fresh multiplexer is told what the capture says was read, at the recorded time
 says is compared with what was written. No socket is opened and no file written. The capture must be one of \
 `twsmux run --capture`. What the order journal held before is not in it: start with an empty one.
 
-Exit codes: 0 all equal; 1 something differs, and the first difference of each connection is shown; 2 the file or the \
-arguments cannot be used, or the file not to its end.")]
+With --against what one client sent is sent again, and what comes back is printed. Orders and whatever else could change \
+something are left out and counted unless --orders is given.
+
+Exit codes: 0 all equal, or all was sent; 1 something differs, and the first difference of each connection is shown, or the \
+other side ended it; 2 the file or the arguments cannot be used, or the file not to its end.")]
 pub struct ReplayArgs {
     /// The capture
     #[arg(value_name = "FILE")]
     file: String,
+    /// Play one client's side against a twsmux or a simulated Gateway that runs there, instead
+    #[arg(long, value_name = "HOST:PORT")]
+    against: Option<String>,
+    /// Which client, where there are several
+    #[arg(long, value_name = "ID", requires = "against", allow_negative_numbers = true)]
+    client: Option<i32>,
+    /// How many times as fast as it was; 0: without pauses
+    #[arg(long, value_name = "N", requires = "against", default_value_t = 1.0, value_parser = speed)]
+    speed: f64,
+    /// How long answers are waited for after the last message, in seconds
+    #[arg(long, value_name = "SECONDS", requires = "against", default_value_t = 3.0, value_parser = wait)]
+    wait: f64,
+    /// Send orders, cancels and whatever else changes something or costs money, too. Behind a twsmux there may be a real account
+    #[arg(long, requires = "against")]
+    orders: bool,
+    /// Dial another machine, too
+    #[arg(long, requires = "against")]
+    any_host: bool,
+    /// Print the numbers alone
+    #[arg(long, requires = "against")]
+    summary: bool,
+}
+
+fn number(text: &str, most: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|n: &f64| (0.0..=most).contains(n));
+    number.ok_or_else(|| format!("{text} is no number from 0 to {most}"))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    number(text, 1e6)
+}
+
+fn wait(text: &str) -> Result<f64, String> {
+    number(text, 600.0)
 }
 
 /// How far it came.
@@ -48,7 +90,63 @@ pub fn run(args: &ReplayArgs) -> ExitCode {
         Ok(reader) => reader,
         Err(words) => return super::fail(2, words),
     };
-    core(args, reader)
+    match &args.against {
+        None => core(args, reader),
+        Some(name) => client(args, name, reader),
+    }
+}
+
+/// One client's side.
+fn client(args: &ReplayArgs, name: &str, mut reader: Reader<BufReader<File>>) -> ExitCode {
+    let (scripts, cut) = match scripts(&mut reader, args.client) {
+        Ok(found) => found,
+        Err(words) => return super::fail(2, format!("{}: {words}", args.file)),
+    };
+    if let Some(words) = cut {
+        eprintln!("twsmux: {}: {words}", args.file);
+    }
+    let address = match against::address(name, args.any_host) {
+        Ok(address) => address,
+        Err(words) => return super::fail(2, words),
+    };
+    let manner = Manner {
+        speed: args.speed,
+        wait: Duration::from_secs_f64(args.wait),
+        orders: args.orders,
+        summary: args.summary,
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut played = Played::default();
+    let end = against::play(&scripts, address, &manner, &mut out, &mut played);
+    let printed = numbers(&mut out, &played);
+    match (end, printed) {
+        (Err(Stop::Unusable(words)), _) => super::fail(2, words),
+        (Err(Stop::Ended(words)), _) => super::fail(1, words),
+        (Err(Stop::Output(error)), _) | (Ok(()), Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+            super::fail(2, format!("cannot write: {error}"))
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+/// What was sent, left out and received.
+fn numbers(out: &mut impl Write, played: &Played) -> io::Result<()> {
+    let Played { sent, left_out, received, unknown } = played;
+    writeln!(out, "{sent} messages sent, {} left out", left_out.values().sum::<u64>())?;
+    for (why, n) in left_out {
+        writeln!(out, "   left out: {n} {why}")?;
+    }
+    if !left_out.is_empty() {
+        writeln!(out, "   what could change something is sent with --orders alone")?;
+    }
+    writeln!(out, "{} messages received", received.values().sum::<u64>() + unknown)?;
+    for (name, n) in received {
+        writeln!(out, "   {n} {name}")?;
+    }
+    if *unknown > 0 {
+        writeln!(out, "   {unknown} unknown")?;
+    }
+    out.flush()
 }
 
 /// A capture to be read.

@@ -160,6 +160,15 @@ impl<'p, 'a, W: Write> Paper<'p, 'a, W> {
         self.frames(side, direction(side, false), bytes)
     }
 
+    /// What a client that is played sent or received.
+    ///
+    /// # Errors
+    /// The output's.
+    pub fn conversation(&mut self, time: Time, side: Side, sent: bool, bytes: &[u8]) -> io::Result<()> {
+        self.printer.at(Some(place(time, side, if sent { "sent" } else { "received" })));
+        self.frames(side, direction(side, sent), bytes)
+    }
+
     /// A record of which nothing is shown otherwise, by its name.
     ///
     /// # Errors
