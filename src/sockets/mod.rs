@@ -1,16 +1,21 @@
 //! The Gateway's port as the kernel sees it, without a single connection to it.
 //!
-//! Owns: the reading of the kernel's socket table, of the processes that hold sockets, and the diagnosis drawn from both.
+//! Owns: the reading of the kernel's socket table, of the processes that hold sockets, and the diagnosis drawn from both; the
+//! end of zombies, where a person asks for it.
 //! May not know: anything of the protocol, the core, or the runtime; all of it is blocking reads of `/proc`.
 //! Driven by: `twsmux doctor`, the run loop (zombies before a dial and as a metric; what the Gateway has done with a
 //! connection whose handshake it does not answer), tests.
 //!
-//! **Nothing here opens a socket of any kind.**
+//! **Nothing here connects to anything.** The diagnosis opens no socket of any kind; to end a zombie, [`destroy`] speaks with the
+//! kernel over netlink.
 
+pub mod destroy;
 pub mod diagnosis;
 pub mod far_end;
 mod local;
 pub mod owners;
+#[cfg(target_os = "linux")]
+mod sock_diag;
 pub mod table;
 mod words;
 

@@ -52,7 +52,10 @@ fn zombies(diagnosis: &Diagnosis) -> (String, Vec<String>) {
     if !diagnosis.foreign.is_empty() {
         next.push(format!("Stop the programs that dial {gateway} themselves; they are named below."));
     }
-    next.push(format!("{}{who} Nothing outside it can close these sockets.", remedy::RESTART));
+    if cfg!(target_os = "linux") {
+        next.push(remedy::DESTROY.to_owned());
+    }
+    next.push(format!("{}{who} It does not close these sockets by itself.", remedy::RESTART));
     next.push(remedy::ONLY_TWSMUX.to_owned());
     next.push("Run doctor again; it should say healthy.".to_owned());
     (happened, next)
