@@ -5,6 +5,7 @@
 
 mod outcome;
 mod visit;
+mod way;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -13,20 +14,18 @@ use std::time::{Duration, Instant};
 use outcome::{Ending, Fault};
 use serde_json::json;
 use visit::{CLIENT_IDS, Found, Visit};
+use way::{Secure, Target, TlsArgs};
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = outcome::help())]
 pub struct CheckArgs {
-    /// Where twsmux listens. Never the Gateway itself: every connect of its own is a risk for it
-    #[arg(
-        long,
-        env = "TWSMUX_CONNECT",
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:4010",
-        value_parser = super::doctor::host_and_port
-    )]
-    connect: String,
+    /// Where twsmux listens: HOST:PORT, tls://HOST:PORT, or unix:/PATH. Never the Gateway itself: every connect of its own is a
+    /// risk for it
+    #[arg(long, env = "TWSMUX_CONNECT", value_name = "ADDR", default_value = "127.0.0.1:4010")]
+    connect: Target,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Client id to use [default: one of a few that no program is likely to use]
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
     client_id: Option<i32>,
@@ -44,7 +43,8 @@ pub struct CheckArgs {
 /// Runs the check.
 pub fn run(args: &CheckArgs) -> ExitCode {
     if args.alive {
-        return match patience(args).and_then(|deadline| visit(args, deadline, 0).knock()) {
+        let knock = || visit(args, patience(args)?, args.tls.read(&args.connect)?, 0).knock();
+        return match knock() {
             Ok(()) => {
                 print("alive");
                 ExitCode::SUCCESS
@@ -80,13 +80,15 @@ fn patience(args: &CheckArgs) -> Result<Instant, Fault> {
     })
 }
 
-fn visit(args: &CheckArgs, deadline: Instant, client_id: i32) -> Visit {
-    Visit { name: args.connect.clone(), client_id, deadline, seconds: args.timeout }
+fn visit(args: &CheckArgs, deadline: Instant, secure: Option<Secure>, client_id: i32) -> Visit {
+    let target = args.connect.clone();
+    Visit { name: target.to_string(), target, secure, client_id, deadline, seconds: args.timeout }
 }
 
 fn check(args: &CheckArgs) -> Result<Found, Fault> {
     let deadline = patience(args)?;
-    let visit = |client_id| visit(args, deadline, client_id).make();
+    let secure = args.tls.read(&args.connect)?;
+    let visit = |client_id| visit(args, deadline, secure.clone(), client_id).make();
     if let Some(id) = args.client_id {
         return visit(id);
     }
@@ -123,7 +125,7 @@ fn object(args: &CheckArgs, outcome: &Result<Found, Fault>) -> serde_json::Value
     };
     let found = outcome.as_ref().ok();
     json!({
-        "connect": args.connect,
+        "connect": args.connect.to_string(),
         "result": ending.name(),
         "exit_code": ending.exit_code(),
         "happened": happened,

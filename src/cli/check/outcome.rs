@@ -24,6 +24,10 @@ pub enum Ending {
     NotTwsmux,
     /// The connection was taken, and then nothing came.
     NoAnswer,
+    /// The certificate of what listens is not one that the check accepts.
+    ServerCertificate,
+    /// What listens did not accept the check's certificate, or wants one.
+    ClientCertificate,
 }
 
 /// One row of the table of exit codes.
@@ -45,7 +49,7 @@ const fn row(code: u8, ending: Ending, name: &'static str, meaning: &'static str
 
 /// The exit codes of `twsmux check`. The table in docs/operations.md is compared with it by a test. Codes are never given a
 /// new meaning: start scripts decide by them.
-pub const EXIT_CODES: [ExitCode; 8] = [
+pub const EXIT_CODES: [ExitCode; 10] = [
     row(0, Ending::Ok, "ok", "the accounts are printed"),
     row(2, Ending::Usage, "usage", "wrong arguments"),
     row(3, Ending::NothingListens, "nothing_listens", "nothing listens"),
@@ -54,6 +58,13 @@ pub const EXIT_CODES: [ExitCode; 8] = [
     row(6, Ending::NoAccounts, "no_accounts", "the Gateway manages no accounts"),
     row(7, Ending::NotTwsmux, "not_twsmux", "what listens is not twsmux"),
     row(8, Ending::NoAnswer, "no_answer", "no answer in time"),
+    row(9, Ending::ServerCertificate, "server_certificate", "TLS: twsmux's certificate is not accepted here"),
+    row(
+        10,
+        Ending::ClientCertificate,
+        "client_certificate",
+        "TLS: twsmux does not accept this client's certificate",
+    ),
 ];
 
 impl Ending {
@@ -161,12 +172,59 @@ impl Fault {
         Fault { code: Some(code), ..Fault::new(Ending::Refused, happened, next) }
     }
 
+    /// The file of the Unix socket is not for this user.
+    pub fn no_permission(name: &str) -> Fault {
+        let happened = format!("This user may not connect to {name} (permission denied).");
+        let next =
+            "Run it as a user or in a group that may write to the socket and enter its folder (socket_mode).";
+        Fault::new(Ending::Refused, happened, next)
+    }
+
+    /// Whoever listens on the Unix socket takes no connections.
+    pub fn queue_full(name: &str) -> Fault {
+        let happened =
+            format!("At {name} so many connections wait to be accepted that there is no room for another.");
+        let next = "If it is twsmux, it is stuck or the machine is overloaded: look at /livez.";
+        Fault::new(Ending::NoAnswer, happened, next)
+    }
+
+    /// The certificate of what listens is not accepted.
+    pub fn server_certificate(name: &str, why: &str) -> Fault {
+        let happened =
+            format!("The certificate that {name} showed is not accepted: {}.", why.trim_end_matches('.'));
+        let next = "Give --tls-ca the CA that signed it and --tls-name a name that stands in it; an expired one needs renewing at \
+                    twsmux. If neither is wrong, something else answers there.";
+        Fault::new(Ending::ServerCertificate, happened, next)
+    }
+
+    /// The certificate that was shown is not accepted, or none was.
+    pub fn client_certificate(name: &str, why: &str, shown: bool) -> Fault {
+        let what = if shown { "did not accept the certificate of --tls-cert" } else { "wants a certificate" };
+        let happened = format!("{name} {what} ({}).", why.trim_end_matches('.'));
+        let next = match shown {
+            true => {
+                "It must be signed by the CA of tls_client_ca, be in force, and have a name in tls_client_names. The log of twsmux \
+                 names the reason."
+            }
+            false => "Give one with --tls-cert and --tls-key, signed by the CA of twsmux's tls_client_ca.",
+        };
+        Fault::new(Ending::ClientCertificate, happened, next)
+    }
+
     /// The connection was closed without a word.
     pub fn closed(name: &str, stage: Stage) -> Fault {
         let happened =
             format!("The connection to {name} was taken and closed without a word {}.", stage.when());
-        let next = "twsmux does that when it stops or has as many clients as it may (max_clients): see its log and \
-                    `twsmux status`. A port forwarder does it when nothing listens behind it.";
+        let next = match stage {
+            Stage::Securing => {
+                "A listener without TLS does that: leave out tls:// and --tls-ca. Or this address is in no network of `allow`: \
+                 the log of twsmux tells."
+            }
+            _ => {
+                "twsmux does that when it stops or has as many clients as it may (max_clients): see its log and `twsmux \
+                 status`. A port forwarder does it when nothing listens behind it."
+            }
+        };
         Fault::new(Ending::Refused, happened, next)
     }
 
@@ -182,6 +240,9 @@ impl Fault {
         let happened =
             format!("{name} took the connection and did not answer within {seconds} s {}.", stage.when());
         let next = match stage {
+            Stage::Securing => {
+                "If it is twsmux, its machine is overloaded; if not, what listens there does not speak TLS."
+            }
             Stage::Greeting => {
                 "If it is twsmux, it is stuck or the machine is overloaded: look at /livez. If it is a Gateway, it is \
                  wedged: `twsmux doctor` looks at its port."
@@ -202,6 +263,8 @@ impl Fault {
 /// How far a check has come.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
+    /// TLS is being set up.
+    Securing,
     /// The greeting is out.
     Greeting,
     /// startApi is out.
@@ -213,6 +276,7 @@ pub enum Stage {
 impl Stage {
     fn when(self) -> &'static str {
         match self {
+            Stage::Securing => "during the TLS handshake",
             Stage::Greeting => "during the handshake",
             Stage::Starting => "after the handshake, before the accounts",
             Stage::Started => "after the accounts",
@@ -262,8 +326,15 @@ mod tests {
             ),
             Fault::refused("a:1", 326, "the client id 3 is in use."),
             Fault::closed("a:1", Stage::Greeting),
+            Fault::closed("a:1", Stage::Securing),
+            Fault::no_permission("unix:/a"),
+            Fault::queue_full("unix:/a"),
+            Fault::server_certificate("a:1", "invalid peer certificate: UnknownIssuer"),
+            Fault::client_certificate("a:1", "received fatal alert: UnknownCA", true),
+            Fault::client_certificate("a:1", "received fatal alert: CertificateRequired", false),
             Fault::no_accounts("a:1"),
             Fault::no_answer("a:1", Stage::Started, 5.0),
+            Fault::no_answer("a:1", Stage::Securing, 5.0),
         ];
         for fault in faults {
             let words = fault.words();

@@ -1,18 +1,17 @@
 //! One visit to twsmux as an API client: greeting, start, accounts, the time, and away.
 //!
-//! Owns: the socket and the conversation. May not know: how the outcome is printed. Driven by: [`super`].
+//! Owns: the conversation. May not know: what it goes over ([`super::way`]), how the outcome is printed. Driven by: [`super`].
 //!
 //! **Never dials a Gateway that it can recognise**, and whatever it dials it leaves by a reset, which leaves nothing behind.
 //! Everything that it asks twsmux answers by itself; the Gateway is sent nothing.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
 use super::super::status::clean;
 use super::outcome::{Ending, Fault, Stage};
+use super::way::{Secure, Target, Way, is_pause, left};
 use crate::core::{codes, compose};
 use crate::protocol::dialect::Dialect;
 use crate::protocol::model::{Role, Route};
@@ -30,8 +29,12 @@ pub const CLIENT_IDS: std::ops::Range<i32> = 1_900_000_000..1_900_000_064;
 /// What a visit is made with.
 #[derive(Clone, Debug)]
 pub struct Visit {
-    /// Where twsmux listens, as the user wrote it.
+    /// Where twsmux listens.
+    pub target: Target,
+    /// The same in words.
     pub name: String,
+    /// What TLS is made with, if it is wanted.
+    pub secure: Option<Secure>,
     /// The client id to use.
     pub client_id: i32,
     /// When it must be over.
@@ -100,12 +103,12 @@ impl Visit {
 
     /// Connects and sends the greeting.
     fn greet(&self) -> Result<Talk<'_>, Fault> {
-        if let Some(process) = gateway_at(&self.name) {
+        if let Some(process) = self.target.port().and_then(gateway_at) {
             return Err(Fault::gateway_itself(&self.name, &clean(&process.to_string())));
         }
         let mut talk = Talk {
             visit: self,
-            stream: self.connect()?,
+            way: Way::open(&self.target, self.secure.as_ref(), self.deadline, self.seconds)?,
             buffer: FrameBuffer::default(),
             out: BytesMut::new(),
             stage: Stage::Greeting,
@@ -114,33 +117,6 @@ impl Visit {
         ClientHello { min: 100, max, options: String::new() }.put(&mut talk.out);
         talk.send()?;
         Ok(talk)
-    }
-
-    fn left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
-    }
-
-    /// A connection to the first of the addresses that takes one.
-    fn connect(&self) -> Result<TcpStream, Fault> {
-        let name = &self.name;
-        let addresses: Vec<SocketAddr> = match name.to_socket_addrs() {
-            Ok(found) => found.collect(),
-            Err(error) => return Err(Fault::unresolved(name, &clean(&error.to_string()))),
-        };
-        let mut fault = Fault::unresolved(name, "the resolver returned nothing");
-        for address in addresses {
-            let reset_at_close = |stream: TcpStream| {
-                // Should this be a Gateway after all, the close must not leave a zombie there.
-                socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
-                stream.set_nodelay(true)?;
-                Ok(stream)
-            };
-            match TcpStream::connect_timeout(&address, self.left()).and_then(reset_at_close) {
-                Ok(stream) => return Ok(stream),
-                Err(error) => fault = Fault::nothing_listens(name, &error.to_string()),
-            }
-        }
-        Err(fault)
     }
 }
 
@@ -158,7 +134,7 @@ fn gateway_at(name: &str) -> Option<Process> {
 /// The conversation on one connection.
 struct Talk<'a> {
     visit: &'a Visit,
-    stream: TcpStream,
+    way: Way,
     buffer: FrameBuffer,
     out: BytesMut,
     stage: Stage,
@@ -185,12 +161,9 @@ impl Talk<'_> {
 
     /// Sends what has been written.
     fn send(&mut self) -> Result<(), Fault> {
-        let _ = self.stream.set_write_timeout(Some(self.visit.left()));
-        match self.stream.write_all(&self.out.split()) {
+        match self.way.write_all(&self.out.split(), left(self.visit.deadline)) {
             Ok(()) => Ok(()),
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                Err(self.no_answer())
-            }
+            Err(e) if is_pause(&e) => Err(self.no_answer()),
             // What it had to say before it closed can still be read.
             Err(_) => Ok(()),
         }
@@ -210,18 +183,18 @@ impl Talk<'_> {
                 Err(_) if self.buffer.pending().starts_with(b"HTTP/") => {
                     return Err(self.no_api(&"it answers as a web server, as the admin endpoint would"));
                 }
+                Err(_) if self.buffer.pending().starts_with(&TLS_ALERT) => {
+                    return Err(
+                        self.no_api(&"it answers in TLS; give --connect tls://HOST:PORT, and --tls-ca")
+                    );
+                }
                 Err(fault) => return Err(self.no_api(&fault)),
             }
-            let _ = self.stream.set_read_timeout(Some(self.visit.left()));
-            match self.stream.read(&mut chunk) {
+            match self.way.read(&mut chunk, left(self.visit.deadline)) {
                 Ok(0) => return Err(self.closed()),
                 Ok(n) => self.buffer.extend(&chunk[..n]),
-                Err(e)
-                    if matches!(
-                        e.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                    ) => {}
-                Err(_) => return Err(self.closed()),
+                Err(e) if is_pause(&e) => {}
+                Err(e) => return Err(self.way.fault(&self.visit.name, &e).unwrap_or_else(|| self.closed())),
             }
         }
     }
@@ -250,6 +223,9 @@ impl Talk<'_> {
         }
     }
 }
+
+/// How the words begin with which a TLS listener answers who speaks plain to it.
+const TLS_ALERT: [u8; 2] = [0x15, 3];
 
 /// Errors after which no answer comes: the client id is in use, the version is refused, framing is lost.
 const ENDS: [u16; 4] = [codes::CLIENT_ID_IN_USE, codes::TOO_OLD, 506, codes::BAD_LENGTH];

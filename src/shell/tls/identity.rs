@@ -1,7 +1,7 @@
 //! The certificate of twsmux, and whose certificates it accepts, from their files.
 //!
 //! Owns: reading and checking the files. May not know: connections. Driven by: the settings, at the start, at SIGHUP, and in
-//! `config check`.
+//! `config check`; `check`, which reads files of the same kind for the other side.
 
 use std::fmt;
 use std::io::Read;
@@ -214,7 +214,14 @@ fn read(setting: &'static str, path: &Path) -> Result<Vec<u8>, Mistake> {
     }
 }
 
-fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Mistake> {
+/// The certificates of a PEM file, at least one.
+///
+/// # Errors
+/// [`Mistake`], under the name of the setting.
+pub(crate) fn certificates(
+    setting: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Mistake> {
     let bytes = read(setting, path)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     let words = match found {
@@ -225,7 +232,11 @@ fn certificates(setting: &'static str, path: &Path) -> Result<Vec<CertificateDer
     Err(Mistake { key: setting, words })
 }
 
-fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Mistake> {
+/// The first private key of a PEM file.
+///
+/// # Errors
+/// [`Mistake`], which repeats nothing of the file.
+pub(crate) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, Mistake> {
     let bytes = read("tls_key", path)?;
     // What is wrong with a key is not repeated: the words go to logs.
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| Mistake {

@@ -14,6 +14,7 @@ mod name;
 mod stream;
 
 pub use identity::{Files, Identity, Mistake};
+pub(crate) use identity::{certificates, key};
 
 pub(super) use door::{Arrived, open};
 pub(super) use stream::TlsStream;
