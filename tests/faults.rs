@@ -126,7 +126,7 @@ fn unread(g: &SimHandle) -> u32 {
     let port = g.address().port();
     let table = Snapshot::of_port(port).expect("the kernel's table");
     let its = |s: &&Socket| s.local.port() == port && s.state == State::Established;
-    table.sockets().iter().filter(its).map(|s| s.rx_queue).sum()
+    table.sockets().iter().filter(its).filter_map(|s| s.rx_queue).sum()
 }
 
 /// One client that never connects again and never subscribes again.

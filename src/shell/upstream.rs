@@ -167,7 +167,7 @@ fn counted(kinds: impl IntoIterator<Item = ZombieKind>) -> Zombies {
             ZombieKind::NeverAccepted => &mut zombies.never_accepted,
             ZombieKind::HandshakeUnread => &mut zombies.handshake_unread,
             ZombieKind::FinUnread => &mut zombies.fin_unread,
-            ZombieKind::NotClosed => &mut zombies.not_closed,
+            ZombieKind::NotClosed | ZombieKind::NotShown => &mut zombies.not_closed,
         } += 1;
     }
     zombies

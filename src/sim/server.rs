@@ -292,7 +292,10 @@ impl Connection {
             // The end of the stream is seen by PRIORITY without touching what is unread.
             let mut interest = match reading {
                 Reading::On => Interest::READABLE,
+                #[cfg(target_os = "linux")]
                 Reading::Blocked => Interest::PRIORITY | Interest::ERROR,
+                #[cfg(not(target_os = "linux"))]
+                Reading::Blocked => Interest::ERROR,
                 Reading::Stalled | Reading::Zombie => Interest::ERROR,
             };
             if !self.pending.is_empty() {

@@ -67,7 +67,7 @@ fn at_a_port_where_twsmux_listens_nothing_is_chosen() {
     found.listeners.push(Listener {
         address: "127.0.0.1:4002".parse().unwrap(),
         accept_queue: 1,
-        uid: 1000,
+        uid: Some(1000),
         processes: vec![process(8, "twsmux")],
     });
     assert!(peers(&found).is_empty(), "one that was never accepted");

@@ -88,6 +88,8 @@ pub enum ZombieKind {
     /// Everything was taken from the socket, the end included, and it was not closed. The kernel hands the end over
     /// together with the last bytes when it can, so the program may not have looked at it. (0 in the queue.)
     NotClosed,
+    /// The system does not show what is unread.
+    NotShown,
 }
 
 impl ZombieKind {
@@ -95,9 +97,10 @@ impl ZombieKind {
     pub fn of(socket: &Socket) -> ZombieKind {
         match (socket.inode, socket.rx_queue) {
             (0, _) => ZombieKind::NeverAccepted,
-            (_, 0) => ZombieKind::NotClosed,
-            (_, 1) => ZombieKind::FinUnread,
-            _ => ZombieKind::HandshakeUnread,
+            (_, None) => ZombieKind::NotShown,
+            (_, Some(0)) => ZombieKind::NotClosed,
+            (_, Some(1)) => ZombieKind::FinUnread,
+            (_, Some(_)) => ZombieKind::HandshakeUnread,
         }
     }
 }
@@ -126,8 +129,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Connections that wait to be accepted.
     pub accept_queue: u32,
-    /// Its user.
-    pub uid: u32,
+    /// Its user, where that is shown.
+    pub uid: Option<u32>,
     /// Who holds it, where that may be seen.
     pub processes: Vec<Process>,
 }
@@ -139,7 +142,7 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// The state of that end; that of the Gateway's end if the other one is not on this machine.
     pub state: State,
-    /// The user of that end, if it is on this machine.
+    /// The user of that end, if it is on this machine and that is shown.
     pub uid: Option<u32>,
     /// Who holds that end, where that may be seen.
     pub processes: Vec<Process>,
@@ -318,7 +321,7 @@ impl<'a> View<'a> {
         let near = self.peer_ends.iter().map(|s| Connection {
             peer: s.local,
             state: s.state,
-            uid: Some(s.uid),
+            uid: s.uid,
             processes: owners.holders(s.inode).to_vec(),
         });
         let open = self.gateway_ends.iter().filter(|s| s.state == State::Established);
@@ -355,13 +358,13 @@ fn forwarder(socket: &Socket, owners: &Owners) -> Option<Process> {
         return holders.iter().find(|p| p.role != Role::Other).cloned();
     }
     let port = socket.local.port();
-    owners.hidden().iter().find(|h| h.uid == socket.uid && h.publishes(port)).map(|h| h.process.clone())
+    owners.hidden().iter().find(|h| Some(h.uid) == socket.uid && h.publishes(port)).map(|h| h.process.clone())
 }
 
 fn listener(socket: &Socket, owners: &Owners) -> Listener {
     Listener {
         address: socket.local,
-        accept_queue: socket.rx_queue,
+        accept_queue: socket.rx_queue.unwrap_or(0),
         uid: socket.uid,
         processes: owners.holders(socket.inode).to_vec(),
     }
@@ -373,7 +376,7 @@ fn zombie(socket: &Socket, peer: Option<&Socket>, owners: &Owners) -> Zombie {
         local: socket.local,
         peer: socket.remote,
         kind: ZombieKind::of(socket),
-        unread_bytes: socket.rx_queue.saturating_sub(1),
+        unread_bytes: socket.rx_queue.unwrap_or(0).saturating_sub(1),
         processes: holders(socket.inode),
         peer_processes: peer.map(|peer| holders(peer.inode)).unwrap_or_default(),
     }

@@ -11,7 +11,15 @@ fn at(text: &str) -> SocketAddr {
 }
 
 fn socket(local: &str, remote: &str, state: State, rx_queue: u32, inode: u64) -> Socket {
-    Socket { local: at(local), remote: at(remote), state, rx_queue, tx_queue: 0, uid: 1000, inode }
+    Socket {
+        local: at(local),
+        remote: at(remote),
+        state,
+        rx_queue: Some(rx_queue),
+        tx_queue: 0,
+        uid: Some(1000),
+        inode,
+    }
 }
 
 fn listening() -> Socket {

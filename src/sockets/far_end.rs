@@ -65,7 +65,13 @@ fn look(
     let owners = Owners::find(&diagnosis::inodes_of_interest(question, &lasting));
     let diagnosis = diagnosis::diagnose(question, &lasting, &owners);
     // The end as it is now: it may have been missed before.
-    let end = far_end(&now, question.addresses[0], near, &diagnosis);
+    let end = match far_end(&now, question.addresses[0], near, &diagnosis) {
+        // Elsewhere one that nobody has accepted looks like one that was.
+        FarEnd::Unread(_) if cfg!(not(target_os = "linux")) => {
+            FarEnd::OutOfSight("this system does not show whether it was accepted".into())
+        }
+        end => end,
+    };
     Ok((now, diagnosis, end))
 }
 
@@ -90,8 +96,11 @@ pub fn far_end(snapshot: &Snapshot, gateway: SocketAddr, near: SocketAddr, diagn
     match snapshot.by_ends().get(&ends) {
         None => FarEnd::OutOfSight("its end of the connection is not in the kernel's table".into()),
         Some(end) if end.state == State::SynRecv || end.inode == 0 => FarEnd::NotAccepted,
-        Some(end) if end.rx_queue > 0 => FarEnd::Unread(end.rx_queue),
-        Some(_) => FarEnd::Read,
+        Some(end) => match end.rx_queue {
+            None => FarEnd::OutOfSight("this system does not show what is unread".into()),
+            Some(0) => FarEnd::Read,
+            Some(unread) => FarEnd::Unread(unread),
+        },
     }
 }
 
@@ -106,7 +115,7 @@ mod tests {
 
     fn socket(local: &str, remote: &str, state: State, rx_queue: u32, inode: u64) -> Socket {
         let (local, remote) = (local.parse().unwrap(), remote.parse().unwrap());
-        Socket { local, remote, state, rx_queue, tx_queue: 0, uid: 1000, inode }
+        Socket { local, remote, state, rx_queue: Some(rx_queue), tx_queue: 0, uid: Some(1000), inode }
     }
 
     fn seen(end: Option<(State, u32, u64)>, unknown: Option<OutOfSight>) -> FarEnd {

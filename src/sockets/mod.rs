@@ -2,7 +2,8 @@
 //!
 //! Owns: the reading of the kernel's socket table, of the processes that hold sockets, and the diagnosis drawn from both; the
 //! end of zombies, where a person asks for it.
-//! May not know: anything of the protocol, the core, or the runtime; all of it is blocking reads of `/proc`.
+//! May not know: anything of the protocol, the core, or the runtime; all of it is blocking reads of `/proc`, or of what the
+//! system's tools print where there is none.
 //! Driven by: `twsmux doctor`, the run loop (zombies before a dial and as a metric; what the Gateway has done with a
 //! connection whose handshake it does not answer), tests.
 //!
@@ -12,11 +13,13 @@
 pub mod destroy;
 pub mod diagnosis;
 pub mod far_end;
+#[cfg(target_os = "linux")]
 mod local;
 pub mod owners;
 #[cfg(target_os = "linux")]
 mod sock_diag;
 pub mod table;
+pub mod tools;
 mod words;
 
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -1,6 +1,6 @@
 //! Which processes hold which sockets, as far as this user may see.
 //!
-//! Owns: the walk over `/proc/<pid>/fd`, and the recognition of twsmux and of port forwarders by name.
+//! Owns: the walk over `/proc/<pid>/fd` (elsewhere the list of processes of the system's tool), and the recognition of twsmux and of port forwarders by name.
 //! May not know: which sockets matter. Driven by: [`super::examine`].
 //!
 //! twsmux recognises its kind by the name of the process (`twsmux`, by command or by executable). A process of another
@@ -10,8 +10,7 @@
 //! **A command line is never passed on whole:** launchers of the Gateway put passwords there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+#[cfg(target_os = "linux")]
 use std::path::Path;
 
 use serde::Serialize;
@@ -126,16 +125,29 @@ pub struct Owners {
 impl Owners {
     /// Looks for the holders of the sockets with these inodes, in order of process id. Whatever may not be read is left
     /// out; without a `/proc` nobody is found.
+    #[cfg(target_os = "linux")]
     pub fn find(wanted: &BTreeSet<u64>) -> Owners {
         let mut owners = Owners::default();
         if wanted.is_empty() {
             return owners;
         }
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
         let mut pids: Vec<u32> = entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect();
         pids.sort_unstable();
         for pid in pids {
             owners.look_at(pid, wanted);
+        }
+        owners
+    }
+
+    /// Looks for the names of the processes, whose ids stand for inodes on this system.
+    #[cfg(not(target_os = "linux"))]
+    pub fn find(wanted: &BTreeSet<u64>) -> Owners {
+        let mut owners = Owners::default();
+        for (pid, process) in if wanted.is_empty() { BTreeMap::new() } else { running() } {
+            if wanted.contains(&u64::from(pid)) {
+                owners.insert(pid.into(), process);
+            }
         }
         owners
     }
@@ -160,15 +172,16 @@ impl Owners {
         &self.hidden
     }
 
+    #[cfg(target_os = "linux")]
     fn look_at(&mut self, pid: u32, wanted: &BTreeSet<u64>) {
         let root = Path::new("/proc").join(pid.to_string());
-        let Ok(descriptors) = fs::read_dir(root.join("fd")) else {
+        let Ok(descriptors) = std::fs::read_dir(root.join("fd")) else {
             self.look_at_hidden(pid, &root);
             return;
         };
         let held: BTreeSet<u64> = descriptors
             .flatten()
-            .filter_map(|d| socket_inode(fs::read_link(d.path()).ok()?.to_str()?))
+            .filter_map(|d| socket_inode(std::fs::read_link(d.path()).ok()?.to_str()?))
             .filter(|inode| wanted.contains(inode))
             .collect();
         if let Some(process) = (!held.is_empty()).then(|| read_process(pid, &root).0) {
@@ -176,27 +189,52 @@ impl Owners {
         }
     }
 
+    #[cfg(target_os = "linux")]
     fn look_at_hidden(&mut self, pid: u32, root: &Path) {
         let (process, args) = read_process(pid, root);
         if process.role != Role::Other
-            && let Ok(metadata) = fs::metadata(root)
+            && let Ok(metadata) = std::fs::metadata(root)
         {
+            use std::os::unix::fs::MetadataExt;
             self.insert_hidden(Hidden::new(process, metadata.uid(), args));
         }
     }
 }
 
+/// The processes of this machine by id. Without them sockets are named by address alone.
+#[cfg(target_os = "macos")]
+fn running() -> BTreeMap<u32, Process> {
+    use super::tools::{macos, output};
+    let table = |columns| output("/bin/ps", &["-axww", "-o", columns]).unwrap_or_default();
+    macos::processes(&table("pid=,comm="), &table("pid=,args="))
+}
+
+/// The processes of this machine by id.
+#[cfg(target_os = "windows")]
+fn running() -> BTreeMap<u32, Process> {
+    use super::tools::{output, windows};
+    windows::processes(&output("tasklist", &["/FO", "CSV", "/NH"]).unwrap_or_default())
+}
+
+/// The processes of this machine by id.
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "windows")))]
+fn running() -> BTreeMap<u32, Process> {
+    BTreeMap::new()
+}
+
 /// The inode in the target of a descriptor's link, `socket:[4711]`.
+#[cfg(any(target_os = "linux", test))]
 fn socket_inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
+#[cfg(target_os = "linux")]
 fn read_process(pid: u32, root: &Path) -> (Process, Vec<String>) {
     let text = |file| {
-        fs::read(root.join(file)).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
+        std::fs::read(root.join(file)).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
     };
     let args: Vec<String> = text("cmdline").split_terminator('\0').map(str::to_owned).collect();
-    let executable = fs::read_link(root.join("exe")).unwrap_or_default();
+    let executable = std::fs::read_link(root.join("exe")).unwrap_or_default();
     (Process::new(pid, text("comm").trim_end(), &args, &executable.to_string_lossy()), args)
 }
 

@@ -4,7 +4,7 @@
 //! May not know: what a socket in some state means for the Gateway (that is [`super::diagnosis`]).
 //! Driven by: [`super::examine`], [`super::zombies_on`], tests.
 //!
-//! The source is `/proc/net/tcp` and `/proc/net/tcp6`, parsed by the `procfs` crate. It says all that is needed (queue
+//! On Linux the source is `/proc/net/tcp` and `/proc/net/tcp6`, parsed by the `procfs` crate. It says all that is needed (queue
 //! bytes, inode, uid), needs no privilege, and **opens no socket at all**, not even a netlink one, so that a diagnosis
 //! cannot be mistaken for a connection by anything. What sock_diag would add, a filter in the kernel, is made up for by
 //! dropping the lines of other ports before they are parsed ([`Snapshot::of_port`]).
@@ -18,6 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use indexmap::{IndexMap, IndexSet};
 use serde::Serialize;
 
+#[cfg(target_os = "linux")]
 use super::local;
 
 /// The state of a TCP socket, as the kernel names it.
@@ -78,14 +79,15 @@ pub struct Socket {
     /// The state.
     pub state: State,
     /// Bytes received and not yet read, a FIN counting as one byte until it is read. For a listener: how many finished
-    /// connections wait to be accepted.
-    pub rx_queue: u32,
+    /// connections wait to be accepted. `None` where the system does not show it.
+    pub rx_queue: Option<u32>,
     /// Bytes sent and not yet acknowledged.
     pub tx_queue: u32,
-    /// The user who made the socket. Meaningless while the inode is 0.
-    pub uid: u32,
+    /// The user who made the socket, where that is shown. Meaningless while the inode is 0.
+    pub uid: Option<u32>,
     /// The inode by which file descriptors refer to the socket. 0: no program has a descriptor, either because nobody
-    /// accepted the connection yet, or because its program closed it and the kernel is finishing the farewell.
+    /// accepted the connection yet, or because its program closed it and the kernel is finishing the farewell. Where there
+    /// are no inodes the process id of the holder stands here, see [`super::tools`].
     pub inode: u64,
 }
 
@@ -106,6 +108,14 @@ pub enum TableError {
         /// Which file.
         path: &'static str,
         /// What the parser said.
+        reason: String,
+    },
+    /// The system's tool does not show it.
+    #[error("{tool}, which shows the socket table on this system, {reason}")]
+    Tool {
+        /// Which.
+        tool: &'static str,
+        /// What happened, a verb first.
         reason: String,
     },
     /// This operating system shows its table in another way, which is not built in.
@@ -132,7 +142,7 @@ impl Snapshot {
     /// Reads the whole table of this network namespace.
     ///
     /// # Errors
-    /// The table cannot be read or understood, or the operating system is not Linux.
+    /// The table cannot be read or understood, or the operating system is none of Linux, macOS and Windows.
     pub fn read() -> Result<Snapshot, TableError> {
         Snapshot::read_where(None)
     }
@@ -158,7 +168,27 @@ impl Snapshot {
         Ok(Snapshot::from_parts(sockets, local::addresses()))
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(target_os = "macos")]
+    fn read_where(port: Option<u16>) -> Result<Snapshot, TableError> {
+        use super::tools::{self, macos};
+        // Without the options for long addresses, should a version not have them.
+        let netstat = tools::output(macos::NETSTAT, &macos::NETSTAT_ARGUMENTS)
+            .or_else(|_| tools::output(macos::NETSTAT, &["-anv", "-p", "tcp"]))?;
+        let (sockets, mut addresses) = macos::sockets(&netstat, port)?;
+        // Without it an address that no socket has is taken for another machine's: the careful side.
+        addresses.extend(macos::interfaces(&tools::output("/sbin/ifconfig", &["-a"]).unwrap_or_default()));
+        Ok(Snapshot::from_parts(sockets, addresses))
+    }
+
+    #[cfg(target_os = "windows")]
+    fn read_where(port: Option<u16>) -> Result<Snapshot, TableError> {
+        use super::tools::{self, windows};
+        let netstat = tools::output(windows::NETSTAT, &windows::NETSTAT_ARGUMENTS)?;
+        let (sockets, addresses) = windows::sockets(&netstat, port)?;
+        Ok(Snapshot::from_parts(sockets, addresses))
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "windows")))]
     fn read_where(_port: Option<u16>) -> Result<Snapshot, TableError> {
         Err(TableError::Unsupported)
     }
@@ -294,9 +324,9 @@ fn parse_into(path: &'static str, text: &str, sockets: &mut Vec<Socket>) -> Resu
         local: canonical(e.local_address),
         remote: canonical(e.remote_address),
         state: state_of(&e.state),
-        rx_queue: e.rx_queue,
+        rx_queue: Some(e.rx_queue),
         tx_queue: e.tx_queue,
-        uid: e.uid,
+        uid: Some(e.uid),
         inode: e.inode,
     }));
     Ok(())
@@ -349,7 +379,10 @@ mod tests {
         let zombie = snapshot.sockets().iter().find(|s| s.state == State::CloseWait).unwrap();
         assert_eq!(zombie.local, "127.0.0.1:4002".parse().unwrap());
         assert_eq!(zombie.remote, "127.0.0.1:54321".parse().unwrap());
-        assert_eq!((zombie.rx_queue, zombie.tx_queue, zombie.uid, zombie.inode), (0x12, 3, 1000, 4712));
+        assert_eq!(
+            (zombie.rx_queue, zombie.tx_queue, zombie.uid, zombie.inode),
+            (Some(0x12), 3, Some(1000), 4712)
+        );
         let peer = snapshot.by_ends()[&(zombie.remote, zombie.local)];
         assert_eq!(peer.state, State::FinWait2);
     }
@@ -358,7 +391,7 @@ mod tests {
     fn the_queue_of_a_listener_is_its_backlog() {
         let snapshot = recorded();
         let listener = snapshot.on_port("127.0.0.1:4002".parse().unwrap()).find(|s| s.state == State::Listen);
-        assert_eq!(listener.unwrap().rx_queue, 2);
+        assert_eq!(listener.unwrap().rx_queue, Some(2));
         assert_eq!(snapshot.count(State::Listen, 4002), 1);
         assert_eq!(snapshot.count(State::Listen, 4001), 0);
     }

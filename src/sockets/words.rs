@@ -102,7 +102,13 @@ fn unknown(diagnosis: &Diagnosis) -> (String, Vec<String>) {
         ),
         Some(OutOfSight::TableUnreadable(why)) => (
             format!("The sockets at {gateway} cannot be seen: {why}."),
-            vec!["Run doctor where /proc is mounted and readable.".to_owned()],
+            vec![
+                match cfg!(target_os = "linux") {
+                    true => "Run doctor where /proc is mounted and readable.",
+                    false => "See whether netstat works here; report what it prints if it does.",
+                }
+                .to_owned(),
+            ],
         ),
         Some(OutOfSight::Forwarded(process)) if process.role == Role::Twsmux => (
             format!(
@@ -169,6 +175,7 @@ impl Display for Zombie {
             ZombieKind::FinUnread => {
                 write!(f, "all bytes read, only the hang-up unread; the Gateway stopped reading")?
             }
+            ZombieKind::NotShown => write!(f, "never closed; what is unread this system does not show")?,
             ZombieKind::NotClosed => write!(f, "everything read, the hang-up too, but never closed")?,
         }
         match holders(self.peer_processes.iter()) {
