@@ -365,3 +365,53 @@ fn a_command_whose_sender_hangs_up_is_carried_out_and_logged() {
     mux.wait_log("control: kill-switch: the kill switch is on");
     wait_until("the switch", || mux.status("/kill_switch") == true);
 }
+
+/// What `twsmux decode` prints of a capture, once it is whole.
+fn decoded(path: &str) -> String {
+    let mut text = String::new();
+    wait_until("the capture to be whole", || {
+        let output = Command::new(env!("CARGO_BIN_EXE_twsmux")).args(["decode", path]).output().unwrap();
+        text = String::from_utf8_lossy(&output.stdout).into_owned();
+        text.contains("captured no more") || text.lines().last().is_some_and(|line| line.contains("end"))
+    });
+    text
+}
+
+#[test]
+fn one_clients_messages_are_captured_while_twsmux_runs() {
+    let gateway = sim(|_| {});
+    let state = tempfile::tempdir().unwrap();
+    let mux = Mux::start_in(state.path(), &gateway.address().to_string(), &[]);
+    mux.wait_ready();
+    let mut other = started(&mux, 1);
+    let words = done(&mux, &["capture", "7", "--mask"]);
+    let path = words.split(" is captured in ").nth(1).and_then(|rest| rest.split(',').next());
+    let path = path.unwrap_or_else(|| panic!("{words}")).to_owned();
+    assert!(Path::new(&path).starts_with(state.path()), "{path}");
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    let (code, _, err) = control(&mux, &["capture"]);
+    assert!(code == 1 && err.contains("one at a time"), "{code} {err}");
+    let mut client = started(&mux, 7);
+    for (client, symbol) in [(&mut other, "MSFT"), (&mut client, "AAPL")] {
+        let mut ask = stock(symbol);
+        ask.set("reqId", 5);
+        client.ask("reqContractDetails", &ask, "contractDetailsEnd").unwrap();
+    }
+    done(&mux, &["capture-stop"]);
+    let text = decoded(&path);
+    assert!(text.contains("AAPL") && text.contains("startApi"), "{text}");
+    assert!(!text.contains("MSFT"), "what another client asks is not in it:\n{text}");
+    assert!(!text.contains("DU9000001"), "the account is masked:\n{text}");
+    let (code, _, err) = control(&mux, &["capture-stop"]);
+    assert!(code == 1 && err.contains("no capture"), "{code} {err}");
+    // A file of one's own choice, which must not be there.
+    let own = state.path().join("own.cap");
+    done(&mux, &["capture", "--file", &own.display().to_string()]);
+    done(&mux, &["capture-stop"]);
+    assert!(decoded(&own.display().to_string()).contains("everything"));
+    wait_until("the first capture to be over", || {
+        let (code, _, err) = control(&mux, &["capture", "--file", &own.display().to_string()]);
+        assert_eq!(code, 1, "it is never overwritten");
+        err.contains("exist")
+    });
+}

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Json;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::pages::{Source, text};
+use crate::capture::Which;
 use crate::core::operate::{Operation, Who};
 use crate::ids::{ClientId, ClientKey};
 use crate::limits;
@@ -98,6 +100,11 @@ pub(super) async fn command(
         Ok(read) => read,
         Err((code, words)) => return text(code, &words),
     };
+    if matches!((&command, way), (Command::Capture { path: Some(_), .. }, Way::Port(_))) {
+        // The token is for twsmux, not for the files of its user.
+        let words = "over the admin port a capture is made in the state directory: leave the file out";
+        return text(StatusCode::BAD_REQUEST, words);
+    }
     // A task of its own: who hangs up must not leave a command half done, and its line in the log unwritten.
     let remote = source.remote.clone();
     let asked = tokio::spawn(async move { remote.ask(command, &way.to_string(), reason.as_deref()).await });
@@ -159,6 +166,18 @@ struct Policy {
     reset: bool,
 }
 
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Capture {
+    reason: Option<String>,
+    /// Absent: of everybody.
+    client_id: Option<i32>,
+    file: Option<PathBuf>,
+    limit: Option<u64>,
+    #[serde(default)]
+    mask: bool,
+}
+
 type Mistake = (StatusCode, String);
 
 /// The command of a name with a body of JSON, and the reason given for it.
@@ -212,6 +231,18 @@ fn read(name: &str, body: &[u8]) -> Result<(Command, Option<String>), Mistake> {
             }
             (Command::Policy { whose: whose.map(ClientId), fields: policy }, reason)
         }
+        "capture" => {
+            let Capture { reason, client_id, file, limit, mask } = parse(name, body)?;
+            if let Some(file) = file.as_ref().filter(|file| !file.is_absolute()) {
+                return Err(bad(format!("capture: {:?} is no absolute path", file.display().to_string())));
+            }
+            let which = client_id.map_or(Which::All, |id| Which::Client(ClientId(id)));
+            (Command::Capture { which, path: file, limit, mask }, reason)
+        }
+        "capture-stop" => {
+            let Plain { reason } = parse(name, body)?;
+            (Command::CaptureStop, reason)
+        }
         _ => {
             let words = format!("there is no command {name:?}; there are {}", NAMES.join(", "));
             return Err((StatusCode::NOT_FOUND, words));
@@ -256,6 +287,22 @@ mod tests {
             ("drain", "", operate(Operation::Drain { stop: false })),
             ("kill-switch", "{\"on\":true}", Command::KillSwitch(true)),
             (
+                "capture",
+                "{\"client_id\":7,\"mask\":true}",
+                Command::Capture { which: Which::Client(ClientId(7)), path: None, limit: None, mask: true },
+            ),
+            (
+                "capture",
+                "{\"file\":\"/tmp/x\",\"limit\":100000}",
+                Command::Capture {
+                    which: Which::All,
+                    path: Some("/tmp/x".into()),
+                    limit: Some(100_000),
+                    mask: false,
+                },
+            ),
+            ("capture-stop", "", Command::CaptureStop),
+            (
                 "policy",
                 "{\"client\":\"default\",\"reset\":true}",
                 Command::Policy { whose: None, fields: None },
@@ -292,6 +339,7 @@ mod tests {
             ("kill", "{\"client_id\":1,\"key\":\"1.0\"}", 400, "either"),
             ("kill", "{\"client_id\":4294967296}", 400, "4294967296"),
             ("kill", "{\"key\":\"1\"}", 400, "3.1"),
+            ("capture", "{\"file\":\"x\"}", 400, "absolute"),
             ("kill-switch", "", 400, "on"),
             ("kill-switch", "{\"on\":1}", 400, "bool"),
             ("policy", "{\"client\":7}", 400, "either policy or reset"),

@@ -206,7 +206,7 @@ proptest! {
     fn masking_keeps_lengths(bytes in proptest::collection::vec(any::<u8>(), 0..300), version in 100u16..226) {
         let mut masker = greeted(version);
         for (side, read) in [(CLIENT, true), (CLIENT, false), (LINK, true), (LINK, false)] {
-            let mut out = framed(&[b'x']);
+            let mut out = framed(b"x");
             out.extend_from_slice(&bytes);
             let before = out.clone();
             masker.frames(side, &mut out, read);

@@ -90,6 +90,23 @@ enum What {
         #[arg(long)]
         reset: bool,
     },
+    /// Begin a capture: what goes in and out, in a file. See docs/capture.md for what is in it.
+    Capture {
+        /// Of one client alone; of everybody when left out.
+        #[arg(value_name = "CLIENT_ID", allow_negative_numbers = true)]
+        client_id: Option<i32>,
+        /// The file, which must not exist [default: one in the state directory]
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// Bytes at which it ends [default: 67108864]
+        #[arg(long, value_name = "BYTES")]
+        limit: Option<u64>,
+        /// Replace account numbers by stand-ins.
+        #[arg(long)]
+        mask: bool,
+    },
+    /// End the capture that runs.
+    CaptureStop,
 }
 
 /// Runs `control`.
@@ -152,6 +169,13 @@ fn body(what: &What) -> Result<(&'static str, Map<String, Value>), Failure> {
         What::Kill { client_id: None, key } => ("kill", json!({ "key": key })),
         What::Drain { stop } => ("drain", json!({ "stop": stop })),
         What::KillSwitch { state } => ("kill-switch", json!({ "on": state == "on" })),
+        What::Capture { client_id, file, limit, mask } => {
+            // Relative to where the command is given, not to where twsmux runs.
+            let file = file.as_ref().map(std::path::absolute).transpose();
+            let file = file.map_err(|error| (2, format!("--file: {error}")))?;
+            ("capture", json!({ "client_id": client_id, "file": file, "limit": limit, "mask": mask }))
+        }
+        What::CaptureStop => ("capture-stop", json!({})),
         What::Policy { client, reset: true, .. } => ("policy", json!({ "client": client, "reset": true })),
         What::Policy { client, fields, reset: false } => {
             let fields = fields.iter().map(|text| field(text)).collect::<Result<Map<_, _>, _>>()?;

@@ -37,7 +37,7 @@ enum Command {
     Completions(completions::CompletionsArgs),
     /// Look at the settings without running anything.
     Config(config::ConfigArgs),
-    /// Give a running twsmux a command: pause, resume, reconnect, kill, drain, kill-switch, policy.
+    /// Give a running twsmux a command: pause, resume, reconnect, kill, drain, kill-switch, policy, capture.
     Control(control::ControlArgs),
     /// Print recorded frames readably, of any server version.
     Decode(decode::DecodeArgs),

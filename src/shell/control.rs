@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::access::Access;
 use super::run::Shell;
+use crate::capture::{CaptureRequest, Which};
 use crate::core::io::Input;
 use crate::core::operate::{Operation, Refusal};
 use crate::core::policy::Policy;
@@ -40,10 +41,24 @@ pub enum Command {
         /// New values by field; a null is the default.
         fields: Option<serde_json::Map<String, serde_json::Value>>,
     },
+    /// Begins a capture.
+    Capture {
+        /// Of whom.
+        which: Which,
+        /// Its file, absolute; `None`: one in the folder `captures` of the state directory, named by the time.
+        path: Option<PathBuf>,
+        /// Bytes at which it ends; `None`: the usual ones.
+        limit: Option<u64>,
+        /// Whether account numbers are masked.
+        mask: bool,
+    },
+    /// Ends the capture that runs.
+    CaptureStop,
 }
 
 /// The names of all commands, in the order of [`Command::index`]: labels of their metric, and the last part of their address.
-pub const NAMES: [&str; 7] = ["pause", "resume", "reconnect", "kill", "drain", "kill-switch", "policy"];
+pub const NAMES: [&str; 9] =
+    ["pause", "resume", "reconnect", "kill", "drain", "kill-switch", "policy", "capture", "capture-stop"];
 
 impl Command {
     fn index(&self) -> usize {
@@ -55,6 +70,8 @@ impl Command {
             Command::Operate(Operation::Drain { .. }) => 4,
             Command::KillSwitch(_) => 5,
             Command::Policy { .. } => 6,
+            Command::Capture { .. } => 7,
+            Command::CaptureStop => 8,
         }
     }
 
@@ -105,22 +122,25 @@ pub(super) struct Asked {
 pub struct Remote {
     way: mpsc::Sender<Asked>,
     switch: SwitchFile,
+    /// Where captures go for which nobody names a file.
+    captures: PathBuf,
     access: Arc<Access>,
     counts: [[AtomicU64; 2]; NAMES.len()],
 }
 
 impl Remote {
-    /// The two ends of the way. `switch`: the file that keeps the kill switch.
-    pub(super) fn new(switch: SwitchFile, access: Arc<Access>) -> (Arc<Remote>, mpsc::Receiver<Asked>) {
+    /// The two ends of the way.
+    pub(super) fn new(state_dir: &Path, access: Arc<Access>) -> (Arc<Remote>, mpsc::Receiver<Asked>) {
         let (way, heard) = mpsc::channel(limits::MAX_WAITING_COMMANDS);
-        (Arc::new(Remote { way, switch, access, counts: Default::default() }), heard)
+        let (switch, captures) = (SwitchFile::within(state_dir), state_dir.join("captures"));
+        (Arc::new(Remote { way, switch, captures, access, counts: Default::default() }), heard)
     }
 
     /// One whose commands nobody hears; for tests of the admin endpoint alone. `token`: the one that it knows.
     pub fn unheard(token: Option<super::token::Token>) -> Arc<Remote> {
         let rules = super::access::Rules { token, ..Default::default() };
         let access = Arc::new(Access::new(rules, Arc::default()));
-        Remote::new(SwitchFile::within(Path::new("/dev/null")), access).0
+        Remote::new(Path::new("/dev/null"), access).0
     }
 
     /// Whether there is a token at all, and whether this is it.
@@ -140,7 +160,10 @@ impl Remote {
     /// [`Denied`].
     pub async fn ask(&self, command: Command, by: &str, reason: Option<&str>) -> Result<String, Denied> {
         let (name, index) = (command.name(), command.index());
-        let mut done = self.carry(command.clone()).await;
+        let mut done = match self.with_a_file(command.clone()) {
+            Ok(command) => self.carry(command).await,
+            Err(denied) => Err(denied),
+        };
         if let (Command::KillSwitch(on), Ok(words)) = (&command, &mut done)
             && let Err(error) = self.switch.set(*on)
         {
@@ -159,6 +182,19 @@ impl Remote {
             Err(words) => tracing::warn!(by, reason, "control: {name}: not done: {words}"),
         }
         done
+    }
+
+    /// A capture for which nobody named a file gets one. On this thread, which may wait for the disk.
+    fn with_a_file(&self, command: Command) -> Result<Command, Denied> {
+        let Command::Capture { which, path: None, limit, mask } = command else { return Ok(command) };
+        use std::os::unix::fs::DirBuilderExt;
+        let folder = &self.captures;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
+            Denied::Conflict(format!("the folder {} cannot be made: {error}", folder.display()))
+        })?;
+        let now = crate::time::utc_style(super::reload::wall_ms()).replace([':', '-'], "");
+        let path = folder.join(format!("{now}.capture"));
+        Ok(Command::Capture { which, path: Some(path), limit, mask })
     }
 
     async fn carry(&self, command: Command) -> Result<String, Denied> {
@@ -334,6 +370,11 @@ impl Shell {
                 Command::Operate(operation) => self.operate(&operation),
                 Command::KillSwitch(on) => self.change(|by_hand| by_hand.switch(on)),
                 Command::Policy { whose, fields } => self.change(|by_hand| by_hand.set_policy(whose, fields)),
+                Command::Capture { which, path, limit, mask } => self.capture(which, path, limit, mask),
+                Command::CaptureStop => {
+                    let ended = self.captures.stop().map_err(Denied::Conflict);
+                    ended.map(|()| "the capture ends; its file is whole in a moment".to_owned())
+                }
             };
             // Who asks for the status next sees what he has done.
             published.set_changed_by_hand(self.by_hand.borrow().changed());
@@ -341,6 +382,26 @@ impl Shell {
             // Who asked may have given up.
             let _ = answer.send(done);
         }
+    }
+
+    fn capture(
+        &self,
+        which: Which,
+        path: Option<PathBuf>,
+        limit: Option<u64>,
+        mask: bool,
+    ) -> Result<String, Denied> {
+        let path = path.ok_or_else(|| Denied::Invalid("a capture needs a file".to_owned()))?;
+        let request = CaptureRequest { which, path, limit: limit.unwrap_or(limits::CAPTURE_LIMIT), mask };
+        self.start_capture(&request).map_err(Denied::Conflict)?;
+        let whose = match which {
+            Which::All => "everything".to_owned(),
+            Which::Client(id) => format!("what client id {id} sends and is sent"),
+        };
+        let (file, limit) = (request.path.display(), request.limit);
+        Ok(format!(
+            "{whose} is captured in {file}, up to {limit} bytes; `twsmux control capture-stop` ends it"
+        ))
     }
 
     fn change(

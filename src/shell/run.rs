@@ -519,11 +519,10 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
         upstream: settings.upstream,
     };
     let admin = Admin { port: admin, socket: open_admin_socket(&settings.admin_socket, state.path())? };
-    let switch = SwitchFile::within(state.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let journal = (journal, recovered.state);
-    let way_in = (listeners, admin, switch);
+    let way_in = (listeners, admin, state.path());
     local.block_on(&runtime, serve(settings, most_clients, journal, way_in, addresses, ready))
 }
 
@@ -531,13 +530,13 @@ async fn serve(
     settings: Settings,
     most_clients: usize,
     (journal, recovered): (Journal<FileDisk>, State),
-    (listeners, admin, switch): (Vec<Listening>, Admin, SwitchFile),
+    (listeners, admin, state_dir): (Vec<Listening>, Admin, &Path),
     addresses: Addresses,
     ready: impl FnOnce(&Addresses),
 ) -> Result<(), RunError> {
     let mut config = settings.core;
     config.epoch_ms = wall_ms();
-    let by_hand = ByHand::new(config, switch.is_on());
+    let by_hand = ByHand::new(config, SwitchFile::within(state_dir).is_on());
     let config = by_hand.effective();
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
@@ -545,7 +544,7 @@ async fn serve(
     let tls_expires = settings.rules.tls.as_ref().map(Identity::expires);
     let refusals = Arc::new(Refusals::default());
     let access = Arc::new(Access::new(settings.rules, refusals.clone()));
-    let (remote, commands) = Remote::new(switch, access.clone());
+    let (remote, commands) = Remote::new(state_dir, access.clone());
     let (reports, heard) = mpsc::unbounded_channel();
     let handle = journal::start(journal, reports)?;
     let captures = Captures::new(recovered == State::default());
