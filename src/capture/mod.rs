@@ -1,9 +1,9 @@
 //! Captures: what went in and out of twsmux, in a file that can be looked at, replayed and sent with a report.
 //!
 //! Owns: the file's bytes ([`format`](mod@format)), the stand-ins for account numbers ([`mask`]), the thread that writes
-//! ([`writer`]), the replay against a core ([`replay`]), and what of
-//! it may be played again ([`script`], [`harmless`]). May not know: sockets. Driven by: `shell::captures`
-//! (writing), `twsmux decode` and `twsmux replay` (reading). For people: `docs/capture.md`.
+//! ([`writer`]), the replay against a core ([`replay`]), and what of a capture may be played again ([`script`],
+//! [`harmless`]). May not know: sockets. Driven by: `shell::captures` (writing), `twsmux decode` and `twsmux replay`
+//! (reading). For people: `docs/capture.md`.
 //!
 //! **A capture is what the core was told, and when**: each record of an input has the time that the core was given with
 //! it, and each record of an output says how many bytes the socket took. So a core that is told the same again says the
