@@ -54,6 +54,8 @@ pub(super) fn http(bounds: Bounds) -> http1::Builder {
     http.timer(TokioTimer::new())
         .header_read_timeout(bounds.request_time)
         .max_buf_size(limits::MAX_ADMIN_REQUEST)
+        // Who has said all and shuts his side is answered all the same; a command of his is carried out.
+        .half_close(true)
         // One request each: a connection that idles would need a bound of its own.
         .keep_alive(false);
     http
