@@ -41,6 +41,10 @@ impl Core {
     /// Gives the upstream what the pacer allows and its buffer can take.
     pub(super) fn pump(&mut self, ctx: &mut Ctx<'_>) {
         let (Link::Ready { .. } | Link::Learning { .. }) = self.link else { return };
+        if self.pacer.is_empty() {
+            // Nearly always: it is asked after each frame.
+            return self.end_if_settled(ctx);
+        }
         if let Some(at) = self.pacer.release(ctx.now) {
             self.timers.arm(Timer::Held, at);
         }

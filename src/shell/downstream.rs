@@ -329,7 +329,8 @@ fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn) -> Result<Left, G
 fn frames(shell: &Shell, conn: &Conn, bytes: &[u8]) -> Result<(), WireError> {
     let mut buffer = conn.buffer.borrow_mut();
     let limit = || shell.core.borrow().frame_limit(conn.key);
-    let tell = |payload: &[u8]| shell.tell(Input::ClientFrame { client: conn.key, payload });
+    let now = shell.now();
+    let tell = |payload: &[u8]| shell.tell_at(now, Input::ClientFrame { client: conn.key, payload });
     if conn.greeted.get() {
         return buffer.feed(bytes, limit, |payload| {
             tell(payload);
@@ -339,7 +340,7 @@ fn frames(shell: &Shell, conn: &Conn, bytes: &[u8]) -> Result<(), WireError> {
     buffer.extend(bytes);
     let Some(hello) = ClientHello::take(&mut buffer, limits::MAX_GREETING)? else { return Ok(()) };
     conn.greeted.set(true);
-    shell.tell(Input::ClientHello { client: conn.key, hello });
+    shell.tell_at(now, Input::ClientHello { client: conn.key, hello });
     // Few clients send more before they are answered.
     while let Some(payload) = buffer.next(limit())? {
         tell(&payload);

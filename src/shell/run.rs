@@ -212,13 +212,18 @@ impl Shell {
         self.captures.start(self.now(), &self.core.borrow(), request)
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time(self.start.elapsed().as_micros() as u64)
     }
 
     /// Tells the core something; its wishes are kept until [`Shell::perform`].
     pub(super) fn tell(&self, input: Input<'_>) {
-        let now = self.now();
+        self.tell_at(self.now(), input);
+    }
+
+    /// Likewise, where it is known what time it is: what came together came at one time, and the clock costs as much as a
+    /// frame.
+    pub(super) fn tell_at(&self, now: Time, input: Input<'_>) {
         let unnamed = if self.captures.is_on() { self.captures.input(now, &input) } else { None };
         self.core.borrow_mut().handle(now, input, &mut self.actions.borrow_mut());
         if let Some(key) = unnamed {

@@ -285,13 +285,14 @@ fn read_into(
             }
             Ok(n) => {
                 total += n;
+                let now = shell.now();
                 let each = |payload: &[u8]| {
                     match std::mem::replace(greeted, true) {
-                        true => shell.tell(Input::UpstreamFrame { link: conn.link, payload }),
+                        true => shell.tell_at(now, Input::UpstreamFrame { link: conn.link, payload }),
                         false => {
                             let hello = ServerHello::parse(payload)
                                 .inspect_err(|_| shell.captures.broken_payload(payload))?;
-                            shell.tell(Input::UpstreamHello { link: conn.link, hello });
+                            shell.tell_at(now, Input::UpstreamHello { link: conn.link, hello });
                         }
                     }
                     Ok(())

@@ -3,7 +3,7 @@
 //! Field 0 is the message id; fields of the body count from 1, in both header forms.
 
 use bytes::{BufMut, BytesMut};
-use nom::{IResult, Parser, bytes::complete::take_while_m_n, combinator::map_res, number::complete::be_u32};
+use nom::{IResult, Parser, number::complete::be_u32};
 
 use super::WireError;
 
@@ -32,10 +32,17 @@ pub struct Message<'a> {
     pub body: &'a [u8],
 }
 
-fn decimal_id(input: &[u8]) -> IResult<&[u8], u32> {
-    let digits = take_while_m_n(1, 9, |b: u8| b.is_ascii_digit());
-    let number = map_res(digits, |d: &[u8]| std::str::from_utf8(d).unwrap_or_default().parse::<u32>());
-    nom::sequence::terminated(number, nom::character::complete::char('\0')).parse(input)
+/// One to nine digits and a NUL. By hand: it is read for every frame.
+fn decimal_id(input: &[u8]) -> Option<(&[u8], u32)> {
+    let mut id = 0u32;
+    for (at, b) in input.iter().enumerate().take(10) {
+        match b {
+            b'0'..=b'9' if at < 9 => id = id * 10 + u32::from(b - b'0'),
+            0 if at > 0 => return Some((&input[at + 1..], id)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 fn raw_id(input: &[u8]) -> IResult<&[u8], u32> {
@@ -52,7 +59,7 @@ pub fn message(payload: &[u8], version: u16) -> Result<Message<'_>, WireError> {
         WireError::BadMessageId(String::from_utf8_lossy(&payload[..end]).into_owned())
     };
     if version < RAW_ID_SINCE {
-        let (body, id) = decimal_id(payload).map_err(|_| bad())?;
+        let (body, id) = decimal_id(payload).ok_or_else(bad)?;
         return Ok(Message { id, form: Form::Text, body });
     }
     let (body, id) = raw_id(payload).map_err(|_| bad())?;
