@@ -71,10 +71,12 @@ fn frames_are_found_without_memory_from_the_heap() {
     let mut buffer = FrameBuffer::default();
     let mut read_all = || {
         let mut seen = 0;
-        for mut read in wire.chunks(333) {
-            while buffer.next_in(&mut read, 1000).expect("well formed").is_some() {
+        for read in wire.chunks(333) {
+            let each = |_: &[u8]| {
                 seen += 1;
-            }
+                Ok(())
+            };
+            buffer.feed(read, || 1000, each).expect("well formed");
         }
         seen
     };
