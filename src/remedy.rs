@@ -17,8 +17,12 @@ pub const RESTART: &str = restart!();
 pub const RESTART_AT_LAST: &str = concat!("If none of this helps: ", restart!());
 
 /// Cheaper than a restart, and no promise.
-pub const DESTROY: &str = "To spare a login it can be tried to end them in the kernel: `sudo twsmux doctor --destroy-zombies`. It may not \
-                           be enough; then a restart is.";
+pub fn destroy(gateway: &str) -> String {
+    format!(
+        "To spare a login it can be tried to end them in the kernel: `sudo twsmux doctor --gateway {gateway} --destroy-zombies`. \
+         It may not be enough; then a restart is."
+    )
+}
 
 /// So that it does not happen again.
 pub const ONLY_TWSMUX: &str = "Afterwards let only twsmux connect to the Gateway: point every other program, script and health \

@@ -165,6 +165,17 @@ fn a_drain_ends_twsmux_when_the_last_client_has_left() {
     late.start(2).unwrap();
     late.expect_error(-1, 504).unwrap();
     late.expect_closed().unwrap();
+    let (code, body) = mux.answer("/readyz");
+    assert!(code == 503 && body.contains("draining"), "{code} {body}");
+    let check = Command::new(env!("CARGO_BIN_EXE_twsmux"))
+        .args(["check", "--connect", &mux.listen.to_string()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&check.stderr).into_owned();
+    assert!(
+        check.status.code() == Some(5) && said.contains("drained") && !said.contains("no Gateway"),
+        "{said}"
+    );
     one.send("placeOrder", &order(1, "AAPL", "BUY", 10, "LMT", "1.0")).unwrap();
     one.find("the order at work", |m| m.name == "orderStatus").unwrap();
     drop(one);
@@ -201,6 +212,7 @@ fn the_kill_switch_outlives_a_reading_of_the_settings_and_a_restart() {
     wait_until("the file to be read again", || mux.status("/config/reloads_applied") == 1);
     assert_eq!(mux.status("/kill_switch"), true, "another reading does not release it");
     assert_eq!(mux.status("/config/changed_by_hand"), json!(["kill_switch"]));
+    assert!(mux.log().contains("Changed by hand, whatever the file says: kill_switch"), "{}", mux.log());
     mux.signal("KILL");
     mux.wait_exit();
     let mux = start();
@@ -414,4 +426,50 @@ fn one_clients_messages_are_captured_while_twsmux_runs() {
         assert_eq!(code, 1, "it is never overwritten");
         err.contains("exist")
     });
+}
+
+#[test]
+fn a_kill_switch_that_cannot_be_kept_holds_and_is_no_success() {
+    let gateway = sim(|_| {});
+    let state = tempfile::tempdir().unwrap();
+    let mux = Mux::start_in(state.path(), &gateway.address().to_string(), &[]);
+    mux.wait_ready();
+    let path = mux.status("/config/admin_socket");
+    let folder = Path::new(path.as_str().unwrap()).parent().unwrap();
+    // A folder of that name is no file that could be written.
+    std::fs::create_dir(folder.join("kill-switch")).unwrap();
+    let (code, _, err) = control(&mux, &["kill-switch", "on"]);
+    assert!(code == 7 && err.contains("is on") && err.contains("after a restart it is off"), "{code} {err}");
+    assert_eq!(mux.status("/kill_switch"), true);
+    let log = mux.log();
+    assert!(log.lines().any(|l| l.contains("ERROR") && l.contains("control: kill-switch")), "{log}");
+}
+
+#[test]
+fn a_switch_that_was_refused_to_go_off_does_not_go_off_later() {
+    let gateway = sim(|_| {});
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("twsmux.toml");
+    std::fs::write(&file, "kill_switch = true\n").unwrap();
+    let mux = mux_for(&gateway, &["--config", &file.display().to_string()]);
+    done(&mux, &["kill-switch", "on"]);
+    let (code, _, err) = control(&mux, &["kill-switch", "off"]);
+    assert!(code == 1 && err.contains("setting kill_switch"), "{code} {err}");
+    std::fs::write(&file, "kill_switch = false\n").unwrap();
+    mux.signal("HUP");
+    wait_until("the file to be read again", || mux.status("/config/reloads_applied") == 1);
+    assert_eq!(mux.status("/kill_switch"), true);
+    done(&mux, &["kill-switch", "off"]);
+    assert_eq!(mux.status("/kill_switch"), false);
+}
+
+#[test]
+fn commands_find_the_socket_of_a_relative_state_directory_from_anywhere() {
+    let gateway = sim(|_| {});
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twsmux"));
+    command.current_dir(dir.path());
+    let mux = Mux::spawn(command, Path::new("state"), &gateway.address().to_string(), &[]);
+    mux.wait_ready();
+    done(&mux, &["resume"]);
 }

@@ -116,6 +116,7 @@ pub(super) async fn command(
                 Denied::Conflict(_) => StatusCode::CONFLICT,
                 Denied::Invalid(_) => StatusCode::BAD_REQUEST,
                 Denied::Unanswered(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Denied::NotKept(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
             text(code, &denied.to_string())
         }

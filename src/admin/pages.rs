@@ -144,6 +144,10 @@ async fn readyz(State(source): State<Arc<Source>>) -> Response {
     let view = source.published.get();
     match source.stuck() {
         Some(words) => text(StatusCode::SERVICE_UNAVAILABLE, &words),
+        None if view.draining => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "draining: no new clients are taken in (`twsmux control resume`)",
+        ),
         None if view.upstream.ready => text(StatusCode::OK, "ready"),
         None => match &view.upstream.trouble {
             Some(trouble) => text(StatusCode::SERVICE_UNAVAILABLE, &trouble.to_string()),

@@ -158,6 +158,7 @@ pub fn start(
     let (end, done) = mpsc::channel();
     let (limit, name) = (request.limit, request.path.display().to_string());
     counts.begins();
+    let begun = counts.clone();
     let writer = move || {
         match write(intake, &file, limit, masker) {
             Ok(End::Stopped) => tracing::info!("the capture {name} has ended"),
@@ -175,7 +176,10 @@ pub fn start(
         let _ = end.send(());
     };
     let spawned = std::thread::Builder::new().name("capture".into()).spawn(writer);
-    spawned.map_err(|error| format!("no thread for the capture: {error}"))?;
+    spawned.map_err(|error| {
+        begun.ends();
+        format!("no thread for the capture: {error}")
+    })?;
     Ok(Handle { queue, done })
 }
 

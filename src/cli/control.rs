@@ -18,7 +18,8 @@ use super::status::{self, StatusArgs};
     after_help = "A command goes through the admin socket, whose path is asked of the admin port, or with --token-file through the \
                   admin port. Who gave which command, and why, is in the log of twsmux.\n\n\
                   Exit codes: 0 it was done; 1 twsmux refuses it, and says why; 2 wrong arguments; 3 nothing listens; 4 not \
-                  permitted; 5 what answers is no admin endpoint of twsmux; 6 no answer in time."
+                  permitted; 5 what answers is no admin endpoint of twsmux; 6 no answer in time, though a command may still be \
+                  carried out: see the log; 7 it was done, and will not hold after a restart."
 )]
 pub struct ControlArgs {
     #[command(subcommand)]
@@ -144,6 +145,7 @@ fn give(args: &ControlArgs) -> Result<String, Failure> {
         }),
         401 | 403 => Err((4, format!("not permitted: {}", answer.first_line()))),
         503 => Err((6, answer.first_line())),
+        500 => Err((7, answer.first_line())),
         404 | 409 => Err((1, answer.first_line())),
         400 | 413 => Err((2, answer.first_line())),
         _ => Err((5, format!("{place} is no admin endpoint that takes commands: {}", answer.status))),
@@ -152,7 +154,7 @@ fn give(args: &ControlArgs) -> Result<String, Failure> {
 
 /// The admin socket, as the endpoint at the port names it.
 fn socket_of(args: &ControlArgs) -> Result<String, Failure> {
-    let status = status::picture(&StatusArgs::at(&args.admin))?;
+    let status = status::picture(&StatusArgs::within(&args.admin, args.timeout))?;
     let path = status["config"]["admin_socket"].as_str();
     path.map(|path| format!("unix:{path}")).ok_or_else(|| {
         (4, format!("the twsmux at {} has no admin socket (admin_socket); use --token-file", args.admin))

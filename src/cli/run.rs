@@ -40,7 +40,14 @@ pub fn run(args: RunArgs) -> ExitCode {
     let name = options.upstream_name().to_owned();
     // Both live until the end: the simulated Gateway, and its state directory, which is a temporary one.
     let (mut _sim, mut _temporary) = (None, None);
-    let mut state_dir = options.state_dir.clone().unwrap_or_else(state_dir::default_root);
+    // Absolute: others are told of files in it, and stand elsewhere.
+    let state_dir = options.state_dir.clone().unwrap_or_else(state_dir::default_root);
+    let mut state_dir = match std::path::absolute(&state_dir) {
+        Ok(path) => path,
+        Err(error) => {
+            return super::fail(USAGE, format!("the state directory {}: {error}", state_dir.display()));
+        }
+    };
     let upstream = if name == "sim" {
         match crate::sim::spawn(simulated(&options.core())) {
             Ok(handle) => {

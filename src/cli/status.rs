@@ -30,7 +30,12 @@ pub struct StatusArgs {
 impl StatusArgs {
     /// For the endpoint at an address, with the usual patience.
     pub(super) fn at(admin: &str) -> Self {
-        StatusArgs { admin: admin.into(), json: false, timeout: 5.0 }
+        StatusArgs::within(admin, 5.0)
+    }
+
+    /// For the endpoint at an address, with a patience in seconds.
+    pub(super) fn within(admin: &str, timeout: f64) -> Self {
+        StatusArgs { admin: admin.into(), json: false, timeout }
     }
 }
 

@@ -191,10 +191,12 @@ impl Core {
                 "a connection to the Gateway is tried at once".to_owned()
             }
             Link::Looking => "a connection to the Gateway is being tried already".to_owned(),
+            // A Gateway that does not answer must not be given one dead connection after the other.
             _ => {
-                self.fail(ctx, Case::Lost, RECONNECTS.to_owned());
-                self.dial_now(ctx);
-                "the attempt to connect to the Gateway was given up, and another one is made".to_owned()
+                return Err(Refusal::Conflict(
+                    "a connection is being tried already; it is given up after handshake_time, and `twsmux status` says what it \
+                     waits for",
+                ));
             }
         })
     }
@@ -202,7 +204,6 @@ impl Core {
     /// Makes the next attempt now, but not right after a link: its startApi would come into the window of the last second (I9),
     /// and who presses the key again and again must not hammer. The look at the socket table comes first as always.
     fn dial_now(&mut self, ctx: &Ctx<'_>) {
-        self.known.failures = 0;
         self.known.trouble = None;
         self.timers.arm(Timer::Redial, ctx.now.max(self.down_since + limits::REFUSED_PAUSE));
     }

@@ -96,6 +96,9 @@ pub enum Denied {
     /// The event loop did not answer.
     #[error("{0}")]
     Unanswered(String),
+    /// It holds now, and will not hold after a restart.
+    #[error("{0}")]
+    NotKept(String),
 }
 
 impl From<Refusal> for Denied {
@@ -160,28 +163,37 @@ impl Remote {
     /// [`Denied`].
     pub async fn ask(&self, command: Command, by: &str, reason: Option<&str>) -> Result<String, Denied> {
         let (name, index) = (command.name(), command.index());
-        let mut done = match self.with_a_file(command.clone()) {
-            Ok(command) => self.carry(command).await,
-            Err(denied) => Err(denied),
+        let done = match command {
+            Command::KillSwitch(on) => self.switch_kept(on).await,
+            command => match self.with_a_file(command) {
+                Ok(command) => self.carry(command).await,
+                Err(denied) => Err(denied),
+            },
         };
-        if let (Command::KillSwitch(on), Ok(words)) = (&command, &mut done)
-            && let Err(error) = self.switch.set(*on)
-        {
-            // It holds now in either case; this thread may wait for the disk, the event loop may not.
-            *words += &format!(
-                "; but after a restart it is {} again, because {} cannot be {}: {error}",
-                if *on { "off" } else { "on" },
-                self.switch.path.display(),
-                if *on { "written" } else { "removed" },
-            );
-        }
         self.counts[index][usize::from(done.is_err())].fetch_add(1, Ordering::Relaxed);
         let reason = reason.unwrap_or("none given");
         match &done {
             Ok(words) => tracing::info!(by, reason, "control: {name}: {words}"),
+            Err(Denied::NotKept(words)) => tracing::error!(by, reason, "control: {name}: {words}"),
             Err(words) => tracing::warn!(by, reason, "control: {name}: not done: {words}"),
         }
         done
+    }
+
+    /// The kill switch, and its file. **On, the file comes first**: an event loop that hangs may be restarted before it has heard
+    /// of it. This thread may wait for the disk, the event loop may not.
+    async fn switch_kept(&self, on: bool) -> Result<String, Denied> {
+        let file = || self.switch.path.display().to_string();
+        let kept = if on { self.switch.set(true) } else { Ok(()) };
+        let words = self.carry(Command::KillSwitch(on)).await?;
+        let kept = if on { kept } else { self.switch.set(false) };
+        kept.map(|()| words.clone()).map_err(|error| {
+            let (again, what) = if on { ("off", "written") } else { ("on", "removed") };
+            let file = file();
+            Denied::NotKept(format!(
+                "{words}; but after a restart it is {again} again, because {file} cannot be {what}: {error}"
+            ))
+        })
     }
 
     /// A capture for which nobody named a file gets one. On this thread, which may wait for the disk.
@@ -266,8 +278,12 @@ impl SwitchFile {
 pub(super) struct ByHand {
     read: crate::core::Config,
     kill_switch: bool,
-    policies: IndexMap<Option<ClientId>, Policy, FxBuildHasher>,
+    /// The fields that were changed, by whose policy. **What nobody touched follows the file.**
+    policies: IndexMap<Option<ClientId>, Fields, FxBuildHasher>,
 }
+
+/// Values by field; a null is the default.
+type Fields = serde_json::Map<String, serde_json::Value>;
 
 impl ByHand {
     pub(super) fn new(read: crate::core::Config, kill_switch: bool) -> ByHand {
@@ -283,10 +299,14 @@ impl ByHand {
     pub(super) fn effective(&self) -> crate::core::Config {
         let mut config = self.read.clone();
         config.kill_switch |= self.kill_switch;
-        for (whose, policy) in &self.policies {
-            match whose {
-                None => config.policies.default = policy.clone(),
-                Some(id) => drop(config.policies.by_id.insert(*id, policy.clone())),
+        // First that of those that have none of their own.
+        if let Some(fields) = self.policies.get(&None) {
+            config.policies.default = merged(&config.policies.default, fields);
+        }
+        for (whose, fields) in &self.policies {
+            if let Some(id) = whose {
+                let policy = merged(config.policies.of(*id), fields);
+                config.policies.by_id.insert(*id, policy);
             }
         }
         config
@@ -295,21 +315,24 @@ impl ByHand {
     /// What was changed by hand, as keys of settings.
     pub(super) fn changed(&self) -> Vec<String> {
         let switch = self.kill_switch.then(|| "kill_switch".to_owned());
-        let policies = self.policies.keys().map(|whose| section(*whose));
-        switch.into_iter().chain(policies).collect()
+        let names = |(whose, fields): (&Option<ClientId>, &Fields)| {
+            let section = section(*whose);
+            fields.keys().map(|field| format!("{section}.{field}")).collect::<Vec<_>>()
+        };
+        switch.into_iter().chain(self.policies.iter().flat_map(names)).collect()
     }
 
     fn switch(&mut self, on: bool) -> Result<String, Denied> {
-        self.kill_switch = on;
-        match (on, self.read.kill_switch) {
-            (true, _) => {
-                Ok("the kill switch is on: no new orders and no modifications leave, cancels do".to_owned())
-            }
-            (false, false) => Ok("the kill switch is off".to_owned()),
-            (false, true) => Err(Denied::Conflict(
+        if !on && self.read.kill_switch {
+            return Err(Denied::Conflict(
                 "the setting kill_switch is true, so it stays on; change that and send SIGHUP".to_owned(),
-            )),
+            ));
         }
+        self.kill_switch = on;
+        Ok(match on {
+            true => "the kill switch is on: no new orders and no modifications leave, cancels do".to_owned(),
+            false => "the kill switch is off".to_owned(),
+        })
     }
 
     fn set_policy(
@@ -328,29 +351,40 @@ impl ByHand {
             let words = format!("{} policies were changed by hand, the limit", limits::MAX_CHANGED_POLICIES);
             return Err(Denied::Conflict(format!("{words}; put some into the configuration file")));
         }
+        let mut all = self.policies.get(&whose).cloned().unwrap_or_default();
+        all.extend(fields);
         let now = self.effective().policies;
         let now = whose.map_or(&now.default, |id| now.of(id));
         let invalid = |words: String| Denied::Invalid(format!("{section}: {words}"));
-        let mut value = serde_json::to_value(now).map_err(|error| invalid(error.to_string()))?;
-        if let Some(object) = value.as_object_mut() {
-            for (field, value) in fields {
-                match value.is_null() {
-                    true => drop(object.remove(&field)),
-                    false => drop(object.insert(field, value)),
-                }
-            }
-        }
-        let policy: Policy = serde_json::from_value(value).map_err(|error| invalid(error.to_string()))?;
+        let policy = merge(now, &all).map_err(|error| invalid(error.to_string()))?;
         if let Some((field, allowed)) = policy.fault() {
             return Err(invalid(format!("{field} must be {allowed}")));
         }
-        let words = format!(
-            "{section} is {} until it is changed again or twsmux ends",
+        self.policies.insert(whose, all);
+        Ok(format!(
+            "{section} is {}; what was changed by hand stays until it is changed again or twsmux ends",
             serde_json::to_string(&policy).unwrap_or_default()
-        );
-        self.policies.insert(whose, policy);
-        Ok(words)
+        ))
     }
+}
+
+/// A policy with other values in some fields.
+fn merge(policy: &Policy, fields: &Fields) -> Result<Policy, serde_json::Error> {
+    let mut value = serde_json::to_value(policy)?;
+    if let Some(object) = value.as_object_mut() {
+        for (field, value) in fields {
+            match value.is_null() {
+                true => drop(object.remove(field)),
+                false => drop(object.insert(field.clone(), value.clone())),
+            }
+        }
+    }
+    serde_json::from_value(value)
+}
+
+/// Likewise, of fields that were merged before: whether a value makes sense does not depend on the others.
+fn merged(policy: &Policy, fields: &Fields) -> Policy {
+    merge(policy, fields).expect("each field was read before")
 }
 
 /// The section of the configuration file in which a policy stands.
@@ -450,7 +484,10 @@ mod tests {
         assert!(!hand.effective().policies.of(ClientId(8)).read_only);
         hand.set_policy(None, fields(json!({"allowed": false}))).unwrap();
         assert!(!hand.effective().policies.of(ClientId(8)).allowed);
-        assert_eq!(hand.changed(), ["client.7", "client.default"]);
+        assert_eq!(
+            hand.changed(),
+            ["client.7.master", "client.7.max_order_value", "client.7.read_only", "client.default.allowed"]
+        );
         hand.set_policy(Some(ClientId(7)), None).unwrap();
         assert!(hand.effective().policies.of(ClientId(7)).master);
     }
@@ -484,9 +521,27 @@ mod tests {
         assert!(config.kill_switch && config.policies.of(ClientId(7)).read_only);
         hand.switch(false).unwrap();
         assert!(!hand.effective().kill_switch);
+        hand.switch(true).unwrap();
         hand.read_again(crate::core::Config { kill_switch: true, ..crate::core::Config::default() });
         assert!(matches!(hand.switch(false), Err(Denied::Conflict(_))));
-        assert!(hand.effective().kill_switch);
+        hand.read_again(crate::core::Config::default());
+        assert!(hand.effective().kill_switch, "what was refused has no effect later");
+    }
+
+    #[test]
+    fn what_nobody_touched_follows_the_file_and_the_default() {
+        let mut hand = by_hand();
+        hand.set_policy(Some(ClientId(7)), fields(json!({"max_lines": 5}))).unwrap();
+        hand.set_policy(Some(ClientId(8)), fields(json!({"max_lines": 6}))).unwrap();
+        hand.set_policy(None, fields(json!({"data_only": true}))).unwrap();
+        let mut read = crate::core::Config::default();
+        read.policies.by_id.insert(ClientId(7), Policy { read_only: true, ..Policy::default() });
+        hand.read_again(read);
+        let policies = hand.effective().policies;
+        let of = |id| policies.of(ClientId(id)).clone();
+        assert!(of(7).read_only && !of(7).master && of(7).max_lines == Some(5), "{:?}", of(7));
+        assert!(of(8).data_only && of(8).max_lines == Some(6), "{:?}", of(8));
+        assert!(of(9).data_only);
     }
 
     #[test]

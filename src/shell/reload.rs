@@ -107,7 +107,12 @@ impl Shell {
             listed(&applied),
             listed(&restart)
         );
-        match restart.is_empty() {
+        let by_hand = self.by_hand.borrow().changed();
+        let words = match by_hand.is_empty() {
+            true => words,
+            false => format!("{words}. Changed by hand, whatever the file says: {}", by_hand.join(", ")),
+        };
+        match restart.is_empty() && by_hand.is_empty() {
             true => tracing::info!("{words}"),
             false => tracing::warn!("{words}"),
         }

@@ -72,6 +72,7 @@ pub fn somebody_listens(path: &Path) -> io::Result<bool> {
 pub fn upstream_socket(addr: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_linger(Some(Duration::ZERO))?;
+    socket.set_out_of_band_inline(true)?;
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
     socket.set_nonblocking(true)?;
@@ -86,6 +87,8 @@ pub fn upstream_socket(addr: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
 pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
+    // For read_what_is_there: nothing is urgent here, and a mark would end a read before its time.
+    socket.set_out_of_band_inline(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
     #[cfg(target_os = "linux")]
     {
@@ -103,36 +106,16 @@ pub fn unix_client_socket(stream: &tokio::net::UnixStream) -> io::Result<()> {
     SockRef::from(stream).set_send_buffer_size(limits::UNSENT_IN_KERNEL as usize)
 }
 
-/// A socket of the event loop, for [`read_what_is_there`].
-pub trait Readable: AsFd {
-    /// As of tokio's sockets: runs `io` if the socket may be readable, and takes it for empty when that says `WouldBlock`.
-    ///
-    /// # Errors
-    /// Those of `io`, and `WouldBlock`.
-    fn try_io(&self, io: impl FnOnce() -> io::Result<usize>) -> io::Result<usize>;
-}
-
-impl Readable for tokio::net::TcpStream {
-    fn try_io(&self, io: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-        tokio::net::TcpStream::try_io(self, Interest::READABLE, io)
-    }
-}
-
-impl Readable for tokio::net::UnixStream {
-    fn try_io(&self, io: impl FnOnce() -> io::Result<usize>) -> io::Result<usize> {
-        tokio::net::UnixStream::try_io(self, Interest::READABLE, io)
-    }
-}
-
-/// Reads into `chunk`. **What does not fill it was all that there was**: then the next read says so without a system call, and
+/// Reads into `chunk`. **What does not fill it was all that there was** (of a TCP socket whose urgent bytes are in line, as both
+/// kinds here are): then the next read says so without a system call, and
 /// waits for an event. That holds for edge-triggered events, as epoll and kqueue give them here; an end of the stream is
 /// an event of its own, which stays.
 ///
 /// # Errors
 /// The system's; `WouldBlock` when there is nothing.
-pub fn read_what_is_there(stream: &impl Readable, chunk: &mut [u8]) -> io::Result<usize> {
+pub fn read_what_is_there(stream: &tokio::net::TcpStream, chunk: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
-    let done = stream.try_io(|| {
+    let done = stream.try_io(Interest::READABLE, || {
         read = rustix::io::retry_on_intr(|| rustix::io::read(stream.as_fd(), &mut *chunk))?;
         match read > 0 && read < chunk.len() {
             true => Err(io::ErrorKind::WouldBlock.into()),

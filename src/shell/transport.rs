@@ -42,7 +42,8 @@ impl Transport {
         match self {
             Transport::Tcp(stream) => sys::read_what_is_there(stream, chunk),
             Transport::Tls(stream) => stream.try_read(chunk),
-            Transport::Unix(stream) => sys::read_what_is_there(stream, chunk),
+            // Passed descriptors end a read of one too, so it is read until it is empty.
+            Transport::Unix(stream) => stream.try_read(chunk),
         }
     }
 

@@ -53,7 +53,7 @@ fn zombies(diagnosis: &Diagnosis) -> (String, Vec<String>) {
         next.push(format!("Stop the programs that dial {gateway} themselves; they are named below."));
     }
     if cfg!(target_os = "linux") {
-        next.push(remedy::DESTROY.to_owned());
+        next.push(remedy::destroy(gateway));
     }
     next.push(format!("{}{who} It does not close these sockets by itself.", remedy::RESTART));
     next.push(remedy::ONLY_TWSMUX.to_owned());

@@ -265,3 +265,20 @@ fn a_stop_lets_orders_in_flight_settle() {
     w.pass(SECOND / 5);
     assert!(w.finished);
 }
+
+#[test]
+fn an_attempt_under_way_is_not_given_up_for_another() {
+    let mut w = world(|_| {});
+    for _ in 0..3 {
+        w.dial();
+        w.lose();
+    }
+    w.dial();
+    let link = w.socket;
+    let refusal = w.operate(&Operation::Reconnect).unwrap_err();
+    assert!(refusal.to_string().contains("being tried already"), "{refusal}");
+    assert!(link.is_some() && w.socket == link);
+    w.lose();
+    let wait = w.core.next_deadline().unwrap().since(w.now);
+    assert!(wait > 100 * SECOND, "the pauses go on growing: {wait:?}");
+}

@@ -132,8 +132,8 @@ impl Fault {
     /// Nobody takes the connection.
     pub fn nothing_listens(name: &str, why: &str) -> Fault {
         let happened = format!("Nothing answers at {name} ({why}).");
-        let next =
-            "Start `twsmux run`, or give --connect the address that stands after listen= in its ready line.";
+        let next = "Start `twsmux run`, or give --connect the address that stands after listen= in its ready line. If it runs \
+                    and the connection is reset, its `allow` does not name this address: its log says so.";
         Fault::new(Ending::NothingListens, happened, next)
     }
 
@@ -166,6 +166,9 @@ impl Fault {
         let happened =
             format!("twsmux at {name} refused the client ({code}): {}.", said.trim_end_matches('.'));
         let next = match code {
+            codes::CLIENT_ID_IN_USE if said.contains("not allowed") => {
+                "Give --client-id one that a policy allows, for example with a section [client.1900000000] that says read_only = true."
+            }
             codes::CLIENT_ID_IN_USE => "Leave --client-id out: check then takes one that is free.",
             _ => "The log of twsmux says more.",
         };

@@ -216,7 +216,11 @@ impl Talk<'_> {
             let said = clean(&words("errorMsg"));
             let code = shape.int(&message, Role::Code).ok().flatten().unwrap_or(0);
             match u16::try_from(code).unwrap_or(0) {
-                codes::NOT_CONNECTED => return Err(Fault::gateway_away(name, &said)),
+                // Those about the Gateway all begin alike.
+                codes::NOT_CONNECTED if said.starts_with("Not connected: ") => {
+                    return Err(Fault::gateway_away(name, &said));
+                }
+                codes::NOT_CONNECTED => return Err(Fault::refused(name, codes::NOT_CONNECTED, &said)),
                 code if ENDS.contains(&code) => return Err(Fault::refused(name, code, &said)),
                 _ => {}
             }
