@@ -72,7 +72,6 @@ pub fn somebody_listens(path: &Path) -> io::Result<bool> {
 pub fn upstream_socket(addr: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_linger(Some(Duration::ZERO))?;
-    socket.set_out_of_band_inline(true)?;
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
     socket.set_nonblocking(true)?;
@@ -87,8 +86,6 @@ pub fn upstream_socket(addr: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
 pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
-    // For read_what_is_there: nothing is urgent here, and a mark would end a read before its time.
-    socket.set_out_of_band_inline(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
     #[cfg(target_os = "linux")]
     {
@@ -106,10 +103,10 @@ pub fn unix_client_socket(stream: &tokio::net::UnixStream) -> io::Result<()> {
     SockRef::from(stream).set_send_buffer_size(limits::UNSENT_IN_KERNEL as usize)
 }
 
-/// Reads into `chunk`. **What does not fill it was all that there was** (of a TCP socket whose urgent bytes are in line, as both
-/// kinds here are): then the next read says so without a system call, and
+/// Reads into `chunk`. **What does not fill it was all that there was**: then the next read says so without a system call, and
 /// waits for an event. That holds for edge-triggered events, as epoll and kqueue give them here; an end of the stream is
-/// an event of its own, which stays.
+/// an event of its own, which stays. The one exception is of its sender's making: a read ends before an urgent byte, which the API
+/// does not have, and what stands behind it is read with whatever comes next, or at the end of the stream.
 ///
 /// # Errors
 /// The system's; `WouldBlock` when there is nothing.
