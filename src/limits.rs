@@ -35,6 +35,10 @@ pub const MAX_OUTBOX: usize = 40 << 20;
 pub const CONFLATE_ABOVE: usize = 1 << 20;
 /// Bytes that the kernel takes for a client before it has sent them; what is beyond waits here.
 pub const UNSENT_IN_KERNEL: u32 = 128 << 10;
+/// Bytes that one read from the Gateway may become, over all clients, before they are written to them.
+pub const MAX_PER_PASS: usize = 16 << 20;
+/// Bytes that are read from the Gateway at once at least, however many clients there are.
+pub const MIN_READ: usize = 4 << 10;
 /// Time without reading anything after which a client over [`CONFLATE_ABOVE`] is told and closed. Less than its socket's
 /// user timeout, which closes without a word.
 pub const SLOW_TIME: Duration = Duration::from_secs(20);

@@ -202,7 +202,7 @@ fn holds<'v>(cond: Cond, value: impl Fn(&str) -> Option<&'v [u8]>) -> bool {
 /// # Errors
 /// All of [`LayoutError`] but [`LayoutError::NotThere`].
 pub fn decode(layout: Layout, version: u16, body: &[u8]) -> Result<Record, LayoutError> {
-    let mut builder = Builder::default();
+    let mut builder = Builder { record: Record::for_body(body.len()), ..Builder::default() };
     walk(layout, version, body, &mut builder)?;
     Ok(builder.record)
 }
@@ -226,7 +226,8 @@ pub fn read_without(
     skip: fn(&Field, &str) -> bool,
 ) -> Result<Record, LayoutError> {
     first_match(message, version, |layout| {
-        let mut builder = Builder { skip: Some(skip), ..Builder::default() };
+        let record = Record::for_body(body.len());
+        let mut builder = Builder { record, skip: Some(skip), ..Builder::default() };
         walk(layout, version, body, &mut builder)?;
         Ok(builder.record)
     })
@@ -349,6 +350,9 @@ impl<'a> Sink<'a> for Builder {
     }
 }
 
+/// Values that are remembered without taking more memory; a message without rows has hardly more.
+const MOST_SEEN: usize = 64;
+
 /// Goes through a whole body and tells `sink` what is there.
 pub(super) fn walk<'a>(
     layout: Layout,
@@ -356,7 +360,8 @@ pub(super) fn walk<'a>(
     body: &'a [u8],
     sink: &mut impl Sink<'a>,
 ) -> Result<(), LayoutError> {
-    let mut reader = Reader { rest: body, index: 0, version, seen: Vec::new() };
+    let seen = Vec::with_capacity(body.len().min(MOST_SEEN));
+    let mut reader = Reader { rest: body, index: 0, version, seen };
     reader.nodes(layout, sink)?;
     match reader.rest {
         [] => Ok(()),

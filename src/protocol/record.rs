@@ -14,6 +14,11 @@ macro_rules! record {
     }};
 }
 
+/// Bytes of text that a record has room for from the beginning, at most.
+const MOST_TEXT: usize = 1024;
+/// Values that a record has room for from the beginning, at most.
+const MOST_VALUES: usize = 64;
+
 /// A message's values by field name, in the order in which they were set or read; rows of repeats stand under the
 /// name of their count field. For building and reading whole messages, not for the path of every frame.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +37,12 @@ impl Record {
     /// A record without values.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A record that a body of so many bytes is read into: with room for a message without rows.
+    pub(super) fn for_body(bytes: usize) -> Self {
+        let text = String::with_capacity(bytes.min(MOST_TEXT));
+        Record { text, values: Vec::with_capacity(bytes.min(MOST_VALUES)), ..Self::default() }
     }
 
     /// Sets a value, replacing what the field had. `true` and `false` become `1` and `0` where the field is a

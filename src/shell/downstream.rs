@@ -98,8 +98,9 @@ impl Clients {
         slots.get(key.slot as usize)?.conn.clone().filter(|c| c.key == key)
     }
 
-    fn len(&self) -> usize {
-        self.slots.borrow().iter().filter(|s| s.conn.is_some()).count()
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.borrow().len() - self.free.borrow().len()
     }
 
     /// Writes bytes; how many were taken, or `None` when there is nothing to write or no room.

@@ -262,7 +262,9 @@ async fn converse(shell: &Rc<Shell>, conn: &Conn) -> Option<String> {
 
 fn read(shell: &Rc<Shell>, conn: &Conn, buffer: &mut FrameBuffer, greeted: &mut bool) -> io::Result<Left> {
     let mut chunk = shell.chunk.take();
-    let left = read_into(&mut chunk, shell, conn, buffer, greeted);
+    // Each of a thousand clients may be given all of it.
+    let most = (limits::MAX_PER_PASS / shell.clients.len().max(1)).max(limits::MIN_READ).min(chunk.len());
+    let left = read_into(&mut chunk[..most], shell, conn, buffer, greeted);
     shell.chunk.replace(chunk);
     left
 }
@@ -301,8 +303,7 @@ fn read_into(
                     shell.captures.broken(buffer.pending());
                     shell.tell(Input::UpstreamBroken { link: conn.link, fault });
                 }
-                // One write for each client that got something from this chunk; the chunk's size bounds what a
-                // thousand clients can be given before they are written to.
+                // One write for each client that got something from this chunk.
                 shell.perform();
                 if total >= READ_BUDGET {
                     return Ok(Left::More);
