@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::args::Args;
-use crate::figures::FIGURES;
-use crate::scenarios::Scenario;
+use crate::figures::{FIGURES, Figure};
+use crate::scenarios::{Scenario, Values};
 use crate::session::Run;
 use crate::subject::{self, Kind};
 use crate::usage;
@@ -81,8 +81,8 @@ pub fn scenario(scenario: &Scenario, runs: &[Run]) {
 /// The figures: median over the rounds, spread, what is required. Whether all that is required is met.
 pub fn figures(runs: &[Run]) -> bool {
     println!(
-        "\n{:<20} {:<36} {:>9}  {:<22} {:>8} {:>6}",
-        "scenario", "figure", "median", "spread", "required", "aim"
+        "\n{:<20} {:<36} {:>9}  {:<22} {:>10} {:>8} {:>6}",
+        "scenario", "figure", "median", "spread", "of medians", "required", "aim"
     );
     let mut met = true;
     for (figure, rounds) in computed(runs) {
@@ -96,10 +96,11 @@ pub fn figures(runs: &[Run]) -> bool {
         let limits = figure.limits.map(|(required, aim)| (short(required), short(aim))).unwrap_or_default();
         let spread = format!("{}..{}", short(low), short(high));
         println!(
-            "{:<20} {:<36} {:>9}  {spread:<22} {:>8} {:>6} {verdict}",
+            "{:<20} {:<36} {:>9}  {spread:<22} {:>10} {:>8} {:>6} {verdict}",
             figure.scenario,
             figure.name,
             short(median),
+            of_medians(figure, runs).map(short).unwrap_or_default(),
             limits.0,
             limits.1
         );
@@ -108,7 +109,7 @@ pub fn figures(runs: &[Run]) -> bool {
     met
 }
 
-fn computed(runs: &[Run]) -> impl Iterator<Item = (&'static crate::figures::Figure, Vec<f64>)> {
+fn computed(runs: &[Run]) -> impl Iterator<Item = (&'static Figure, Vec<f64>)> {
     let rounds = runs.iter().map(|run| run.round + 1).max().unwrap_or(0);
     FIGURES.iter().map(move |figure| {
         let of = |round| {
@@ -119,6 +120,21 @@ fn computed(runs: &[Run]) -> impl Iterator<Item = (&'static crate::figures::Figu
         };
         (figure, (0..rounds).filter_map(of).collect())
     })
+}
+
+/// The figure made of the medians of all rounds, for comparison: where rounds differ much from each other, a ratio within
+/// one may be anything.
+fn of_medians(figure: &Figure, runs: &[Run]) -> Option<f64> {
+    let medians = |kind| {
+        let of: Vec<_> =
+            runs.iter().filter(|run| (run.scenario, run.kind) == (figure.scenario, kind)).collect();
+        let names = of.first()?.values.keys();
+        let median =
+            |name: &&'static str| spread(of.iter().filter_map(|run| run.values.get(name).copied()).collect());
+        Some(names.filter_map(|name| Some((*name, median(name)?.0))).collect::<Values>())
+    };
+    let all = [Kind::Direct, Kind::Twsmux, Kind::Haproxy].map(|kind| (kind, medians(kind)));
+    figure.of(|kind| all.iter().find(|(of, _)| *of == kind)?.1.as_ref())
 }
 
 /// Everything as JSON.
