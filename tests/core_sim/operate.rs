@@ -10,7 +10,8 @@ impl Sim {
     pub(super) fn operate(&mut self) {
         match self.rng.below(4) {
             0 => self.kill(),
-            1 if self.up == Up::None => self.wish(&Operation::Reconnect),
+            // While one is tried it is refused.
+            1 if self.up == Up::None && self.w.dialing.is_none() => self.wish(&Operation::Reconnect),
             _ => self.pause(),
         }
     }
