@@ -82,8 +82,11 @@ impl Query {
         // Newest first, so that the limit keeps the newest.
         let days = (first_day..=last_day).rev().filter(|d| clock::is_trading_day(*d));
         let earliest = if self.days.is_some() { i64::MIN } else { self.begin };
-        for day in days.take(self.days.unwrap_or(usize::MAX)) {
-            if begins.len() >= MOST_BARS {
+        // A day of which nothing has been traded yet is none of those that are asked for.
+        let (mut counted, most) = (0, self.days.unwrap_or(usize::MAX));
+        for day in days {
+            let before = begins.len();
+            if counted == most || before >= MOST_BARS {
                 break;
             }
             let midnight = day * DAY - clock::eastern_offset(day * DAY + DAY / 2);
@@ -94,12 +97,14 @@ impl Query {
                 if wanted && midnight < self.end {
                     begins.push(midnight);
                 }
+                counted += 1;
                 continue;
             }
             let (open, close) = if self.regular_hours { (34_200, 57_600) } else { (14_400, 72_000) };
             let bars = (close - open + self.size - 1) / self.size;
             let begin = |n| midnight + open + n * self.size;
             begins.extend((0..bars).rev().map(begin).filter(|t| *t >= earliest && *t < self.end));
+            counted += usize::from(begins.len() > before);
         }
         begins.truncate(MOST_BARS);
         begins.reverse();
@@ -445,6 +450,18 @@ mod tests {
         let query = query("2 D", DAY, "20261123 20:00:00 US/Eastern");
         let dates: Vec<_> = query.begins().into_iter().map(|b| query.date(b)).collect();
         assert_eq!(dates, ["20261120", "20261123"]);
+    }
+
+    #[test]
+    fn before_the_session_begins_the_last_one_is_answered() {
+        for (end, day) in
+            [("20261124 00:20:00 US/Eastern", "20261123"), ("20261123 09:00:00 US/Eastern", "20261120")]
+        {
+            let query = query("1 D", 300, end);
+            let begins = query.begins();
+            assert_eq!(begins.len(), 78, "{end}");
+            assert_eq!(query.date(begins[0]), format!("{day} 09:30:00 US/Eastern"));
+        }
     }
 
     #[test]
