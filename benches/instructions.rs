@@ -27,6 +27,14 @@ fn ticks(mut ticking: Ticking) -> Ticking {
     ticking
 }
 
+#[library_benchmark]
+#[bench::route_a_tick_the_long_way(ticking(1))]
+#[bench::fan_out_to_20_the_long_way(ticking(20))]
+fn long_ways(mut ticking: Ticking) -> Ticking {
+    (0..TIMES).for_each(|_| ticking.tick_the_long_way());
+    ticking
+}
+
 fn patching() -> Patching {
     let mut patching = Patching::new();
     for _ in 0..TIMES {
@@ -79,5 +87,5 @@ fn translations(mut translating: Translating) -> Translating {
     translating
 }
 
-library_benchmark_group!(name = per_frame; benchmarks = ticks, orders, requests, translations);
+library_benchmark_group!(name = per_frame; benchmarks = ticks, long_ways, orders, requests, translations);
 main!(library_benchmark_groups = per_frame);

@@ -294,8 +294,21 @@ impl World {
         let mut payload = BytesMut::new();
         if let Some(shape) = dialect(self.version).response(id.into()) {
             shape.compose(values, &mut payload);
-            let link = self.link_if(self.is_open());
-            self.tell(Input::UpstreamFrame { link, payload: &payload });
+            self.hears(&payload);
+        }
+    }
+
+    /// A frame of the Gateway, the short way where it goes.
+    fn hears(&mut self, payload: &[u8]) {
+        let (link, mut framed, mut actions) =
+            (self.link_if(self.is_open()), BytesMut::new(), Actions::default());
+        frame::put(payload, &mut framed);
+        match self.core.hear_ticks(self.now, link, &framed, &mut actions) {
+            0 => self.tell(Input::UpstreamFrame { link, payload }),
+            taken => {
+                assert_eq!(taken, framed.len(), "whole frames are taken");
+                self.carry_out(actions);
+            }
         }
     }
 
@@ -463,8 +476,7 @@ impl World {
             11..=13 => {
                 let length = usize::from(take(1).first().copied().unwrap_or_default());
                 let payload = take(length);
-                let link = self.link_if(self.is_open());
-                self.tell(Input::UpstreamFrame { link, payload });
+                self.hears(payload);
             }
             14 => {
                 self.now = self.now + Duration::from_millis(u64::from(arg) * 20);

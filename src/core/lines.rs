@@ -19,6 +19,7 @@ use crate::limits;
 use crate::protocol::dialect::Dialect;
 use crate::protocol::layout::Record;
 use crate::protocol::model::{Reuse, Role, Row, Sharing, Which};
+use crate::protocol::ticks::Tick;
 use crate::time::Time;
 use crate::wire::frame;
 use crate::wire::text::{self, Form};
@@ -63,13 +64,11 @@ pub(super) fn as_gone(dialect: &Dialect, payload: &[u8], fields: &[&'static str]
 /// The row that a message is. `None`: it is none, but an event or a change of a book.
 pub(super) fn row_of(row: &Row, heard: &Heard<'_>) -> Option<RowId> {
     let id = heard.id();
-    let number = || i64::from(heard.int(Role::RowKey).unwrap_or_default());
-    Some(match row {
-        Row::One => RowId::Number(id, 0),
-        Row::Key => RowId::Number(id, number()),
-        Row::KeyBut(events) if events.contains(&number()) => return None,
-        Row::KeyBut(_) => RowId::Number(id, number()),
-        Row::Book => return None,
+    match row {
+        Row::One | Row::Key | Row::KeyBut(_) => {
+            numbered_row(row, id, || heard.int(Role::RowKey).unwrap_or_default())
+        }
+        Row::Book => None,
         Row::Fields(names) => {
             let mut key = Vec::new();
             for name in *names {
@@ -77,9 +76,19 @@ pub(super) fn row_of(row: &Row, heard: &Heard<'_>) -> Option<RowId> {
                 key.extend_from_slice(value.as_bytes());
                 key.push(0);
             }
-            RowId::Text(id, key)
+            Some(RowId::Text(id, key))
         }
-    })
+    }
+}
+
+/// Likewise, where rows are told apart by a number.
+fn numbered_row(row: &Row, id: u16, number: impl FnOnce() -> i32) -> Option<RowId> {
+    let number = match row {
+        Row::One => 0,
+        _ => i64::from(number()),
+    };
+    let is_event = matches!(row, Row::KeyBut(events) if events.contains(&number));
+    (!is_event).then_some(RowId::Number(id, number))
 }
 
 /// What those who ask for the same share.
@@ -129,12 +138,26 @@ impl Line {
 
     /// Keeps a message for those who join later. Nothing is allocated for a row that is there already.
     pub fn keep(&mut self, heard: &Heard<'_>, payload: &[u8]) {
-        let id = heard.id();
-        let Some((_, row)) = self.sharing.image.iter().find(|(of, _)| *of == id) else { return };
-        if *row == Row::Book {
-            return self.book.apply(heard, payload);
+        match self.row_in_image(heard.id()) {
+            Some(Row::Book) => self.book.apply(heard, payload),
+            Some(row) => self.keep_row(row_of(row, heard), payload),
+            None => {}
         }
-        let Some(row) = row_of(row, heard) else { return };
+    }
+
+    /// Likewise, of a tick.
+    pub fn keep_tick(&mut self, tick: &Tick<'_>, payload: &[u8]) {
+        if let Some(row) = self.row_in_image(tick.id) {
+            self.keep_row(numbered_row(row, tick.id, || tick.row), payload);
+        }
+    }
+
+    fn row_in_image(&self, id: u16) -> Option<&'static Row> {
+        self.sharing.image.iter().find(|(of, _)| *of == id).map(|(_, row)| row)
+    }
+
+    fn keep_row(&mut self, row: Option<RowId>, payload: &[u8]) {
+        let Some(row) = row else { return };
         if let Some(kept) = self.rows.get_mut(&row) {
             kept.clear();
             kept.extend_from_slice(payload);

@@ -56,6 +56,7 @@ mod split;
 pub mod standing;
 pub mod stats;
 mod tell;
+mod ticks;
 mod timers;
 mod trade;
 pub mod trouble;

@@ -9,6 +9,7 @@ use super::{
     layout::{self, LayoutError, Record, Sink, is_set, parse_long},
     model::*,
     plan, requests, responses,
+    ticks::{self, Tick, TickPlaces},
 };
 use crate::wire::{
     WireError, proto,
@@ -298,6 +299,15 @@ impl<T> Shape<T> {
         Ok(record.get(name).map(str::to_owned))
     }
 
+    /// The index of the one field of the text form that has a role, where it stands at a fixed distance from the start.
+    pub(super) fn index_of(&self, role: Role) -> Option<usize> {
+        let mut found = self.text.iter().filter(|(r, _)| *r == role);
+        match (found.next(), found.next()) {
+            (Some((_, Place::FromStart(index))), None) => Some(*index),
+            _ => None,
+        }
+    }
+
     fn paths(&self, role: Role) -> impl Iterator<Item = &'static [u32]> {
         self.proto.iter().filter(move |(r, _)| *r == role).map(|(_, path)| *path)
     }
@@ -363,6 +373,8 @@ pub struct Dialect {
     version: u16,
     requests: Box<[Option<Shape<Request>>]>,
     responses: Box<[Option<Shape<Response>>]>,
+    /// By message id, of those that are ticks.
+    ticks: Box<[Option<TickPlaces>]>,
 }
 
 impl Dialect {
@@ -371,7 +383,9 @@ impl Dialect {
         let shapes = requests().iter().map(|r| (r, &r.message));
         let requests = by_id(version, Direction::Request, shapes);
         let shapes = responses().iter().map(|r| (r, &r.message));
-        Dialect { version, requests, responses: by_id(version, Direction::Response, shapes) }
+        let responses = by_id(version, Direction::Response, shapes);
+        let ticks = responses.iter().map(|shape| TickPlaces::of(shape.as_ref()?)).collect();
+        Dialect { version, requests, responses, ticks }
     }
 
     /// The server version.
@@ -387,6 +401,16 @@ impl Dialect {
     /// A message of the Gateway by its id; `None` if it is unknown or not in this version.
     pub fn response(&self, id: u32) -> Option<&Shape<Response>> {
         self.responses.get(id as usize)?.as_ref()
+    }
+
+    /// A payload of the Gateway as a tick, if it is a plain one.
+    pub fn tick<'a>(&self, payload: &'a [u8]) -> Option<Tick<'a>> {
+        ticks::tick(self.version, &self.ticks, payload)
+    }
+
+    /// Whether a message of the Gateway can be one.
+    pub fn is_tick(&self, id: u32) -> bool {
+        self.ticks.get(id as usize).is_some_and(Option::is_some)
     }
 }
 

@@ -30,6 +30,7 @@ mod record;
 pub mod requests;
 pub mod responses;
 pub mod schema;
+pub mod ticks;
 pub mod transcode;
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::capture::CaptureRequest;
 use crate::core::Core;
 use crate::core::io::{Action, Actions, Input, Level, Note};
 use crate::core::operate::Operation;
+use crate::ids::LinkId;
 use crate::journal::{FileDisk, IdentityError, Journal, OpenError, State, check_upstream_client};
 use crate::limits;
 use crate::telemetry::refusals::Refusals;
@@ -239,6 +240,14 @@ impl Shell {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Tells the core the ticks at the front of what was read from the Gateway; returns how many bytes they are.
+    pub(super) fn tell_ticks(&self, now: Time, link: LinkId, bytes: &[u8]) -> usize {
+        match self.captures.is_on() {
+            true => 0, // each frame is captured by itself
+            false => self.core.borrow_mut().hear_ticks(now, link, bytes, &mut self.actions.borrow_mut()),
         }
     }
 

@@ -288,6 +288,7 @@ fn read_into(
             Ok(n) => {
                 total += n;
                 let now = shell.now();
+                let ahead = |bytes: &[u8]| shell.tell_ticks(now, conn.link, bytes);
                 let each = |payload: &[u8]| {
                     match std::mem::replace(greeted, true) {
                         true => shell.tell_at(now, Input::UpstreamFrame { link: conn.link, payload }),
@@ -299,7 +300,7 @@ fn read_into(
                     }
                     Ok(())
                 };
-                if let Err(fault) = buffer.feed(&chunk[..n], || limits::MAX_FRAME, each) {
+                if let Err(fault) = buffer.feed_after(&chunk[..n], ahead, || limits::MAX_FRAME, each) {
                     shell.captures.broken(buffer.pending());
                     shell.tell(Input::UpstreamBroken { link: conn.link, fault });
                 }

@@ -75,7 +75,19 @@ impl FrameBuffer {
     /// frame is [`FrameBuffer::pending`].
     pub fn feed(
         &mut self,
+        bytes: &[u8],
+        limit: impl FnMut() -> usize,
+        each: impl FnMut(&[u8]) -> Result<(), WireError>,
+    ) -> Result<(), WireError> {
+        self.feed_after(bytes, |_| 0, limit, each)
+    }
+
+    /// Likewise, for somebody who takes several frames at once where they are plain: `ahead` is shown what follows before each
+    /// frame, and returns how many bytes of it, whole frames, it has taken.
+    pub fn feed_after(
+        &mut self,
         mut bytes: &[u8],
+        mut ahead: impl FnMut(&[u8]) -> usize,
         mut limit: impl FnMut() -> usize,
         mut each: impl FnMut(&[u8]) -> Result<(), WireError>,
     ) -> Result<(), WireError> {
@@ -94,9 +106,13 @@ impl FrameBuffer {
                 None => {}
             }
         }
-        while let Some((payload, rest)) =
-            split(bytes, limit()).inspect_err(|_| self.buf.extend_from_slice(bytes))?
-        {
+        loop {
+            bytes = &bytes[ahead(bytes)..];
+            let Some((payload, rest)) =
+                split(bytes, limit()).inspect_err(|_| self.buf.extend_from_slice(bytes))?
+            else {
+                break;
+            };
             each(payload)?;
             bytes = rest;
         }

@@ -24,6 +24,7 @@ mod resume;
 mod slow;
 mod streams;
 mod survival;
+mod ticks;
 mod trouble;
 mod versions;
 mod view;

@@ -133,8 +133,10 @@ impl Sim {
         };
         let mut m = Shadow::new(version);
         m.changes(|settings| settings.request_wait = request_wait * SECOND);
+        let mut w = World::new(config);
+        w.short_way = !seed.is_multiple_of(4);
         Sim {
-            w: World::new(config),
+            w,
             m,
             rng,
             up: Up::None,
