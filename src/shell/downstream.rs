@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::task::Context;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener};
@@ -12,6 +13,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::spawn_local;
 
 use super::access::Access;
+use super::bell::{self, Bell, Event};
 use super::listen::{Listening, SocketFile};
 use super::run::{Left, Shell};
 use super::tls::Arrived;
@@ -33,8 +35,8 @@ struct Conn {
     /// The last write did not take everything.
     blocked: Cell<bool>,
     closing: Cell<Closing>,
-    /// Tells the task that one of the cells changed.
-    wake: Notify,
+    /// Rung when one of the cells has changed.
+    bell: Bell,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,7 @@ impl Clients {
             greeted: Cell::new(false),
             blocked: Cell::new(false),
             closing: Cell::new(Closing::No),
-            wake: Notify::new(),
+            bell: Bell::default(),
         });
         place.conn = Some(conn.clone());
         conn
@@ -113,18 +115,18 @@ impl Clients {
             Ok(n) => {
                 // Over TLS the rest of it may wait in the session: the task pushes it when there is room.
                 if conn.stream.holds_back() && !conn.blocked.replace(true) {
-                    conn.wake.notify_one();
+                    conn.bell.ring();
                 }
                 Some(n)
             }
             Err(error) => {
                 if error.kind() != io::ErrorKind::WouldBlock {
                     conn.closing.set(Closing::Now);
-                    conn.wake.notify_one();
+                    conn.bell.ring();
                 }
                 // The task learns once that it is to wait for room; telling it again would keep it from waiting.
                 if !conn.blocked.replace(true) {
-                    conn.wake.notify_one();
+                    conn.bell.ring();
                 }
                 None
             }
@@ -139,7 +141,7 @@ impl Clients {
                 conn.blocked.set(false); // there may be room now
             }
             conn.closing.set(if flush { Closing::Flush } else { Closing::Now });
-            conn.wake.notify_one();
+            conn.bell.ring();
         }
     }
 
@@ -151,7 +153,7 @@ impl Clients {
         {
             conn.stream.shut();
             conn.closing.set(Closing::Sent);
-            conn.wake.notify_one();
+            conn.bell.ring();
         }
     }
 
@@ -250,37 +252,31 @@ fn welcome(shell: &Rc<Shell>, transport: Transport, peer: String, certificate: O
 async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {
     let reason = loop {
         if conn.closing.get() == Closing::Flush && !conn.blocked.get() {
-            shell.flush_client(conn.key); // notices an outbox that is empty
+            shell.flush_client(shell.now(), conn.key); // notices an outbox that is empty
         }
         if conn.closing.get() == Closing::Now {
             break Gone::Error;
         }
-        tokio::select! {
-            biased;
-            () = conn.wake.notified() => {}
-            ready = conn.stream.writable(), if conn.blocked.get() => {
-                if ready.is_err() {
-                    break Gone::Error;
-                }
+        let room = |cx: &mut Context<'_>| conn.stream.poll_writable(cx);
+        let room = conn.blocked.get().then_some(room);
+        match bell::next(&conn.bell, room, |cx| conn.stream.poll_readable(cx)).await {
+            Event::Changed => {}
+            Event::Writable(Err(_)) | Event::Readable(Err(_)) => break Gone::Error,
+            Event::Writable(Ok(())) => {
                 match conn.stream.push() {
                     Ok(true) => conn.blocked.set(false),
                     Ok(false) => continue,
                     Err(_) => break Gone::Error,
                 }
-                shell.flush_client(conn.key);
+                shell.flush_client(shell.now(), conn.key);
                 shell.perform();
             }
-            ready = conn.stream.readable() => {
-                if ready.is_err() {
-                    break Gone::Error;
-                }
-                match read(&shell, &conn) {
-                    Ok(Left::Nothing) => {}
-                    // A client that sends without pause gets its turn like the others.
-                    Ok(Left::More) => tokio::task::yield_now().await,
-                    Err(gone) => break gone,
-                }
-            }
+            Event::Readable(Ok(())) => match read(&shell, &conn) {
+                Ok(Left::Nothing) => {}
+                // A client that sends without pause gets its turn like the others.
+                Ok(Left::More) => tokio::task::yield_now().await,
+                Err(gone) => break gone,
+            },
         }
     };
     shell.clients.remove(conn.key);

@@ -5,6 +5,7 @@
 //! the other sockets directly.
 
 pub mod access;
+mod bell;
 pub mod captures;
 pub mod control;
 mod downstream;

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{LocalSet, spawn_local};
 
@@ -274,11 +275,12 @@ impl Shell {
                     action => self.carry_out(action),
                 }
             }
+            let now = self.now();
             if actions.upstream_dirty {
-                self.flush_upstream();
+                self.flush_upstream(now);
             }
             for key in actions.dirty.drain(..) {
-                self.flush_client(key);
+                self.flush_client(now, key);
             }
             if let Some(journal) = &*self.journal.borrow() {
                 for (seq, record, sync) in facts {
@@ -311,11 +313,10 @@ impl Shell {
     }
 
     /// Writes what the upstream socket takes.
-    pub(super) fn flush_upstream(&self) {
+    pub(super) fn flush_upstream(&self, now: Time) {
         let mut actions = self.actions.borrow_mut();
         let mut core = self.core.borrow_mut();
         while let Some(n) = self.upstream.write(core.upstream_output()) {
-            let now = self.now();
             if self.captures.is_on() {
                 self.captures.written_upstream(now, core.upstream_output(), n);
             }
@@ -324,22 +325,20 @@ impl Shell {
             actions.upstream_dirty = false;
         }
         if self.captures.is_on() {
-            self.captures.flushed_upstream(self.now(), core.upstream_output().len());
+            self.captures.flushed_upstream(now, core.upstream_output().len());
         }
     }
 
     /// Writes what a client's socket takes.
-    pub(super) fn flush_client(&self, key: crate::ids::ClientKey) {
+    pub(super) fn flush_client(&self, now: Time, key: crate::ids::ClientKey) {
         let mut actions = self.actions.borrow_mut();
         let mut core = self.core.borrow_mut();
         while let Some(n) = self.clients.write(key, core.output(key)) {
-            let now = self.now();
             if self.captures.is_on() {
                 self.captures.written(now, key, core.output(key), n);
             }
             core.consume_output(now, key, n, &mut actions);
         }
-        let now = self.now();
         if self.captures.is_on() {
             self.captures.flushed(now, key, core.output(key).len());
         }
@@ -364,6 +363,26 @@ impl Shell {
                 }
             }
         }
+    }
+
+    /// Waits for a signal to stop, or for the end of a drain: `true`.
+    ///
+    /// In a task, because what `run` itself awaits is looked at whenever any task is woken, for every message.
+    async fn wait_for_the_end(
+        self: Rc<Self>,
+        mut terminate: Signal,
+        mut interrupt: Signal,
+    ) -> (bool, Signal, Signal) {
+        let waits = async move {
+            let drained = tokio::select! {
+                _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); false }
+                _ = interrupt.recv() => { tracing::info!("SIGINT: stopping"); false }
+                // The core stops by itself when it was told to drain.
+                () = self.finish.notified() => true,
+            };
+            (drained, terminate, interrupt)
+        };
+        spawn_local(waits).await.expect("nobody ends the task, and it does not panic")
     }
 
     /// Passes on how far the disk has come.
@@ -552,8 +571,8 @@ async fn serve(
     config.epoch_ms = wall_ms();
     let by_hand = ByHand::new(config, SwitchFile::within(state_dir).is_on());
     let config = by_hand.effective();
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
     let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
     let tls_expires = settings.rules.tls.as_ref().map(Identity::expires);
     let refusals = Arc::new(Refusals::default());
@@ -626,12 +645,7 @@ async fn serve(
     shell.tell_and_perform(Input::Tick);
     shell.notifier.ready();
     ready(&addresses);
-    let drained = tokio::select! {
-        _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); false }
-        _ = interrupt.recv() => { tracing::info!("SIGINT: stopping"); false }
-        // The core stops by itself when it was told to drain.
-        () = shell.finish.notified() => true,
-    };
+    let (drained, mut terminate, mut interrupt) = shell.clone().wait_for_the_end(terminate, interrupt).await;
     shell.notifier.stopping();
     for task in accepting {
         task.abort();

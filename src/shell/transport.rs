@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 
 use tokio::net::{TcpStream, UnixStream};
 
@@ -55,19 +56,21 @@ impl Transport {
         }
     }
 
-    pub(super) async fn readable(&self) -> io::Result<()> {
+    /// Whether there may be something to read; otherwise the task is woken when there is.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Transport::Tcp(stream) => stream.readable().await,
-            Transport::Tls(stream) => stream.readable().await,
-            Transport::Unix(stream) => stream.readable().await,
+            Transport::Tcp(stream) => stream.poll_read_ready(cx),
+            Transport::Tls(stream) => stream.poll_readable(cx),
+            Transport::Unix(stream) => stream.poll_read_ready(cx),
         }
     }
 
-    pub(super) async fn writable(&self) -> io::Result<()> {
+    /// Whether there may be room to write; otherwise the task is woken when there is.
+    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Transport::Tcp(stream) => stream.writable().await,
-            Transport::Tls(stream) => stream.socket().writable().await,
-            Transport::Unix(stream) => stream.writable().await,
+            Transport::Tcp(stream) => stream.poll_write_ready(cx),
+            Transport::Tls(stream) => stream.socket().poll_write_ready(cx),
+            Transport::Unix(stream) => stream.poll_write_ready(cx),
         }
     }
 

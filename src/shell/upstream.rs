@@ -7,12 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::Context;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use super::bell::{self, Bell, Event};
 use super::run::{Die, Left, Shell, UpstreamClose};
 use super::sys;
 use crate::core::io::{FarEnd, Input, Zombies};
@@ -33,7 +34,7 @@ struct Conn {
     stream: TcpStream,
     blocked: Cell<bool>,
     closed: Cell<bool>,
-    wake: Notify,
+    bell: Bell,
 }
 
 /// The place of the one upstream socket.
@@ -64,7 +65,7 @@ impl Upstream {
                 // Only room is waited for. A dead socket has room for ever; its error is told by the next read, after
                 // what the Gateway said before it died.
                 if error.kind() == io::ErrorKind::WouldBlock && !conn.blocked.replace(true) {
-                    conn.wake.notify_one();
+                    conn.bell.ring();
                 }
                 None
             }
@@ -75,7 +76,7 @@ impl Upstream {
     pub(super) fn abort(&self, link: LinkId) {
         if let Some(conn) = self.conn.borrow_mut().take_if(|c| c.link == link) {
             conn.closed.set(true);
-            conn.wake.notify_one();
+            conn.bell.ring();
         }
         if let Some((_, task)) = self.dial.borrow_mut().take_if(|(l, _)| *l == link) {
             task.abort();
@@ -114,7 +115,7 @@ impl Upstream {
             }
         }
         conn.closed.set(true);
-        conn.wake.notify_one();
+        conn.bell.ring();
     }
 }
 
@@ -194,7 +195,7 @@ pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
         stream,
         blocked: Cell::new(false),
         closed: Cell::new(false),
-        wake: Notify::new(),
+        bell: Bell::default(),
     });
     let before = shell.upstream.conn.borrow_mut().replace(conn.clone());
     assert!(before.is_none(), "I1: at most one upstream socket");
@@ -234,28 +235,22 @@ async fn converse(shell: &Rc<Shell>, conn: &Conn) -> Option<String> {
         if conn.closed.get() {
             return None;
         }
-        tokio::select! {
-            biased;
-            () = conn.wake.notified() => {}
-            ready = conn.stream.writable(), if conn.blocked.get() => {
-                if let Err(error) = ready {
-                    return Some(error.to_string());
-                }
+        let room = |cx: &mut Context<'_>| conn.stream.poll_write_ready(cx);
+        let room = conn.blocked.get().then_some(room);
+        match bell::next(&conn.bell, room, |cx| conn.stream.poll_read_ready(cx)).await {
+            Event::Changed => {}
+            Event::Writable(Err(error)) | Event::Readable(Err(error)) => return Some(error.to_string()),
+            Event::Writable(Ok(())) => {
                 conn.blocked.set(false);
-                shell.flush_upstream();
+                shell.flush_upstream(shell.now());
                 shell.perform();
             }
-            ready = conn.stream.readable() => {
-                if let Err(error) = ready {
-                    return Some(error.to_string());
-                }
-                match read(shell, conn, &mut buffer, &mut greeted) {
-                    Ok(Left::Nothing) => {}
-                    // The clients get their turn.
-                    Ok(Left::More) => tokio::task::yield_now().await,
-                    Err(error) => return Some(error.to_string()),
-                }
-            }
+            Event::Readable(Ok(())) => match read(shell, conn, &mut buffer, &mut greeted) {
+                Ok(Left::Nothing) => {}
+                // The clients get their turn.
+                Ok(Left::More) => tokio::task::yield_now().await,
+                Err(error) => return Some(error.to_string()),
+            },
         }
     }
 }

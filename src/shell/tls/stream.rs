@@ -8,6 +8,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, Read, Write};
+use std::task::{Context, Poll};
 
 use rustls::ServerConnection;
 use tokio::net::TcpStream;
@@ -120,10 +121,10 @@ impl TlsStream {
     }
 
     /// As of a socket.
-    pub(in crate::shell) async fn readable(&self) -> io::Result<()> {
+    pub(in crate::shell) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.more.get() {
-            true => Ok(()),
-            false => self.socket.readable().await,
+            true => Poll::Ready(Ok(())),
+            false => self.socket.poll_read_ready(cx),
         }
     }
 
