@@ -136,7 +136,9 @@ impl Core {
     fn serve_own_orders(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) -> bool {
         let owner = asked.client_id;
         let binds = owner.0 == 0 && self.config.upstream_client_id.0 == 0;
-        let under_way = |up: &UpOrderId| self.orders.get(*up).is_some_and(|o| o.owner == owner);
+        // A cancel that was not answered counts for some time, as what was amended.
+        let under_way =
+            |up: &UpOrderId| self.orders.get(*up).is_some_and(|o| o.owner == owner && o.flight.is_some());
         let since = ctx.now - limits::GLOBAL_CANCEL_TIME;
         let amended = ctx.now - limits::AMENDMENT_TIME;
         let known = !binds

@@ -44,8 +44,6 @@ pub enum Flight {
     New,
     /// A modification.
     Modify,
-    /// Its cancel.
-    Cancel,
 }
 
 /// One order.
@@ -75,6 +73,9 @@ pub struct Order {
     pub unknown: bool,
     /// What is under way.
     pub flight: Option<Flight>,
+    /// Its cancel has left, and the Gateway has not said what came of that. **A status that was on its way already is no
+    /// answer.**
+    pub cancelling: bool,
     /// When a modification or a cancel of it last left.
     pub amended: Option<Time>,
     /// Who cancels it, where that is not the owner.
@@ -463,6 +464,7 @@ impl Orders {
                 withdrawn: false,
                 unknown: false,
                 flight: None,
+                cancelling: false,
                 amended: None,
                 canceller: None,
                 perm: PermId(0),

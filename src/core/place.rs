@@ -357,6 +357,14 @@ impl Core {
         self.in_flight.insert(up);
     }
 
+    /// The cancel of an order leaves.
+    pub(super) fn cancel_sent(&mut self, now: Time, up: UpOrderId) {
+        let Some(order) = self.orders.leaves(up) else { return };
+        order.amended = Some(now);
+        order.cancelling = true;
+        self.in_flight.insert(up);
+    }
+
     /// A global cancel leaves. It is remembered while its sender is there and may wonder whether it arrived.
     pub(super) fn global_cancel_sent(&mut self, ctx: &Ctx<'_>, client: Option<ClientKey>) {
         self.last_global_cancel = Some(ctx.now);
@@ -367,9 +375,14 @@ impl Core {
         }
     }
 
-    /// The Gateway has answered what was under way of an order.
-    pub(super) fn order_answered(&mut self, up: UpOrderId) {
-        self.in_flight.shift_remove(&up);
+    /// The Gateway has answered what was under way of an order; its cancel only where it says so.
+    pub(super) fn order_answered(&mut self, up: UpOrderId, its_cancel_too: bool) {
+        let Some(order) = self.orders.get_mut(up) else { return };
+        order.flight = None;
+        order.cancelling &= !its_cancel_too;
+        if !order.cancelling {
+            self.in_flight.shift_remove(&up);
+        }
     }
 
     /// An order was refused before there was one: what was to be attached to it never came to be.
@@ -379,10 +392,7 @@ impl Core {
         };
         let attached: Vec<UpOrderId> = self.in_flight.iter().copied().filter(attached).collect();
         for up in attached {
-            self.order_answered(up);
-            if let Some(order) = self.orders.get_mut(up) {
-                order.flight = None;
-            }
+            self.order_answered(up, true);
             self.orders.end(up);
             self.reconcile.seen(up);
         }
@@ -433,20 +443,21 @@ impl Core {
     /// What was under way of orders may be lost: the link broke, or the Gateway took no notice of some messages.
     pub(super) fn report_flights(&mut self, ctx: &mut Ctx<'_>, why: &str) {
         for up in std::mem::take(&mut self.in_flight) {
-            let Some(flight) = self.orders.get_mut(up).and_then(|o| o.flight.take()) else { continue };
-            let what = match flight {
-                Flight::New => {
-                    self.order_is_lost(ctx, up, &format!("{why} right after this order was sent"));
-                    continue;
-                }
-                Flight::Modify => "modification",
-                Flight::Cancel => "cancel",
-            };
-            let words = format!(
-                "Order Message:\nWarning: {why} right after the {what} of this order was sent; whether it arrived is \
-                 unknown. Check the open orders."
-            );
-            self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
+            let Some(order) = self.orders.get_mut(up) else { continue };
+            let (flight, cancelling) = (order.flight.take(), std::mem::take(&mut order.cancelling));
+            if flight == Some(Flight::New)
+                && self.order_is_lost(ctx, up, &format!("{why} right after this order was sent"))
+            {
+                continue; // which says it of its cancel too
+            }
+            let amendments = [(flight == Some(Flight::Modify), "modification"), (cancelling, "cancel")];
+            for (_, what) in amendments.iter().filter(|(is_under_way, _)| *is_under_way) {
+                let words = format!(
+                    "Order Message:\nWarning: {why} right after the {what} of this order was sent; whether it arrived \
+                     is unknown. Check the open orders."
+                );
+                self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
+            }
         }
         let since = ctx.now - limits::GLOBAL_CANCEL_TIME;
         for (key, _) in std::mem::take(&mut self.global_cancels).into_iter().filter(|(_, at)| *at >= since) {
@@ -458,14 +469,15 @@ impl Core {
         }
     }
 
-    /// Nobody knows what became of an order: its owner is told so, once.
-    pub(super) fn order_is_lost(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId, why: &str) {
+    /// Nobody knows what became of an order: its owner is told so, once. `true`: now.
+    pub(super) fn order_is_lost(&mut self, ctx: &mut Ctx<'_>, up: UpOrderId, why: &str) -> bool {
         if !self.orders.lose(up) {
-            return;
+            return false;
         }
         self.stats.unknown_orders += 1;
         let words = format!("Order Message:\nWarning: {why}; whether it is live is unknown. {CHECK}.");
         self.tell_about_order(ctx, up, codes::ORDER_MESSAGE, &words);
+        true
     }
 
     /// Orders that have waited too long are refused rather than sent late (I7); a cancel never is.

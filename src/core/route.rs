@@ -432,10 +432,7 @@ impl Core {
             self.end_request(up);
         } else if order.is_some() {
             // Told here, so that it is not told again when the link is lost or a refusal names nothing.
-            self.order_answered(UpOrderId(error_id));
-            if let Some(order) = self.orders.get_mut(UpOrderId(error_id)) {
-                order.flight = None;
-            }
+            self.order_answered(UpOrderId(error_id), true);
             let words = "Order Message:\nWarning: the Gateway refused a message about this order because of its message rate. \
                          Check the open orders before sending it again.";
             self.tell_about_order(ctx, UpOrderId(error_id), codes::ORDER_MESSAGE, words);

@@ -87,7 +87,7 @@ impl Core {
                 self.orders_changed();
             }
             What::CancelOrder(Some(up)) => {
-                self.order_sent(ctx.now, up, Flight::Cancel);
+                self.cancel_sent(ctx.now, up);
                 self.orders_changed();
             }
             What::CancelOrder(None) => {

@@ -290,7 +290,7 @@ impl Core {
     /// Keeps the latest state of one of our own orders. Says whether it differs from what was known.
     fn learn_order(&mut self, up: UpOrderId, heard: &Heard<'_>, payload: &[u8]) -> bool {
         let perm = heard.shape.int(&heard.message, Role::PermId).ok().flatten().map(PermId);
-        self.order_answered(up);
+        self.order_answered(up, answers_a_cancel(heard));
         let had_arrived = self.orders.get(up).is_some_and(|o| o.arrived);
         let is_what_if = heard.id() == id::OPEN_ORDER && heard.shape.flag(&heard.message).unwrap_or(false);
         if !is_what_if {
@@ -353,7 +353,7 @@ impl Core {
         let first_met = up.is_some_and(|up| self.orders.get(up).is_none());
         let owner = self.meet(ClientId(client), order);
         if let Some(up) = up {
-            self.order_answered(up);
+            self.order_answered(up, false);
             self.orders.arrived(up, heard.shape.int(&heard.message, Role::PermId).ok().flatten().map(PermId));
             if first_met && asked.is_some() {
                 self.orders.end(up); // from before; it is revived if it is listed as open
@@ -532,10 +532,9 @@ impl Core {
         up: UpOrderId,
         (code, class): (u16, Option<codes::Class>),
     ) {
-        self.order_answered(up);
+        self.order_answered(up, class != Some(codes::Class::Warning));
         self.orders_changed();
         let Some(order) = self.orders.get_mut(up) else { return self.dropped(Drop::UnknownOrder) };
-        order.flight = None;
         let was_dead = order.dead;
         let (owner, down, canceller) = (order.owner, order.down, order.canceller.take());
         let new = order.open.is_none() && order.status.is_none() && !order.arrived;
@@ -578,6 +577,12 @@ fn status<'a>(heard: &Heard<'a>) -> Option<&'a [u8]> {
 /// Whether an orderStatus says that the order is over.
 fn is_final(heard: &Heard<'_>) -> bool {
     matches!(status(heard), Some(b"Filled" | b"Cancelled" | b"ApiCancelled"))
+}
+
+/// Whether an orderStatus says what came of a cancel. **One of those that come after a placement does not**: it may have been on
+/// its way before the Gateway had the cancel.
+fn answers_a_cancel(heard: &Heard<'_>) -> bool {
+    is_final(heard) || status(heard) == Some(b"PendingCancel")
 }
 
 /// Whether an orderStatus says that the order works, so that the Gateway lists it among the open ones. Of others, as of

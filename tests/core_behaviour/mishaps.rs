@@ -1,7 +1,7 @@
 //! Mishaps around orders: deaths, lost links, odd ids and what is queued at that time.
 
-use crate::support::World;
 use crate::support::ease::{SECOND, errors, ids, link_again, nested, proto_payload, ready, world};
+use crate::support::{Frame, World};
 use twsmux::core::Config;
 use twsmux::core::io::Gone;
 use twsmux::core::policy::Policy;
@@ -313,6 +313,44 @@ fn a_global_cancel_in_flight_when_the_link_breaks() {
         "whether the global cancel arrived is unknown: {:?}",
         got.iter().map(|f| f.words()).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn a_status_that_was_on_its_way_does_not_answer_a_cancel() {
+    let mut w = ready();
+    let who = w.started(1);
+    let up = w.places(who, "60");
+    w.shows(&up, "PreSubmitted");
+    w.request(who, 4, &[("orderId", "60")]);
+    w.got(who);
+    // It has not read the cancel when it says this, and when it dies.
+    w.shows(&up, "Submitted");
+    w.say_error(up.parse().unwrap(), 399, "Order Message: it waits for the opening");
+    w.got(who);
+    w.lose();
+    let got = w.got(who);
+    let told: Vec<_> = got.iter().filter(|f| f.error() == Some((60, 399))).map(Frame::words).collect();
+    assert!(matches!(&told[..], [one] if one.contains("right after the cancel of this order")), "{told:?}");
+}
+
+#[test]
+fn what_came_of_a_cancel_answers_it() {
+    for status in ["PendingCancel", "Cancelled", "202"] {
+        let mut w = ready();
+        let who = w.started(1);
+        let up = w.places(who, "60");
+        w.shows(&up, "Submitted");
+        w.request(who, 4, &[("orderId", "60")]);
+        w.got(who);
+        match status.parse() {
+            Ok(code) => drop(w.say_error(up.parse().unwrap(), code, "Order Canceled - reason:")),
+            Err(_) => w.shows(&up, status),
+        }
+        w.got(who);
+        w.lose();
+        let got = errors(&w.got(who));
+        assert!(!got.contains(&(60, 399)), "{status}: {got:?}");
+    }
 }
 
 #[test]

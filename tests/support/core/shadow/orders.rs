@@ -366,22 +366,41 @@ impl Shadow {
         if flight != Flight::New {
             order.amended = Some(self.now);
         }
-        if order.flight.is_none() {
-            self.in_flight.retain(|other| *other != at);
-            self.in_flight.push(at);
-        }
+        let nothing_before = order.flight.is_none() && !order.cancelling;
         if order.flight != Some(Flight::New) {
             order.flight = Some(flight);
+        }
+        self.is_under_way(at, nothing_before);
+    }
+
+    pub(super) fn cancel_takes_off(&mut self, at: usize) {
+        self.orders_changed(Some(true));
+        let order = &mut self.orders[at];
+        order.amended = Some(self.now);
+        let nothing_before = order.flight.is_none() && !order.cancelling;
+        order.cancelling = true;
+        self.is_under_way(at, nothing_before);
+    }
+
+    fn is_under_way(&mut self, at: usize, nothing_before: bool) {
+        if nothing_before {
+            self.in_flight.retain(|other| *other != at);
+            self.in_flight.push(at);
         }
     }
 
     /// The link is gone while something was under way.
     pub fn flights_end(&mut self) {
         for at in std::mem::take(&mut self.in_flight) {
+            let cancelling = std::mem::take(&mut self.orders[at].cancelling);
             match self.orders[at].flight.take() {
                 None => {}
-                Some(Flight::New) => self.is_lost(at),
-                Some(_) => self.remark(at, 399),
+                Some(Flight::New) if self.is_lost(at) => continue,
+                Some(Flight::New) => {}
+                Some(Flight::Modify) => self.remark(at, 399),
+            }
+            if cancelling {
+                self.remark(at, 399);
             }
         }
         let since = self.now.saturating_sub(10 * SECOND);
@@ -394,12 +413,14 @@ impl Shadow {
         }
     }
 
-    /// Nobody knows what became of an order.
-    pub(super) fn is_lost(&mut self, at: usize) {
+    /// Nobody knows what became of an order. `true`: that is told now.
+    pub(super) fn is_lost(&mut self, at: usize) -> bool {
         let order = &mut self.orders[at];
-        if !order.dead && !std::mem::replace(&mut order.unknown, true) {
+        let news = !order.dead && !std::mem::replace(&mut order.unknown, true);
+        if news {
             self.remark(at, 399);
         }
+        news
     }
 
     /// The Gateway has spoken of an order.
@@ -419,6 +440,7 @@ impl Shadow {
         self.orders_changed(Some(true));
         let order = &mut self.orders[at];
         order.flight = None;
+        order.cancelling &= is_remark(code);
         // Without an image there was no order yet.
         let new = order.open.is_none() && order.status.is_none() && !order.spoken;
         if new && !is_remark(code) {
@@ -481,6 +503,7 @@ impl Shadow {
             (Some(false), Some(false)) => Some(false),
             _ => None,
         };
+        order.cancelling &= !is_final(values) && values.get("status") != Some("PendingCancel");
         order.status = Some(values.clone());
         order.blurred[1] = false;
         order.dead = is_final(values);

@@ -149,7 +149,6 @@ pub struct Item {
 pub enum Flight {
     New,
     Modify,
-    Cancel,
 }
 
 /// Something about an order for its owner.
@@ -183,6 +182,8 @@ pub struct Order {
     pub sent_parent: Option<usize>,
     pub(super) quantity: String,
     pub flight: Option<Flight>,
+    /// Its cancel has left, and nothing came that answers it.
+    pub cancelling: bool,
     /// When a modification or a cancel of it last left.
     pub amended: Option<u64>,
     /// It never left and was refused: its id is free again.

@@ -31,7 +31,7 @@ impl Shadow {
                 let up = int("orderId").expect("an id");
                 let at = *self.by_up_order.get(&up).expect("a cancel of an order that left");
                 self.leaves(durable, |turn| matches!(turn, Turn::Cancel(of, _) if of == at));
-                self.takes_off(at, Flight::Cancel);
+                self.cancel_takes_off(at);
             }
             58 => {
                 self.last_global_cancel = Some(now);
