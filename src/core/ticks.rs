@@ -4,14 +4,13 @@
 //! of the Gateway's version that have read what they were sent. Where anything else is the case nothing is done here,
 //! and the tick goes the long way.
 
-use bytes::BufMut;
-
 use super::Core;
 use super::client::Phase;
 use super::io::Actions;
 use super::link::Link;
 use crate::ids::{LinkId, UpReqId};
 use crate::protocol::model::Reuse;
+use crate::protocol::ticks::MOST_ID_BYTES;
 use crate::time::Time;
 use crate::wire::frame;
 
@@ -49,8 +48,7 @@ impl Core {
             return false;
         }
         let most = self.config.limits.conflate_above();
-        // The longest id has as many digits as its sign and ten more.
-        let longest = frame::PREFIX + tick.head.len() + 11 + tick.tail.len();
+        let longest = frame::PREFIX + tick.head.len() + MOST_ID_BYTES + tick.tail.len();
         for (key, _) in &entry.members {
             let fits = self.clients.get(*key).is_some_and(|client| {
                 client.phase == Phase::Ready
@@ -64,15 +62,7 @@ impl Core {
         }
         for (key, down) in &entry.members {
             let Some(client) = self.clients.get_mut(*key) else { continue };
-            let mut digits = itoa::Buffer::new();
-            let digits = digits.format(down.0).as_bytes();
-            let length = tick.head.len() + digits.len() + tick.tail.len();
-            let out = client.outbox.append(now);
-            out.reserve(frame::PREFIX + length);
-            out.put_u32(length as u32);
-            out.put_slice(tick.head);
-            out.put_slice(digits);
-            out.put_slice(tick.tail);
+            tick.put(down.0, client.outbox.append(now));
             client.frames.1 += 1;
             if !client.outbox.dirty {
                 client.outbox.dirty = true;
@@ -101,7 +91,7 @@ mod tests {
         let images = crate::protocol::requests().iter().filter_map(|r| r.sharing.as_ref());
         for (message, row) in images.flat_map(|sharing| sharing.image) {
             let numbered = matches!(row, Row::One | Row::Key | Row::KeyBut(_));
-            for version in [157, 176, 200, 201, 205] {
+            for version in [157, 176, 201, 205, 206, 226] {
                 let is_tick = Dialect::new(version).is_tick((*message).into());
                 assert!(numbered || !is_tick, "message {message} at {version}");
             }

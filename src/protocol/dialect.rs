@@ -308,6 +308,15 @@ impl<T> Shape<T> {
         }
     }
 
+    /// The number of the one field of the protobuf form that has a role, where it stands at the top.
+    pub(super) fn number_of(&self, role: Role) -> Option<u32> {
+        let mut found = self.paths(role);
+        match (found.next(), found.next()) {
+            (Some([number]), None) => Some(*number),
+            _ => None,
+        }
+    }
+
     fn paths(&self, role: Role) -> impl Iterator<Item = &'static [u32]> {
         self.proto.iter().filter(move |(r, _)| *r == role).map(|(_, path)| *path)
     }

@@ -5,18 +5,31 @@
 //! for most of what a Gateway ever says; hence only the plain case. **What is not plain is no tick here**, and is read
 //! with the full tables instead.
 
+use std::ops::Range;
+
+use bytes::{BufMut, BytesMut};
+
 use super::dialect::Shape;
 use super::model::{Conflate, EndWhen, Response, Role, Route, Row};
 use super::requests;
-use crate::wire::text::{Form, RAW_ID_SINCE};
+use crate::wire::frame;
+use crate::wire::text::{Form, PROTO_OFFSET, RAW_ID_SINCE};
 
-/// Where the numbers of a tick stand in its text form.
+/// Where the numbers of a tick stand, in the form that its message has at a version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct TickPlaces {
-    /// Fields of the body before the request id.
-    before_id: u8,
-    /// Fields between the request id and the number of the row; `None` for a message with one row.
-    before_row: Option<u8>,
+pub(super) enum TickPlaces {
+    Text {
+        /// Fields of the body before the request id.
+        before_id: u8,
+        /// Fields between the request id and the number of the row; `None` for a message with one row.
+        before_row: Option<u8>,
+    },
+    Proto {
+        /// The field of the request id.
+        id: u32,
+        /// That of the number of the row; `None` for a message with one row.
+        row: Option<u32>,
+    },
 }
 
 impl TickPlaces {
@@ -29,22 +42,23 @@ impl TickPlaces {
             _ => return None,
         };
         let ends = |when: &(u16, EndWhen)| when.0 == id;
-        if decl.route != Route::ReqId
-            || shape.form() != Form::Text
-            || requests().iter().any(|request| request.ends.iter().any(ends))
-        {
+        if decl.route != Route::ReqId || requests().iter().any(|request| request.ends.iter().any(ends)) {
             return None;
+        }
+        if shape.form() == Form::Proto {
+            let row = if rows { Some(shape.number_of(Role::RowKey)?) } else { None };
+            return Some(TickPlaces::Proto { id: shape.number_of(Role::ReqId)?, row });
         }
         let req_id = shape.index_of(Role::ReqId)?;
         let between = |row: usize| u8::try_from(row.checked_sub(req_id + 1)?).ok();
-        Some(TickPlaces {
+        Some(TickPlaces::Text {
             before_id: u8::try_from(req_id - 1).ok()?,
             before_row: if rows { Some(between(shape.index_of(Role::RowKey)?)?) } else { None },
         })
     }
 }
 
-/// A tick, taken apart. Its payload is `head`, the request id in decimal, `tail`.
+/// A tick, taken apart. Its payload is `head`, the request id as its form writes it, `tail`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tick<'a> {
     /// Message id.
@@ -55,26 +69,128 @@ pub struct Tick<'a> {
     pub row: i32,
     /// What comes before the request id.
     pub head: &'a [u8],
-    /// What comes after it, the NUL included.
+    /// What comes after it, in text the NUL included.
     pub tail: &'a [u8],
+    form: Form,
+}
+
+/// The most bytes that a request id has on the wire: a negative one, in either form.
+pub const MOST_ID_BYTES: usize = 11;
+
+impl Tick<'_> {
+    /// Appends a frame with another request id.
+    pub fn put(&self, req_id: i32, out: &mut BytesMut) {
+        let (mut digits, mut packed) = (itoa::Buffer::new(), [0; MOST_ID_BYTES]);
+        let id = match self.form {
+            Form::Text => digits.format(req_id).as_bytes(),
+            Form::Proto => pack(req_id, &mut packed),
+        };
+        let length = self.head.len() + id.len() + self.tail.len();
+        out.reserve(frame::PREFIX + length);
+        out.put_u32(length as u32);
+        out.put_slice(self.head);
+        out.put_slice(id);
+        out.put_slice(self.tail);
+    }
 }
 
 /// Takes a payload apart. `None`: it is no tick, or not a plain one.
 pub(super) fn tick<'a>(version: u16, places: &[Option<TickPlaces>], payload: &'a [u8]) -> Option<Tick<'a>> {
-    let (id, mut at) = match version < RAW_ID_SINCE {
-        true => number(payload, 0)?,
-        // What is a protobuf message has a number above all of the table.
-        false => (i32::from_be_bytes(*payload.first_chunk()?), 4),
+    let (id, form, at) = match version < RAW_ID_SINCE {
+        true => {
+            let (id, at) = number(payload, 0)?;
+            (u32::try_from(id).ok()?, Form::Text, at)
+        }
+        false => match u32::from_be_bytes(*payload.first_chunk()?) {
+            id if id > PROTO_OFFSET => (id - PROTO_OFFSET, Form::Proto, 4),
+            id => (id, Form::Text, 4),
+        },
     };
-    let id = u16::try_from(id).ok()?;
-    let places = places.get(usize::from(id))?.as_ref()?;
-    at = skip(payload, at, places.before_id)?;
-    let (req_id, after) = number(payload, at)?;
-    let row = match places.before_row {
-        Some(between) => number(payload, skip(payload, after, between)?)?.0,
-        None => 0,
+    let places = places.get(id as usize)?.as_ref()?;
+    let (req_id, row, value) = match (*places, form) {
+        (TickPlaces::Text { before_id, before_row }, Form::Text) => {
+            let at = skip(payload, at, before_id)?;
+            let (req_id, after) = number(payload, at)?;
+            let row = match before_row {
+                Some(between) => number(payload, skip(payload, after, between)?)?.0,
+                None => 0,
+            };
+            (req_id, row, at..after - 1)
+        }
+        (TickPlaces::Proto { id, row }, Form::Proto) => packed_numbers(payload, at, id, row)?,
+        _ => return None,
     };
-    Some(Tick { id, req_id, row, head: &payload[..at], tail: &payload[after - 1..] })
+    let (head, tail) = (&payload[..value.start], &payload[value.end..]);
+    Some(Tick { id: id as u16, req_id, row, head, tail, form })
+}
+
+/// Request id, number of the row (0 where it is absent), and where the value of the first stands. Each is there once at most.
+fn packed_numbers(
+    payload: &[u8],
+    body: usize,
+    id: u32,
+    row: Option<u32>,
+) -> Option<(i32, i32, Range<usize>)> {
+    let (mut req_id, mut number) = (None, None);
+    let mut at = body;
+    while at < payload.len() {
+        let key = *payload.get(at)?;
+        at += 1;
+        // Of the first fifteen fields, in one byte; ticks have no more.
+        let (field, wire) = (u32::from(key >> 3), key & 7);
+        if key & 0x80 != 0 || field == 0 {
+            return None;
+        }
+        let begin = at;
+        match wire {
+            0 => {
+                let (value, after) = varint(payload, at)?;
+                at = after;
+                if field == id && req_id.replace((i32::try_from(value).ok()?, begin..after)).is_some()
+                    || Some(field) == row && number.replace(i32::try_from(value).ok()?).is_some()
+                {
+                    return None;
+                }
+                continue;
+            }
+            1 => at += 8,
+            2 => {
+                let (length, after) = varint(payload, at)?;
+                at = after.checked_add(usize::try_from(length).ok()?)?;
+            }
+            5 => at += 4,
+            _ => return None,
+        }
+        if field == id || Some(field) == row || at > payload.len() {
+            return None;
+        }
+    }
+    let (req_id, value) = req_id?;
+    Some((req_id, number.unwrap_or(0), value))
+}
+
+/// A number of five bytes at most, and where it ends: of those that matter here none is longer.
+fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let mut n = 0u64;
+    for (length, b) in bytes.get(at..)?.iter().take(5).enumerate() {
+        n |= u64::from(b & 0x7F) << (7 * length);
+        if b & 0x80 == 0 {
+            return Some((n, at + length + 1));
+        }
+    }
+    None
+}
+
+/// A number as protobuf writes it; a negative one in ten bytes.
+fn pack(n: i32, out: &mut [u8; MOST_ID_BYTES]) -> &[u8] {
+    let (mut rest, mut length) = (i64::from(n) as u64, 0);
+    while rest >= 0x80 {
+        out[length] = rest as u8 | 0x80;
+        rest >>= 7;
+        length += 1;
+    }
+    out[length] = rest as u8;
+    &out[..=length]
 }
 
 /// The number in the field that begins at `at`, written in the one way that it can be written, and where the next field

@@ -1,7 +1,9 @@
 //! The short way of ticks does what the long way does: two worlds in which the same happens, one without it.
 
+use bytes::BytesMut;
 use proptest::prelude::*;
 use twsmux::core::Limits;
+use twsmux::wire::proto;
 
 use crate::support::ease::world;
 use crate::support::{Frame, World};
@@ -71,6 +73,46 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
+/// A tickPrice in protobuf that can be read and is not written as usual.
+fn odd_proto(req_id: i64, how: usize) -> Vec<u8> {
+    let mut out = BytesMut::from(&201u32.to_be_bytes()[..]);
+    let odd_number = |out: &mut BytesMut, number: u8| {
+        out.extend_from_slice(&[number << 3]);
+        let mut packed = BytesMut::new();
+        proto::put_varint(req_id as u64, &mut packed);
+        *packed.last_mut().expect("not empty") |= 0x80;
+        out.extend_from_slice(&packed);
+        out.extend_from_slice(&[0]);
+    };
+    match how % 6 {
+        0 => {
+            proto::put_int(2, 3, &mut out);
+            proto::put_int(1, req_id, &mut out);
+        }
+        1 => {
+            proto::put_int(1, 5, &mut out);
+            proto::put_int(1, req_id, &mut out);
+            proto::put_int(2, 3, &mut out);
+        }
+        2 => proto::put_int(1, req_id, &mut out),
+        3 => {
+            odd_number(&mut out, 1);
+            proto::put_int(2, 3, &mut out);
+        }
+        4 => {
+            proto::put_int(1, req_id, &mut out);
+            proto::put_int(2, -1, &mut out);
+        }
+        _ => {
+            proto::put_int(1, req_id, &mut out);
+            proto::put_int(2, 2, &mut out);
+            proto::put_int(2, 3, &mut out);
+        }
+    }
+    proto::put_double(3, 1.5, &mut out);
+    out.to_vec()
+}
+
 /// A world with clients that are behind soon, and who they are now.
 struct Side {
     w: World,
@@ -110,6 +152,13 @@ impl Side {
     /// The upstream id of a request; that of nobody before there is one.
     fn up(&self, request: usize) -> String {
         self.asked.iter().rev().nth(request).cloned().unwrap_or("77".into())
+    }
+
+    /// What everybody got by a payload of the Gateway.
+    fn hears(&mut self, payload: &[u8]) -> Vec<(usize, Frame)> {
+        let told = self.w.gateway_sends(payload).to;
+        self.w.check();
+        told
     }
 
     /// What everybody got by it.
@@ -152,12 +201,15 @@ impl Side {
             }
             Op::Odd { before, row, .. } => {
                 let body = format!("{before}{up}\0{row}\x001.5\x002\x000\0").into_bytes();
+                if w.version >= 206 {
+                    return self.hears(&odd_proto(up.parse().expect("a number"), before.len() + row.len()));
+                }
                 let id: &[u8] = match (w.version < 201, before.len() % 2 == 0) {
                     (true, true) => b"1\0",
                     (true, false) => b"001\0",
                     (false, _) => &[0, 0, 0, 1],
                 };
-                w.gateway_sends(&[id, &body].concat())
+                return self.hears(&[id, &body].concat());
             }
             Op::Fails { .. } => w.say_error(up.parse().expect("a number"), 354, "no"),
             Op::News { words } => {
@@ -192,7 +244,7 @@ proptest! {
 
     #[test]
     fn the_short_way_and_the_long_way_lead_to_the_same(
-        version in prop::sample::select(vec![176u16, 203]),
+        version in prop::sample::select(vec![176u16, 203, 226]),
         ops in prop::collection::vec(op(), 0..200),
     ) {
         let (mut short, mut long) = (Side::new(version, true), Side::new(version, false));
@@ -216,7 +268,13 @@ proptest! {
 /// What the comparison above compares is there: ticks go the short way, and stop to when somebody has not read.
 #[test]
 fn a_tick_goes_the_short_way_until_somebody_is_behind() {
-    let mut side = Side::new(176, true);
+    for version in [176, 203, 226] {
+        goes_the_short_way(version);
+    }
+}
+
+fn goes_the_short_way(version: u16) {
+    let mut side = Side::new(version, true);
     side.act(0, &Op::Ask { who: 0, id: 1, symbol: 0, snapshot: false });
     side.act(0, &Op::Ask { who: 1, id: 1, symbol: 0, snapshot: false });
     let tick = Op::Tick { message: 1, request: 0, row: 1, value: 7 };
