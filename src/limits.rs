@@ -37,6 +37,10 @@ pub const CONFLATE_ABOVE: usize = 1 << 20;
 pub const UNSENT_IN_KERNEL: u32 = 128 << 10;
 /// Bytes that one read from the Gateway may become, over all clients, before they are written to them.
 pub const MAX_PER_PASS: usize = 16 << 20;
+/// Buffers of clients that were written out, kept for those who are sent much next.
+pub const MAX_SPARE_BUFFERS: usize = 16;
+/// Bytes that such a buffer held at most; a larger one is given back to the system.
+pub const MAX_SPARE_BUFFER: usize = 128 << 10;
 /// Bytes that are read from the Gateway at once at least, however many clients there are.
 pub const MIN_READ: usize = 4 << 10;
 /// Time without reading anything after which a client over [`CONFLATE_ABOVE`] is told and closed. Less than its socket's

@@ -241,6 +241,8 @@ pub struct Core {
     /// Bytes of data that wait for the rest of it, over all requests.
     held_bytes: usize,
     upstream_out: Outbox,
+    /// Memory for clients' outboxes.
+    spare: outbox::Spare,
     requests: Requests,
     orders: Orders,
     /// Orders of which something has left that the Gateway has not answered yet.
@@ -339,6 +341,7 @@ impl Core {
             speeches: Speeches::new(config.max_server_version),
             held_bytes: 0,
             upstream_out: Outbox::default(),
+            spare: Default::default(),
             requests: Requests::new(1),
             orders,
             in_flight: Default::default(),
@@ -476,7 +479,7 @@ impl Core {
     /// took before the next `handle`.
     pub fn consume_output(&mut self, now: Time, client: ClientKey, n: usize, actions: &mut Actions) {
         let Some(c) = self.clients.get_mut(client) else { return };
-        c.outbox.consume(n, now);
+        c.outbox.consume_into(&mut self.spare, n, now);
         self.stats.bytes_down += n as u64;
         if c.backlog.is_empty() {
             c.outbox.dirty = false;

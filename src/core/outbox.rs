@@ -2,11 +2,17 @@
 
 use bytes::{Buf, BytesMut};
 
+use crate::limits;
 use crate::time::Time;
 
 /// Bytes of memory that an empty outbox may keep for what comes next: enough for a burst of ticks, and little for each of a
 /// thousand idle clients.
 const KEPT: usize = 1024;
+
+/// Memory of outboxes that were written out. A burst of ticks fills those of many clients at once, and the system would
+/// give and take the same pages with each read.
+#[derive(Debug, Default)]
+pub struct Spare(Vec<BytesMut>);
 
 /// A buffer that knows when it last made progress.
 #[derive(Debug, Default)]
@@ -46,8 +52,36 @@ impl Outbox {
         &mut self.buf
     }
 
+    /// Likewise, when so many bytes are to follow: with memory that is to spare, if more is needed.
+    pub fn append_with(&mut self, spare: &mut Spare, room: usize, now: Time) -> &mut BytesMut {
+        if !self.buf.try_reclaim(room)
+            && let Some(mut buf) = spare.0.pop()
+        {
+            buf.extend_from_slice(&self.buf);
+            self.buf = buf;
+        }
+        self.append(now)
+    }
+
     /// The first `n` bytes were taken.
     pub fn consume(&mut self, n: usize, now: Time) {
+        drop(self.consumed(n, now));
+    }
+
+    /// Likewise; memory that it does not keep is to spare.
+    pub fn consume_into(&mut self, spare: &mut Spare, n: usize, now: Time) {
+        let most = self.most.max(self.buf.len());
+        if let Some(mut buf) = self.consumed(n, now)
+            && most <= limits::MAX_SPARE_BUFFER
+            && spare.0.len() < limits::MAX_SPARE_BUFFERS
+        {
+            buf.clear();
+            spare.0.push(buf);
+        }
+    }
+
+    /// The memory, when nothing is left and there is too much of it to be kept.
+    fn consumed(&mut self, n: usize, now: Time) -> Option<BytesMut> {
         self.most = self.most.max(self.buf.len());
         if n > 0 {
             // A socket that takes nothing is no progress, however often it is offered something.
@@ -55,12 +89,15 @@ impl Outbox {
             self.taken += n as u64;
             self.progress = now;
         }
-        if self.buf.is_empty() {
-            match self.most <= KEPT {
-                true => self.buf.clear(),
-                false => self.clear(),
-            }
+        if !self.buf.is_empty() {
+            return None;
         }
+        if self.most <= KEPT {
+            self.buf.clear();
+            return None;
+        }
+        self.most = 0;
+        Some(std::mem::take(&mut self.buf))
     }
 
     /// When bytes were last taken, or when the first byte came into the empty buffer.

@@ -62,7 +62,7 @@ impl Core {
         }
         for (key, down) in &entry.members {
             let Some(client) = self.clients.get_mut(*key) else { continue };
-            tick.put(down.0, client.outbox.append(now));
+            tick.put(down.0, client.outbox.append_with(&mut self.spare, longest, now));
             client.frames.1 += 1;
             if !client.outbox.dirty {
                 client.outbox.dirty = true;

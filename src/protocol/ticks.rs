@@ -195,19 +195,25 @@ fn pack(n: i32, out: &mut [u8; MOST_ID_BYTES]) -> &[u8] {
 
 /// The number in the field that begins at `at`, written in the one way that it can be written, and where the next field
 /// begins.
+#[inline]
 fn number(bytes: &[u8], at: usize) -> Option<(i32, usize)> {
     let field = bytes.get(at..)?;
-    let mut n = 0u32;
-    for (length, b) in field.iter().take(11).enumerate() {
-        match b {
-            b'0'..=b'9' => n = n.checked_mul(10)?.checked_add(u32::from(b - b'0'))?,
-            0 if length > 0 && (field[0] != b'0' || length == 1) => {
-                return Some((i32::try_from(n).ok()?, at + length + 1));
-            }
-            _ => return None,
+    let (mut n, mut length) = (0u64, 0);
+    for b in field {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
         }
+        // It may wrap, but not below eleven digits, and more are refused.
+        n = n.wrapping_mul(10).wrapping_add(u64::from(digit));
+        length += 1;
     }
-    None
+    let is_plain =
+        matches!(length, 1..=10) && field.get(length) == Some(&0) && (length == 1 || field[0] != b'0');
+    match is_plain && n <= i32::MAX as u64 {
+        true => Some((n as i32, at + length + 1)),
+        false => None,
+    }
 }
 
 /// Where the field after so many others begins.
