@@ -4,6 +4,7 @@
 //! May not know: single messages; what they need is in their declaration. Driven by: `core`, `sim`, `cli`.
 
 use bytes::{BufMut, BytesMut};
+use smallvec::SmallVec;
 
 use super::{
     declare::plain,
@@ -350,8 +351,8 @@ impl<'a> Sink<'a> for Builder {
     }
 }
 
-/// Values that are remembered without taking more memory; a message without rows has hardly more.
-const MOST_SEEN: usize = 64;
+/// What came before in a body; on the stack, where a message without rows has hardly more.
+type Seen<'a> = SmallVec<[(&'static str, &'a [u8]); 64]>;
 
 /// Goes through a whole body and tells `sink` what is there.
 pub(super) fn walk<'a>(
@@ -360,8 +361,7 @@ pub(super) fn walk<'a>(
     body: &'a [u8],
     sink: &mut impl Sink<'a>,
 ) -> Result<(), LayoutError> {
-    let seen = Vec::with_capacity(body.len().min(MOST_SEEN));
-    let mut reader = Reader { rest: body, index: 0, version, seen };
+    let mut reader = Reader { rest: body, index: 0, version, seen: Seen::new() };
     reader.nodes(layout, sink)?;
     match reader.rest {
         [] => Ok(()),
@@ -382,7 +382,7 @@ struct Reader<'a> {
     index: usize,
     version: u16,
     /// What came before, for the conditions of groups.
-    seen: Vec<(&'static str, &'a [u8])>,
+    seen: Seen<'a>,
 }
 
 impl<'a> Reader<'a> {
@@ -490,7 +490,7 @@ impl<'a> Reader<'a> {
 
 /// Whether a value can be what its role says. Only numbers by which messages are routed are looked at: real clients
 /// send integers as floats and the like elsewhere. Some of those numbers may be empty, which means "none".
-fn number_is_sound(role: Role, value: &[u8]) -> bool {
+pub(super) fn number_is_sound(role: Role, value: &[u8]) -> bool {
     let i32_or = |empty: bool| match value {
         [] => empty,
         _ => text::parse_int(value).is_some_and(|n| i32::try_from(n).is_ok()),
@@ -501,6 +501,11 @@ fn number_is_sound(role: Role, value: &[u8]) -> bool {
         Role::PermId => value.is_empty() || parse_long(value).is_some(),
         _ => true,
     }
+}
+
+/// Whether a role asks for a number.
+pub(super) fn is_number(role: Role) -> bool {
+    !number_is_sound(role, b"no number")
 }
 
 /// A 64-bit integer, the unset marker 2^63-1 included.

@@ -82,21 +82,7 @@ pub fn put_id(id: u32, form: Form, version: u16, out: &mut BytesMut) {
 
 /// Appends one field holding an integer.
 pub fn put_int(value: i64, out: &mut BytesMut) {
-    let mut digits = [0u8; 20];
-    let mut at = digits.len();
-    let mut rest = value.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    if value < 0 {
-        out.put_u8(b'-');
-    }
-    out.put_slice(&digits[at..]);
+    out.put_slice(itoa::Buffer::new().format(value).as_bytes());
     out.put_u8(0);
 }
 
