@@ -21,6 +21,7 @@ use super::transport::{Transport, peer_of_tcp, peer_of_unix};
 use crate::core::io::{Gone, Input};
 use crate::ids::ClientKey;
 use crate::limits;
+use crate::time::Time;
 use crate::wire::{WireError, frame::FrameBuffer, handshake::ClientHello};
 
 /// Bytes read from one client before others get their turn.
@@ -288,17 +289,18 @@ async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {
 /// Reads what is there, within the budget, and tells the core each whole frame.
 fn read(shell: &Rc<Shell>, conn: &Conn) -> Result<Left, Gone> {
     let mut chunk = shell.chunk.take();
-    let outcome = read_into(&mut chunk, shell, conn);
+    let now = shell.now();
+    let outcome = read_into(&mut chunk, shell, conn, now);
     shell.chunk.replace(chunk);
     // Whole frames before the end of the stream count as sent.
-    shell.perform();
+    shell.perform_at(now);
     if conn.stream.holds_back() {
         conn.blocked.set(true); // an answer of the session itself
     }
     outcome
 }
 
-fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn) -> Result<Left, Gone> {
+fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn, now: Time) -> Result<Left, Gone> {
     let mut total = 0;
     loop {
         match conn.stream.try_read(chunk) {
@@ -306,10 +308,10 @@ fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn) -> Result<Left, G
             Ok(n) => {
                 total += n;
                 if conn.closing.get() == Closing::No
-                    && let Err(fault) = frames(shell, conn, &chunk[..n])
+                    && let Err(fault) = frames(shell, conn, &chunk[..n], now)
                 {
                     shell.captures.broken(conn.buffer.borrow().pending());
-                    shell.tell(Input::ClientBroken { client: conn.key, fault });
+                    shell.tell_at(now, Input::ClientBroken { client: conn.key, fault });
                     // Nothing behind this point can be read: the core closes it.
                     conn.closing.set(Closing::Flush);
                 }
@@ -323,10 +325,9 @@ fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn) -> Result<Left, G
     }
 }
 
-fn frames(shell: &Shell, conn: &Conn, bytes: &[u8]) -> Result<(), WireError> {
+fn frames(shell: &Shell, conn: &Conn, bytes: &[u8], now: Time) -> Result<(), WireError> {
     let mut buffer = conn.buffer.borrow_mut();
     let limit = || shell.core.borrow().frame_limit(conn.key);
-    let now = shell.now();
     let tell = |payload: &[u8]| shell.tell_at(now, Input::ClientFrame { client: conn.key, payload });
     if conn.greeted.get() {
         return buffer.feed(bytes, limit, |payload| {

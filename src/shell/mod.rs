@@ -16,6 +16,7 @@ pub mod reload;
 pub mod run;
 pub mod state_dir;
 pub mod sys;
+mod timekeeper;
 pub mod tls;
 pub mod token;
 mod transport;

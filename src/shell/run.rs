@@ -23,6 +23,7 @@ use super::listen::{Listen, Listening, SocketFile};
 use super::notify::Notifier;
 use super::reload::{Reload, wall_ms};
 use super::state_dir::StateDir;
+use super::timekeeper::Timekeeper;
 use super::tls::Identity;
 use super::upstream::Upstream;
 use super::{downstream, journal, sys, tls, upstream};
@@ -189,6 +190,7 @@ pub(super) struct Shell {
     pub(super) by_hand: RefCell<ByHand>,
     /// Until when the timer task sleeps.
     sleeping_until: Cell<Option<Time>>,
+    timekeeper: Timekeeper,
     rearm: Notify,
     finish: Notify,
     pub(super) die: Option<Die>,
@@ -218,13 +220,8 @@ impl Shell {
         Time(self.start.elapsed().as_micros() as u64)
     }
 
-    /// Tells the core something; its wishes are kept until [`Shell::perform`].
-    pub(super) fn tell(&self, input: Input<'_>) {
-        self.tell_at(self.now(), input);
-    }
-
-    /// Likewise, where it is known what time it is: what came together came at one time, and the clock costs as much as a
-    /// frame.
+    /// Tells the core something; its wishes are kept until [`Shell::perform`]. What came together came at one time, and
+    /// the clock costs as much as a frame.
     pub(super) fn tell_at(&self, now: Time, input: Input<'_>) {
         let unnamed = if self.captures.is_on() { self.captures.input(now, &input) } else { None };
         self.core.borrow_mut().handle(now, input, &mut self.actions.borrow_mut());
@@ -254,18 +251,20 @@ impl Shell {
 
     /// Tells the core something and carries out what it wants.
     pub(super) fn tell_and_perform(self: &Rc<Self>, input: Input<'_>) {
-        self.tell(input);
-        self.perform();
+        let now = self.now();
+        self.tell_at(now, input);
+        self.perform_at(now);
     }
 
     /// Carries out what the core wants.
     pub(super) fn perform(self: &Rc<Self>) {
-        loop {
+        self.perform_at(self.now());
+    }
+
+    /// Likewise, where it is known what time it is.
+    pub(super) fn perform_at(self: &Rc<Self>, now: Time) {
+        while !self.actions.borrow().is_empty() {
             let mut actions = self.actions.replace(self.spare.take());
-            if actions.is_empty() {
-                self.spare.replace(actions);
-                break;
-            }
             // Facts go to the journal last. That an owner was told of a fill is recorded after it was told: a crash in
             // between tells it twice, the other way round would tell it never.
             let mut facts = Vec::new();
@@ -275,7 +274,6 @@ impl Shell {
                     action => self.carry_out(action),
                 }
             }
-            let now = self.now();
             if actions.upstream_dirty {
                 self.flush_upstream(now);
             }
@@ -356,8 +354,9 @@ impl Shell {
                 None => self.rearm.notified().await,
                 Some(at) => {
                     let at = self.start + Duration::from_micros(at.0);
+                    let due = self.timekeeper.keep(|| tokio::time::sleep_until(at.into()));
                     tokio::select! {
-                        () = tokio::time::sleep_until(at.into()) => self.tell_and_perform(Input::Tick),
+                        () = due => self.tell_and_perform(Input::Tick),
                         () = self.rearm.notified() => {}
                     }
                 }
@@ -399,7 +398,7 @@ impl Shell {
     }
 
     async fn publish(self: Rc<Self>, published: Arc<Published>) {
-        let mut every = tokio::time::interval(Duration::from_secs(1));
+        let mut every = self.timekeeper.keep(|| tokio::time::interval(Duration::from_secs(1)));
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
@@ -422,7 +421,7 @@ impl Shell {
     /// Shows the service manager that the event loop turns.
     async fn show_life(self: Rc<Self>) {
         let Some(every) = self.notifier.watchdog() else { return };
-        let mut every = tokio::time::interval(every);
+        let mut every = self.timekeeper.keep(|| tokio::time::interval(every));
         every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             every.tick().await;
@@ -596,6 +595,7 @@ async fn serve(
         notifier: settings.notifier,
         by_hand: RefCell::new(by_hand),
         sleeping_until: Cell::new(None),
+        timekeeper: Timekeeper::start()?,
         rearm: Notify::new(),
         finish: Notify::new(),
         die: settings.die,

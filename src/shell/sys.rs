@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::limits;
+use rustix::net::RecvFlags;
 use tokio::io::Interest;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
@@ -113,7 +114,10 @@ pub fn unix_client_socket(stream: &tokio::net::UnixStream) -> io::Result<()> {
 pub fn read_what_is_there(stream: &tokio::net::TcpStream, chunk: &mut [u8]) -> io::Result<usize> {
     let mut read = 0;
     let done = stream.try_io(Interest::READABLE, || {
-        read = rustix::io::retry_on_intr(|| rustix::io::read(stream.as_fd(), &mut *chunk))?;
+        read = rustix::io::retry_on_intr(|| {
+            // A system call that goes straight to the socket, not by way of the files.
+            rustix::net::recv(stream.as_fd(), &mut *chunk, RecvFlags::empty()).map(|(read, _)| read)
+        })?;
         match read > 0 && read < chunk.len() {
             true => Err(io::ErrorKind::WouldBlock.into()),
             false => Ok(read),

@@ -297,10 +297,10 @@ fn read_into(
                 };
                 if let Err(fault) = buffer.feed_after(&chunk[..n], ahead, || limits::MAX_FRAME, each) {
                     shell.captures.broken(buffer.pending());
-                    shell.tell(Input::UpstreamBroken { link: conn.link, fault });
+                    shell.tell_at(now, Input::UpstreamBroken { link: conn.link, fault });
                 }
                 // One write for each client that got something from this chunk.
-                shell.perform();
+                shell.perform_at(now);
                 if total >= READ_BUDGET {
                     return Ok(Left::More);
                 }
