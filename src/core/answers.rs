@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
 use super::lines::Subject;
 use super::requests::Entry;
@@ -29,11 +30,14 @@ pub enum Source {
     Lane(Lane, i64),
 }
 
+/// The messages of an answer; mostly one, and its end.
+type Payloads = SmallVec<[Bytes; 2]>;
+
 /// An answer, or as much of it as has come.
 #[derive(Debug)]
 struct Answer {
     subject: Subject,
-    payloads: Vec<Bytes>,
+    payloads: Payloads,
     size: usize,
     /// When it was complete.
     at: Time,
@@ -53,7 +57,7 @@ pub struct Answers {
 impl Answers {
     /// A request leaves whose answer is worth keeping. `changes`: how often orders have changed.
     pub fn expect(&mut self, source: Source, subject: Subject, changes: u64) {
-        let answer = Answer { subject, payloads: Vec::new(), size: 0, at: Time::ZERO, changes };
+        let answer = Answer { subject, payloads: Payloads::new(), size: 0, at: Time::ZERO, changes };
         if let Some(old) = self.coming.insert(source, answer) {
             self.size -= old.size;
         }
@@ -69,10 +73,12 @@ impl Answers {
         answer.size += payload.len();
         self.size += payload.len();
         while self.size > limits::MAX_KEPT_ANSWERS {
-            match self.kept.shift_remove_index(0) {
-                Some((_, old)) => self.size -= old.size,
-                None => return self.give_up(source),
+            if self.kept.is_empty() {
+                return self.give_up(source);
             }
+            // Several at once: all that stay move up.
+            let oldest = ..self.kept.len().div_ceil(8);
+            self.size -= self.kept.drain(oldest).map(|(_, old)| old.size).sum::<usize>();
         }
     }
 
@@ -80,10 +86,10 @@ impl Answers {
     pub fn complete(&mut self, source: Source, now: Time) {
         let Some(mut answer) = self.coming.swap_remove(&source) else { return };
         answer.at = now;
-        if let Some(old) = self.kept.shift_remove(&answer.subject) {
+        // One that is replaced keeps its place.
+        if let Some(old) = self.kept.insert(answer.subject.clone(), answer) {
             self.size -= old.size;
         }
-        self.kept.insert(answer.subject.clone(), answer);
     }
 
     /// An answer is of no use: it was refused, or nobody waits for the rest of it.
@@ -128,7 +134,7 @@ impl Core {
     }
 
     /// The kept answer to a request, if it may serve.
-    pub(super) fn recall(&self, now: Time, subject: &Subject, reuse: Reuse) -> Option<Vec<Bytes>> {
+    pub(super) fn recall(&self, now: Time, subject: &Subject, reuse: Reuse) -> Option<Payloads> {
         let answer = self.answers.kept.get(subject)?;
         let age = now.since(answer.at);
         let serves = match reuse {
@@ -160,7 +166,7 @@ impl Core {
     }
 
     /// A request that asks what was answered lately: it lives for as long as it takes to tell it.
-    pub(super) fn serve_again(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, payloads: Vec<Bytes>) {
+    pub(super) fn serve_again(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, payloads: Payloads) {
         let dialect = self.speeches.upstream().clone();
         for payload in payloads {
             if self.requests.get(up).is_none() {

@@ -11,7 +11,8 @@ use super::speech::Speech;
 use super::stats::Saved;
 use super::timers::Timer;
 use super::{Core, Ctx, UsStockSizes, codes};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use smallvec::smallvec;
 
 use crate::ids::{ClientId, ClientKey, DownReqId, UpReqId};
 use crate::limits;
@@ -31,11 +32,23 @@ pub(super) struct Asked<'a> {
     pub(super) speech: &'a Speech,
     pub(super) shape: &'a Shape<Request>,
     pub(super) message: Message<'a>,
+    /// The id of its request or order, if it has one that can be read.
+    pub(super) id: Option<i32>,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    pub(super) fn new(
+        (key, client_id): (ClientKey, ClientId),
+        speech: &'a Speech,
+        shape: &'a Shape<Request>,
+        message: Message<'a>,
+    ) -> Self {
+        let id = int(shape, &message, Role::ReqId).or_else(|| int(shape, &message, Role::OrderId));
+        Asked { key, client_id, speech, shape, message, id }
+    }
+
     pub(super) fn int(&self, role: Role) -> Option<i32> {
-        self.shape.int(&self.message, role).ok().flatten().and_then(|n| i32::try_from(n).ok())
+        int(self.shape, &self.message, role)
     }
 
     /// Appends the frame that goes upstream, with the values of some roles replaced.
@@ -48,8 +61,12 @@ impl Asked<'_> {
 
     /// The id that an error about this request is sent under.
     pub(super) fn error_id(&self) -> i32 {
-        self.int(Role::ReqId).or_else(|| self.int(Role::OrderId)).unwrap_or(-1)
+        self.id.unwrap_or(-1)
     }
+}
+
+fn int(shape: &Shape<Request>, message: &Message<'_>, role: Role) -> Option<i32> {
+    shape.int(message, role).ok().flatten().and_then(|n| i32::try_from(n).ok())
 }
 
 impl Core {
@@ -65,7 +82,7 @@ impl Core {
             return self.not_at_this_version(ctx, key, message.id, version);
         };
         self.stats.from_clients[message.id as usize % super::stats::MESSAGE_IDS] += 1;
-        let asked = Asked { key, client_id, speech: &speech, shape, message };
+        let asked = Asked::new((key, client_id), &speech, shape, message);
         if let Err(what) = shape.check(&asked.message) {
             let words = format!("{} ({}): {what}", shape.decl.message.name, message.id);
             return self.unreadable(ctx, key, asked.error_id(), &words);
@@ -93,15 +110,19 @@ impl Core {
         {
             return self.unavailable(ctx, asked, &words);
         }
-        let id = match asked.shape.decl.handling {
-            Handling::ById | Handling::Executions => asked.int(Role::ReqId),
-            Handling::PlaceOrder | Handling::CancelOrder | Handling::Exercise => asked.int(Role::OrderId),
-            _ => Some(0), // needs none
-        };
-        if id.is_none() && asked.message.form == Form::Proto {
+        let needs_id = matches!(
+            asked.shape.decl.handling,
+            Handling::ById
+                | Handling::Executions
+                | Handling::PlaceOrder
+                | Handling::CancelOrder
+                | Handling::Exercise
+        );
+        if needs_id && asked.id.is_none() && asked.message.form == Form::Proto {
             return self.unreadable(ctx, asked.key, -1, "its id is absent");
         }
-        if goes_upstream(asked) {
+        // What goes as it is has been checked and has hardly more bytes there.
+        if goes_upstream(asked) && !asked.speech.up.takes_as_it_is(&asked.message) {
             let mut tried = BytesMut::new();
             if let Err(refusal) = asked.speech.up.request(&asked.message, &[], &mut tried) {
                 return self.inexpressible(ctx, asked, &refusal.to_string());
@@ -114,7 +135,7 @@ impl Core {
         }
         match asked.shape.decl.handling {
             // replaceFA below 157 has neither an id nor an answer.
-            Handling::ById if id.is_none() => {
+            Handling::ById if asked.id.is_none() => {
                 // A newer Gateway answers it under an id.
                 let up = self.requests.reserve();
                 self.requests.rest(up, DownReqId(-1), asked.shape.decl.message.id);
@@ -234,7 +255,15 @@ impl Core {
         edits: &[(Role, i64)],
     ) {
         let market_data_type = self.market_data_type_for(asked);
-        self.enqueue(ctx, Post { market_data_type, ..post }, |_, out| asked.put(edits, out));
+        let frame = self.frame_of(asked, edits);
+        self.enqueue_frame(ctx, Post { market_data_type, ..post }, &frame);
+    }
+
+    /// The frame that goes upstream for a request, with the values of some roles replaced.
+    pub(super) fn frame_of(&mut self, asked: &Asked<'_>, edits: &[(Role, i64)]) -> Bytes {
+        self.scratch.clear();
+        asked.put(edits, &mut self.scratch);
+        Bytes::copy_from_slice(&self.scratch)
     }
 
     /// Whether a request ends with its answer.
@@ -304,7 +333,7 @@ impl Core {
             self.make_room_for_line(ctx, asked.key, message);
         }
         let up = self.requests.add(Entry {
-            members: vec![(asked.key, down)],
+            members: smallvec![(asked.key, down)],
             message,
             one_shot,
             smart_depth,
@@ -319,7 +348,7 @@ impl Core {
             asleep: None,
             begun: false,
             bars: Bars::default(),
-            line: line.map(|(subject, sharing, _)| Box::new(Line::new(subject, sharing))),
+            line: line.map(|(subject, sharing, _)| Line::new(subject, sharing)),
         });
         if let Some(client) = self.clients.get_mut(asked.key) {
             client.active.insert(up);
@@ -336,19 +365,17 @@ impl Core {
         // The filter on the client id is applied here: at the Gateway all orders are ours.
         let edits = [(Role::ReqId, i64::from(up.0)), (Role::ClientId, 0)];
         let edits = if decl.handling == Handling::Executions { &edits[..] } else { &edits[..1] };
-        let mut payload = BytesMut::new();
-        let put = asked.speech.up.request(&asked.message, edits, &mut payload);
-        debug_assert!(put.is_ok(), "a request is tried before it is taken in");
+        let frame = self.frame_of(asked, edits);
         let mut post = Post::of(asked.key, What::Request(up));
         post.market_data_type = self.market_data_type_for(asked);
         if decl.handling == Handling::Executions {
             post = post.in_line_of(asked.client_id);
         }
         let version = self.speeches.upstream().version();
-        let again = Again::new(version, payload.freeze()).with(post.market_data_type, post.line);
         if self.is_ready() {
-            self.enqueue(ctx, post, |_, out| again.put(out));
+            self.enqueue_frame(ctx, post, &frame);
         }
+        let again = Again::new(version, frame).with(post.market_data_type, post.line);
         let keeps = decl.replay != Replay::Never && again.len() <= limits::MAX_ASKED_AGAIN;
         let is_ready = self.is_ready();
         let Some(entry) = self.requests.get_mut(up) else { return };
@@ -407,6 +434,7 @@ impl Core {
 
     fn is_about_a_us_stock(&self, asked: &Asked<'_>) -> bool {
         self.config.us_stock_sizes == UsStockSizes::Convert
+            && meaning::counts_ever_differ(asked.shape.decl.message.id)
             && asked
                 .shape
                 .record(&asked.message, Form::Text)

@@ -176,7 +176,7 @@ impl Core {
         let message = text::message(payload, speech.dialect.version()).ok();
         match message.and_then(|m| Some((speech.dialect.request(m.id)?, m))) {
             Some((shape, message)) => {
-                self.unavailable(ctx, &Asked { key, client_id, speech: &speech, shape, message }, &why);
+                self.unavailable(ctx, &Asked::new((key, client_id), &speech, shape, message), &why);
             }
             None => {
                 self.send_error(ctx, key, -1, codes::NOT_CONNECTED, &format!("Not connected: {why}."));

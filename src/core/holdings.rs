@@ -36,6 +36,7 @@ pub struct OwnerView {
 pub fn instrument((_, _, values): &Subject) -> String {
     const LONGEST: usize = 80;
     let value = |wanted: &str| {
+        let values = std::str::from_utf8(values).unwrap_or_default();
         let mut pairs = values.split('\0').filter_map(|pair| pair.split_once('='));
         pairs
             .find(|(name, value)| *name == wanted && !matches!(*value, "" | "0" | "0.0"))
@@ -131,7 +132,7 @@ mod tests {
 
     #[test]
     fn an_instrument_is_named_by_what_the_request_says() {
-        let of = |values: &str| instrument(&(1, 0, values.to_owned()));
+        let of = |values: &str| instrument(&(1, 0, values.as_bytes().into()));
         assert_eq!(of("conId=265598\0exchange=SMART\0"), "conId 265598 SMART");
         let option = "currency=USD\0exchange=SMART\0lastTradeDateOrContractMonth=20261218\0right=C\0secType=OPT\0\
                       strike=250\0symbol=AAPL\0";

@@ -1,7 +1,5 @@
 //! Joining and leaving what exists once upstream: account updates, positions, bulletins.
 
-use bytes::BytesMut;
-
 use super::ask::Asked;
 use super::backlog::About;
 use super::pacer::{Post, What};
@@ -30,7 +28,7 @@ impl Core {
             let again = self.asked_again(asked);
             if self.is_ready() {
                 self.suspect(ctx, key);
-                self.enqueue(ctx, Post::of(key, What::Begin(stream)), |_, out| again.put(out));
+                self.enqueue_frame(ctx, Post::of(key, What::Begin(stream)), again.frame());
             }
             let state = self.streams.get_mut(stream);
             (state.again, state.has_all) = (Some(again), wants_all);
@@ -45,7 +43,7 @@ impl Core {
             // Those of the day were not asked for yet. What is known of them is not told again.
             let again = self.asked_again(asked);
             if self.is_ready() {
-                self.enqueue(ctx, Post::of(key, What::Rest(stream)), |_, out| again.put(out));
+                self.enqueue_frame(ctx, Post::of(key, What::Rest(stream)), again.frame());
             }
             let state = self.streams.get_mut(stream);
             (state.again, state.has_all) = (Some(again), true);
@@ -53,11 +51,9 @@ impl Core {
     }
 
     /// A client's subscription of a stream, to be sent now and after an outage.
-    fn asked_again(&self, asked: &Asked<'_>) -> Again {
-        let mut payload = BytesMut::new();
-        let put = asked.speech.up.request(&asked.message, &[], &mut payload);
-        debug_assert!(put.is_ok(), "a request is tried before it is taken in");
-        Again::new(self.speeches.upstream().version(), payload.freeze())
+    fn asked_again(&mut self, asked: &Asked<'_>) -> Again {
+        let frame = self.frame_of(asked, &[]);
+        Again::new(self.speeches.upstream().version(), frame)
     }
 
     /// Account updates are for one account at a time. Says whether the asker may have its account now.

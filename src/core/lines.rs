@@ -5,6 +5,8 @@
 //! version**: whatever the versions of their clients, what goes upstream for them is compared, but for the id, the order
 //! of fields, and the order of parts where that means nothing.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use rustc_hash::FxBuildHasher;
 
@@ -24,8 +26,10 @@ use crate::time::Time;
 use crate::wire::frame;
 use crate::wire::text::{self, Form};
 
-/// What a request asks for: its message, the market data type that it wants (0 where there is none), and its values.
-pub type Subject = (u16, i32, String);
+/// What a request asks for: its message, the market data type that it wants (0 where there is none), and its values:
+/// spelled by name, or the bytes of the request themselves where equal values have equal bytes. Of one message at one
+/// version of the Gateway it is always the same of the two.
+pub type Subject = (u16, i32, Arc<[u8]>);
 
 /// Names a row of an image: its message, and what tells it apart.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -97,6 +101,12 @@ pub struct Line {
     /// What they ask for.
     pub subject: Subject,
     sharing: &'static Sharing,
+    /// How things stand; `None` as long as nothing is known. Questions have none.
+    image: Option<Box<Image>>,
+}
+
+#[derive(Debug, Default)]
+struct Image {
     /// The latest message of each row, as the Gateway wrote it, by when the row first came.
     rows: indexmap::IndexMap<RowId, Vec<u8>, FxBuildHasher>,
     /// The rows before an outage, until the next image is complete.
@@ -107,39 +117,45 @@ pub struct Line {
 impl Line {
     /// One about which nothing is known yet.
     pub fn new(subject: Subject, sharing: &'static Sharing) -> Self {
-        Line { subject, sharing, rows: Default::default(), before: Default::default(), book: Book::default() }
+        Line { subject, sharing, image: None }
     }
 
     /// There is no link: nothing of the image holds any more. What was there is remembered, to be told if it is gone.
     pub fn sleep(&mut self) {
-        self.book = Book::default();
-        for (row, payload) in std::mem::take(&mut self.rows) {
-            self.before.insert(row, payload);
+        let Some(image) = &mut self.image else { return };
+        image.book = Book::default();
+        for (row, payload) in std::mem::take(&mut image.rows) {
+            image.before.insert(row, payload);
         }
-        self.before.retain(|row, _| !row.gone().is_empty());
+        image.before.retain(|row, _| !row.gone().is_empty());
     }
 
     /// The Gateway came back with another version: nothing of the past can be told.
     pub fn forget_before(&mut self) {
-        self.before.clear();
+        if let Some(image) = &mut self.image {
+            image.before.clear();
+        }
     }
 
     /// The image is complete: what was there before an outage and is not now, as rows that say so.
     pub fn gone(&mut self, dialect: &Dialect) -> Vec<Vec<u8>> {
-        let before = std::mem::take(&mut self.before);
-        let gone = before.into_iter().filter(|(row, _)| !self.rows.contains_key(row));
+        let Some(image) = &mut self.image else { return Vec::new() };
+        let before = std::mem::take(&mut image.before);
+        let gone = before.into_iter().filter(|(row, _)| !image.rows.contains_key(row));
         gone.filter_map(|(row, payload)| as_gone(dialect, &payload, row.gone())).collect()
     }
 
     /// The Gateway begins the book anew (317).
     pub fn clear_book(&mut self) {
-        self.book = Book::default();
+        if let Some(image) = &mut self.image {
+            image.book = Book::default();
+        }
     }
 
     /// Keeps a message for those who join later. Nothing is allocated for a row that is there already.
     pub fn keep(&mut self, heard: &Heard<'_>, payload: &[u8]) {
         match self.row_in_image(heard.id()) {
-            Some(Row::Book) => self.book.apply(heard, payload),
+            Some(Row::Book) => self.image_mut().book.apply(heard, payload),
             Some(row) => self.keep_row(row_of(row, heard), payload),
             None => {}
         }
@@ -156,35 +172,41 @@ impl Line {
         self.sharing.image.iter().find(|(of, _)| *of == id).map(|(_, row)| row)
     }
 
+    fn image_mut(&mut self) -> &mut Image {
+        self.image.get_or_insert_default()
+    }
+
     fn keep_row(&mut self, row: Option<RowId>, payload: &[u8]) {
         let Some(row) = row else { return };
-        if let Some(kept) = self.rows.get_mut(&row) {
+        let image = self.image_mut();
+        if let Some(kept) = image.rows.get_mut(&row) {
             kept.clear();
             kept.extend_from_slice(payload);
-        } else if self.rows.len() < limits::MAX_IMAGE_ROWS {
-            self.rows.insert(row, payload.to_vec());
+        } else if image.rows.len() < limits::MAX_IMAGE_ROWS {
+            image.rows.insert(row, payload.to_vec());
         }
     }
 
     /// The image, end markers last.
     pub fn image(&self, dialect: &Dialect, is_end: impl Fn(u16) -> bool) -> Vec<Vec<u8>> {
-        let (ends, rows): (Vec<_>, Vec<_>) = self.rows.iter().partition(|(row, _)| is_end(row.message()));
+        let Some(image) = &self.image else { return Vec::new() };
+        let (ends, rows): (Vec<_>, Vec<_>) = image.rows.iter().partition(|(row, _)| is_end(row.message()));
         let rows = rows.into_iter().map(|(_, payload)| payload.clone());
-        rows.chain(self.book.image(dialect))
+        rows.chain(image.book.image(dialect))
             .chain(ends.into_iter().map(|(_, payload)| payload.clone()))
             .collect()
     }
 
     /// Rows in the image.
     pub fn rows(&self) -> usize {
-        self.rows.len() + self.book.len()
+        self.image.as_ref().map_or(0, |image| image.rows.len() + image.book.len())
     }
 }
 
 impl Core {
     /// What a request asks for, where others can ask for the same, and how long the answer serves them.
     pub(super) fn subject_of(
-        &self,
+        &mut self,
         now: Time,
         asked: &Asked<'_>,
         one_shot: bool,
@@ -193,10 +215,18 @@ impl Core {
         if (sharing.which == Which::InFlight) != one_shot {
             return None;
         }
+        let decl = asked.shape.decl;
         let version = self.speeches.upstream().version();
-        let mut bytes = BytesMut::new();
-        asked.speech.up.request(&asked.message, &[(Role::ReqId, 0)], &mut bytes).ok()?;
-        let message = text::message(&bytes, version).ok()?;
+        self.scratch.clear();
+        asked.speech.up.request(&asked.message, &[(Role::ReqId, 0)], &mut self.scratch).ok()?;
+        let message = text::message(&self.scratch, version).ok()?;
+        let kind = match decl.message.id {
+            super::compose::id::REQ_MKT_DATA => self.clients.get(asked.key).map_or(1, |c| c.market_data_type),
+            _ => 0,
+        };
+        if one_shot && sharing.compares_bytes() && message.form == Form::Text && decl.reuse.is_of_all() {
+            return Some(((decl.message.id, kind, Arc::from(&self.scratch[..])), sharing, decl.reuse));
+        }
         let mut record = self.speeches.upstream().request(message.id)?.record(&message, Form::Text).ok()?;
         let says = |value: &str| !matches!(value, "" | "0");
         if sharing.alone_with.and_then(|name| record.get(name)).is_some_and(says) {
@@ -211,15 +241,11 @@ impl Core {
         let mut values = String::new();
         // In protobuf what is absent is zero; some clients say it.
         spell(&record, message.form == Form::Proto, &mut values);
-        let kind = match asked.shape.decl.message.id {
-            super::compose::id::REQ_MKT_DATA => self.clients.get(asked.key).map_or(1, |c| c.market_data_type),
-            _ => 0,
-        };
         let reuse = match one_shot {
-            true => self.reuse_of(now, asked.shape.decl, &record),
+            true => self.reuse_of(now, decl, &record),
             false => Reuse::Never,
         };
-        Some(((asked.shape.decl.message.id, kind, values), sharing, reuse))
+        Some(((decl.message.id, kind, values.into_bytes().into()), sharing, reuse))
     }
 
     /// What a request in a lane asks for: its message at the Gateway, and the values in its frame.
@@ -235,7 +261,7 @@ impl Core {
             Some((record, form)) => spell(&record, form == Form::Proto, &mut values),
             None => values = frame.escape_ascii().to_string(),
         }
-        (message, 0, values)
+        (message, 0, values.into_bytes().into())
     }
 
     /// A client joins those who asked for the same: it is told how things stand, and what comes from now on.

@@ -20,7 +20,7 @@ impl Core {
         !self.config.line_grace.is_zero()
             && self.is_ready()
             && !entry.one_shot
-            && entry.line.as_deref().is_some_and(open)
+            && entry.line.as_ref().is_some_and(open)
     }
 
     /// A line without clients stays for a while.

@@ -65,7 +65,7 @@ pub mod view;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rustc_hash::FxBuildHasher;
 
 use crate::ids::{ClientId, ClientKey, LinkId, UpOrderId, UpReqId};
@@ -243,6 +243,8 @@ pub struct Core {
     upstream_out: Outbox,
     /// Memory for clients' outboxes.
     spare: outbox::Spare,
+    /// What is being put together.
+    scratch: BytesMut,
     requests: Requests,
     orders: Orders,
     /// Orders of which something has left that the Gateway has not answered yet.
@@ -342,6 +344,7 @@ impl Core {
             held_bytes: 0,
             upstream_out: Outbox::default(),
             spare: Default::default(),
+            scratch: BytesMut::new(),
             requests: Requests::new(1),
             orders,
             in_flight: Default::default(),

@@ -234,6 +234,11 @@ impl Pacer {
         self.window.most(now)
     }
 
+    /// Whether nothing waits, and a frame that is not about orders may leave.
+    pub fn lets_pass(&self, now: Time) -> bool {
+        self.is_empty() && self.window.ready_beside_orders(now) <= now
+    }
+
     /// Adds a frame at the end of its line or queue.
     pub fn push(&mut self, queued: Queued) {
         self.arrivals += 1;

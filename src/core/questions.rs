@@ -11,7 +11,6 @@ use crate::ids::{ClientId, ClientKey};
 use crate::limits;
 use crate::protocol::model::{Lane, Reuse};
 use crate::time::Time;
-use crate::wire::frame;
 
 /// What waits for a link.
 #[derive(Debug)]
@@ -68,7 +67,7 @@ impl Core {
         reuse: Reuse,
         frame: &Bytes,
     ) {
-        let again = Again::new(self.speeches.upstream().version(), frame.slice(frame::PREFIX..));
+        let again = Again::new(self.speeches.upstream().version(), frame.clone());
         let Place { lane, message, line } = place;
         self.questions.push_back(Question { lane, askers, line, message, reuse, again, since: ctx.now });
     }
@@ -83,9 +82,7 @@ impl Core {
                 continue;
             }
             let Question { lane: (lane, key), askers, line, message, reuse, again, .. } = question;
-            let mut frame = bytes::BytesMut::new();
-            again.put(&mut frame);
-            let frame = frame.freeze();
+            let frame = again.frame().clone();
             let subject = self.lane_subject(message, &frame);
             let changes = self.order_changes;
             let fits = |at| line.is_none() || at == changes;

@@ -35,7 +35,8 @@ use crate::wire::text::{self, Form};
 pub struct Again {
     /// The server version that it is written in.
     version: u16,
-    payload: Bytes,
+    /// The whole frame.
+    frame: Bytes,
     /// The market data type that must be in force then.
     market_data_type: Option<i32>,
     /// The line of orders that it waits in.
@@ -43,9 +44,9 @@ pub struct Again {
 }
 
 impl Again {
-    /// `payload` is written in `version`.
-    pub fn new(version: u16, payload: Bytes) -> Self {
-        Again { version, payload, market_data_type: None, line: None }
+    /// `frame` is written in `version`.
+    pub fn new(version: u16, frame: Bytes) -> Self {
+        Again { version, frame, market_data_type: None, line: None }
     }
 
     /// It needs a market data type, or the line of an owner of orders.
@@ -63,7 +64,7 @@ impl Again {
     ) -> Result<(), String> {
         let translation = dialects.from(self.version);
         let to = translation.to();
-        let message = text::message(&self.payload, self.version).map_err(|fault| fault.to_string())?;
+        let message = text::message(self.payload(), self.version).map_err(|fault| fault.to_string())?;
         let mut out = BytesMut::new();
         translation.request(&message, edits, &mut out).map_err(|fault| fault.to_string())?;
         if let Some(field) = without {
@@ -74,18 +75,24 @@ impl Again {
             out = BytesMut::new();
             shape.put(&values, &mut out);
         }
-        (self.version, self.payload) = (to.version(), out.freeze());
+        let mut frame = BytesMut::with_capacity(frame::PREFIX + out.len());
+        frame::put(&out, &mut frame);
+        (self.version, self.frame) = (to.version(), frame.freeze());
         Ok(())
     }
 
     /// Bytes of it.
     pub fn len(&self) -> usize {
-        self.payload.len()
+        self.payload().len()
     }
 
-    /// Appends the whole frame.
-    pub fn put(&self, out: &mut BytesMut) {
-        frame::put_with(out, |out| out.extend_from_slice(&self.payload));
+    /// The whole frame.
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    fn payload(&self) -> &[u8] {
+        self.frame.get(frame::PREFIX..).unwrap_or_default()
     }
 }
 
@@ -300,7 +307,7 @@ impl Core {
             again: true,
             ..Post::own(What::Request(up))
         };
-        self.enqueue(ctx, post, |_, out| again.put(out));
+        self.enqueue_frame(ctx, post, &again.frame);
         if begun && decl.message.id == id::REQ_MKT_DEPTH {
             let words = "Market depth data has been RESET. Please empty deep book contents before applying any new entries.";
             for (key, down) in members {
@@ -318,7 +325,7 @@ impl Core {
         else {
             return Ok(());
         };
-        let message = text::message(&again.payload, again.version).map_err(|fault| fault.to_string())?;
+        let message = text::message(again.payload(), again.version).map_err(|fault| fault.to_string())?;
         let shape = self.speeches.upstream().request(message.id).ok_or("there is no such request")?;
         let values = shape.record(&message, Form::Text).map_err(|fault| fault.to_string())?;
         let known = meaning::is_us_stock(&values);
@@ -342,7 +349,7 @@ impl Core {
             let again = again.clone();
             state.replaying = true;
             let post = Post { again: true, ..Post::own(What::Begin(stream)) };
-            self.enqueue(ctx, post, |_, out| again.put(out));
+            self.enqueue_frame(ctx, post, &again.frame);
         }
     }
 

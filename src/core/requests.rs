@@ -4,6 +4,7 @@
 //! are recognised and dropped, and the id is not given out again for a whole turn of the id range.
 
 use rustc_hash::FxBuildHasher;
+use smallvec::SmallVec;
 
 use super::lines::{Line, Subject};
 use super::recent::Recent;
@@ -16,12 +17,15 @@ use crate::time::Time;
 /// Who asked, and under which id of its own.
 pub type Member = (ClientKey, DownReqId);
 
+/// All who share a request; nearly always one.
+pub type Members = SmallVec<[Member; 2]>;
+
 /// One request.
 #[derive(Debug)]
 pub struct Entry {
     /// Who asked: several where equal requests are one upstream, in the order of joining. Nobody only
     /// while a line lingers.
-    pub members: Vec<Member>,
+    pub members: Members,
     /// The request's message id.
     pub message: u16,
     /// Whether it ends with its answer.
@@ -51,7 +55,7 @@ pub struct Entry {
     /// What its clients have of its bars.
     pub bars: Bars,
     /// What equal requests share; `None` for one that is never shared.
-    pub line: Option<Box<Line>>,
+    pub line: Option<Line>,
 }
 
 /// What is remembered of a request that was cancelled or abandoned.

@@ -1,6 +1,6 @@
 //! What leaves for the Gateway: queued, and sent when the pacer, the disk and the socket allow it.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use super::answers::Source;
 use super::link::Link;
@@ -11,23 +11,26 @@ use super::{Core, Ctx, compose};
 use crate::ids::UpReqId;
 use crate::limits;
 use crate::protocol::model::{Class, Request, Reuse};
+use crate::time::Time;
 use crate::wire::{frame, text};
 
 impl Core {
     /// Queues a frame for the Gateway.
-    pub(super) fn enqueue(&mut self, ctx: &Ctx<'_>, post: Post, write: impl FnOnce(u16, &mut BytesMut)) {
+    pub(super) fn enqueue(&mut self, ctx: &mut Ctx<'_>, post: Post, write: impl FnOnce(u16, &mut BytesMut)) {
+        if self.finished || self.known.hello.is_none() {
+            return;
+        }
+        let mut frame = BytesMut::new();
+        write(self.speeches.upstream().version(), &mut frame);
+        self.enqueue_frame(ctx, post, &frame.freeze());
+    }
+
+    /// Likewise, one that is there already, in the Gateway's version.
+    pub(super) fn enqueue_frame(&mut self, ctx: &mut Ctx<'_>, post: Post, frame: &Bytes) {
         if self.finished || self.known.hello.is_none() {
             return;
         }
         let version = self.speeches.upstream().version();
-        let mut frame = BytesMut::new();
-        write(version, &mut frame);
-        if let Some(c) = post.charged().and_then(|key| self.clients.get_mut(key)) {
-            c.queued.0 += 1;
-            c.queued.1 += frame.len();
-            self.watch_patience(ctx.now);
-        }
-        let frame = frame.freeze();
         let message = frame.get(frame::PREFIX..).and_then(|payload| text::message(payload, version).ok());
         let decl = message.as_ref().and_then(|message| crate::protocol::request(message.id));
         let class = decl.map_or(Class::Account, Request::class);
@@ -35,7 +38,26 @@ impl Core {
             (Some(decl), Some(message), What::Request(_)) => self.asks_of(decl, &message),
             _ => None,
         };
-        self.pacer.push(Queued { post, frame, since: ctx.now, class, asks });
+        if asks.is_none() && self.goes_at_once(ctx.now, &post) {
+            return self.sent(ctx, &post, (class, ctx.now), frame);
+        }
+        if let Some(c) = post.charged().and_then(|key| self.clients.get_mut(key)) {
+            c.queued.0 += 1;
+            c.queued.1 += frame.len();
+            self.watch_patience(ctx.now);
+        }
+        self.pacer.push(Queued { post, frame: frame.clone(), since: ctx.now, class, asks });
+    }
+
+    /// Whether a frame needs no turn: it is a client's and not about orders, nothing waits, and everything lets it go. The
+    /// queue would give it back in the same call.
+    fn goes_at_once(&self, now: Time, post: &Post) -> bool {
+        matches!(post.what, What::Request(_) | What::Follow(_))
+            && (post.client.is_some(), post.line, post.after, post.again) == (true, None, 0, false)
+            && post.market_data_type.is_none_or(|wanted| wanted == self.market_data_type)
+            && matches!(self.link, Link::Ready { .. })
+            && self.pacer.lets_pass(now)
+            && self.upstream_out.len() <= limits::MAX_UPSTREAM_OUT
     }
 
     /// Gives the upstream what the pacer allows and its buffer can take.
@@ -69,18 +91,18 @@ impl Core {
             }
             let Some(queued) = self.pacer.take(turn, ctx.now) else { return };
             self.account_for(&queued);
-            self.sent(ctx, &queued);
+            self.sent(ctx, &queued.post, (queued.class, queued.since), &queued.frame);
         }
         self.end_if_settled(ctx);
     }
 
-    /// A frame leaves for the Gateway.
-    pub(super) fn sent(&mut self, ctx: &mut Ctx<'_>, queued: &Queued) {
-        self.upstream_out.append(ctx.now).extend_from_slice(&queued.frame);
+    /// A frame leaves for the Gateway, which is of a class and has waited since a time.
+    fn sent(&mut self, ctx: &mut Ctx<'_>, post: &Post, (class, since): (Class, Time), frame: &[u8]) {
+        self.upstream_out.append(ctx.now).extend_from_slice(frame);
         self.pacer.sent(ctx.now);
-        self.stats.queue_wait(queued.class, ctx.now.since(queued.since));
+        self.stats.queue_wait(class, ctx.now.since(since));
         self.mark_upstream_dirty(ctx);
-        match queued.post.what {
+        match post.what {
             What::Order(up) => {
                 let new = self.orders.get(up).is_some_and(|o| !o.sent);
                 self.order_sent(ctx.now, up, if new { Flight::New } else { Flight::Modify });
@@ -91,12 +113,12 @@ impl Core {
                 self.orders_changed();
             }
             What::CancelOrder(None) => {
-                self.global_cancel_sent(ctx, queued.post.client);
+                self.global_cancel_sent(ctx, post.client);
                 self.orders_changed();
             }
-            What::Lane(lane, key) => self.lane_sent(ctx, lane, key, queued.post.is_own_list()),
+            What::Lane(lane, key) => self.lane_sent(ctx, lane, key, post.is_own_list()),
             What::Request(up) => self.request_sent(up),
-            What::Begin(stream) if queued.post.again && !self.pacer.iter().any(|q| q.post == queued.post) => {
+            What::Begin(stream) if post.again && !self.pacer.iter().any(|q| q.post == *post) => {
                 self.stream_replayed(stream, true)
             }
             What::Executions => self.timers.arm(Timer::Reconcile, ctx.now + limits::RECONCILE_TIME),

@@ -283,6 +283,11 @@ pub fn counts_differ(request: u16, a: u16, b: u16) -> bool {
     COUNTED.iter().any(|(since, requests)| low < *since && *since <= high && requests.contains(&request))
 }
 
+/// Likewise, whatever the versions.
+pub fn counts_ever_differ(request: u16) -> bool {
+    COUNTED.iter().any(|(_, requests)| requests.contains(&request))
+}
+
 /// Exchanges whose stocks were counted in lots.
 const US_EXCHANGES: &[&str] = &[
     "SMART",

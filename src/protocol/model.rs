@@ -427,6 +427,13 @@ pub struct Sharing {
     pub alone_with: Option<&'static str>,
 }
 
+impl Sharing {
+    /// Whether requests are equal just when their bytes are, but for the id.
+    pub fn compares_bytes(&self) -> bool {
+        self.sets.is_empty() && self.alone_with.is_none()
+    }
+}
+
 /// How long an answer serves those who ask the same again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Reuse {
@@ -443,6 +450,13 @@ pub enum Reuse {
         /// Only when this field has one of these values.
         small: Option<(&'static str, &'static [&'static str])>,
     },
+}
+
+impl Reuse {
+    /// Whether it does not depend on the values of the request.
+    pub fn is_of_all(&self) -> bool {
+        !matches!(self, Reuse::Repeat { .. })
+    }
 }
 
 /// The key of a shared image with a single row: it names a field that no message has, so all rows agree on it.

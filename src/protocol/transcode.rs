@@ -87,6 +87,12 @@ impl Translation {
         !matches!(self.responses.get(id as usize), None | Some(Way::Absent))
     }
 
+    /// Whether a request has the same bytes there but for ids and header: nothing of it can be lost.
+    pub fn takes_as_it_is(&self, m: &text::Message<'_>) -> bool {
+        matches!(self.requests.get(m.id as usize), Some(Way::Patch))
+            && self.to.request(m.id).is_some_and(|to| m.form == to.form())
+    }
+
     /// Appends id and body of a request as the other version has it, with the fields of some roles replaced.
     ///
     /// # Errors
@@ -100,7 +106,7 @@ impl Translation {
     ) -> Result<(), Refusal> {
         let unreadable = |e: LayoutError| Refusal(format!("it cannot be read: {e}"));
         match (self.requests.get(m.id as usize), self.from.request(m.id), self.to.request(m.id)) {
-            (Some(Way::Patch), _, Some(to)) if m.form == to.form() => {
+            (_, _, Some(to)) if self.takes_as_it_is(m) => {
                 to.patch(m, edits, out).map_err(|e| unreadable(e.into()))
             }
             (Some(Way::Patch | Way::Convert), Some(from), Some(to)) => {

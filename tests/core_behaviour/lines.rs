@@ -1,7 +1,7 @@
 //! Equal subscriptions of several clients: one upstream, each its own ids and a full image.
 
 use crate::support::World;
-use crate::support::ease::{errors, ids, ready};
+use crate::support::ease::{errors, ids, ready, world};
 use twsmux::core::io::Gone;
 
 const AAPL: &[(&str, &str)] =
@@ -368,5 +368,67 @@ fn a_question_that_is_asked_twice_under_one_id_is_answered_twice() {
         w.say(10, &[("reqId", &up)]);
         w.say(52, &[("reqId", &up)]);
         assert_eq!(ids(&w.got(one)), [10, 52], "not each row twice and then both ends");
+    }
+}
+
+/// Whatever the versions of those who ask: what goes upstream is compared.
+#[test]
+fn questions_are_one_just_when_all_their_values_are_equal() {
+    const FIELDS: [(&str, &str, &str); 15] = [
+        ("conId", "265598", "0"),
+        ("secType", "OPT", "STK"),
+        ("lastTradeDateOrContractMonth", "20271217", "202712"),
+        ("strike", "250.0", "25.0"),
+        ("right", "C", "P"),
+        ("multiplier", "100", "10"),
+        ("exchange", "SMART", ""),
+        ("primaryExchange", "NASDAQ", "NYSE"),
+        ("currency", "USD", "EUR"),
+        ("localSymbol", "AAPL  271217C00250000", "AAPL"),
+        ("tradingClass", "AAPL", "2AAPL"),
+        ("includeExpired", "0", "1"),
+        ("secIdType", "ISIN", "CUSIP"),
+        ("secId", "US0378331005", "037833100"),
+        ("symbol", "AAPL", "MSFT"),
+    ];
+    for gateway in [176, 220] {
+        let mut w = world(|c| (c.max_server_version, c.messages_per_second) = (gateway, None));
+        w.link_up(gateway);
+        let first = w.started(1);
+        let same = w.started(2);
+        let older = w.starting(100, 150);
+        w.start(older, 3);
+        w.got(older);
+        for changed in std::iter::once(None).chain((0..FIELDS.len()).map(Some)) {
+            let values = |changed: Option<usize>| -> Vec<(&'static str, &'static str)> {
+                let value =
+                    |(at, (name, is, other)): (usize, &(&'static str, &'static str, &'static str))| {
+                        (*name, if changed == Some(at) { *other } else { *is })
+                    };
+                FIELDS.iter().enumerate().map(value).collect()
+            };
+            for other in [same, older] {
+                let up = w.asks_id(first, 9, &[&[("reqId", "7")], &values(None)[..]].concat());
+                w.request(other, 9, &[&[("reqId", "8")], &values(changed)[..]].concat());
+                let more = w.went_up();
+                assert_eq!(
+                    more.is_empty(),
+                    changed.is_none(),
+                    "{gateway}: {:?}",
+                    changed.map(|at| FIELDS[at])
+                );
+                // A refusal is no answer that is kept.
+                for up in std::iter::once(up)
+                    .chain(more.iter().map(|f| f.request().get("reqId").unwrap().to_owned()))
+                {
+                    w.say_error(
+                        up.parse().unwrap(),
+                        200,
+                        "No security definition has been found for the request",
+                    );
+                }
+                assert_eq!((ids(&w.got(first)), ids(&w.got(other))), (vec![4], vec![4]));
+            }
+        }
     }
 }

@@ -18,6 +18,9 @@ pub(super) enum Sender {
     Line(ClientId),
 }
 
+/// Frames for which a spare queue has room, at most.
+const MOST_SPARE: usize = 64;
+
 /// See the module's words.
 #[derive(Debug, Default)]
 pub(super) struct Fair {
@@ -27,6 +30,8 @@ pub(super) struct Fair {
     ring: VecDeque<Sender>,
     /// How many the first one has sent in its turn.
     run: u32,
+    /// An empty queue for the next sender: most frames leave as soon as they come.
+    spare: VecDeque<Numbered>,
 }
 
 impl Fair {
@@ -50,7 +55,9 @@ impl Fair {
         match self.queues.get_mut(&sender) {
             Some(queue) => queue.push_back(frame),
             None => {
-                self.queues.insert(sender, VecDeque::from([frame]));
+                let mut queue = std::mem::take(&mut self.spare);
+                queue.push_back(frame);
+                self.queues.insert(sender, queue);
                 self.enter(sender);
             }
         }
@@ -71,7 +78,9 @@ impl Fair {
         let queue = self.queues.get_mut(&sender)?;
         let taken = queue.pop_front();
         if queue.is_empty() {
-            self.queues.swap_remove(&sender);
+            if let Some(queue) = self.queues.swap_remove(&sender).filter(|q| q.capacity() <= MOST_SPARE) {
+                self.spare = queue;
+            }
             self.leave(sender);
         }
         taken.map(|(_, q)| q)
