@@ -16,6 +16,7 @@ use super::access::Access;
 use super::bell::{self, Bell, Event};
 use super::listen::{Listening, SocketFile};
 use super::run::{Left, Shell};
+use super::timekeeper::Timekeeper;
 use super::tls::Arrived;
 use super::transport::{Transport, peer_of_tcp, peer_of_unix};
 use crate::core::io::{Gone, Input};
@@ -159,13 +160,13 @@ impl Clients {
     }
 
     /// Waits, `limit` at most, until no client has anything left to be sent.
-    pub(super) async fn wait_until_sent(&self, limit: Duration) {
+    pub(super) async fn wait_until_sent(&self, limit: Duration, timekeeper: &Timekeeper) {
         let all = async {
             while self.len() > 0 {
                 self.gone.notified().await;
             }
         };
-        let _ = tokio::time::timeout(limit, all).await;
+        let _ = timekeeper.timeout(limit, all).await;
     }
 }
 
@@ -226,7 +227,7 @@ pub(super) fn accept(shell: Rc<Shell>, listening: Listening) -> io::Result<impl 
                 Err(error) => {
                     // Out of file descriptors, mostly: those that exist are served, new ones wait in the backlog.
                     tracing::warn!(%error, "cannot accept a client; trying again");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    shell.timekeeper.sleep(Duration::from_millis(100)).await;
                 }
             }
         }

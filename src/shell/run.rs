@@ -190,7 +190,7 @@ pub(super) struct Shell {
     pub(super) by_hand: RefCell<ByHand>,
     /// Until when the timer task sleeps.
     sleeping_until: Cell<Option<Time>>,
-    timekeeper: Timekeeper,
+    pub(super) timekeeper: Timekeeper,
     rearm: Notify,
     finish: Notify,
     pub(super) die: Option<Die>,
@@ -354,7 +354,7 @@ impl Shell {
                 None => self.rearm.notified().await,
                 Some(at) => {
                     let at = self.start + Duration::from_micros(at.0);
-                    let due = self.timekeeper.keep(|| tokio::time::sleep_until(at.into()));
+                    let due = self.timekeeper.sleep_until(at);
                     tokio::select! {
                         () = due => self.tell_and_perform(Input::Tick),
                         () = self.rearm.notified() => {}
@@ -398,8 +398,7 @@ impl Shell {
     }
 
     async fn publish(self: Rc<Self>, published: Arc<Published>) {
-        let mut every = self.timekeeper.keep(|| tokio::time::interval(Duration::from_secs(1)));
-        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut every = self.timekeeper.interval(Duration::from_secs(1));
         loop {
             every.tick().await;
             self.publish_now(&published);
@@ -421,8 +420,7 @@ impl Shell {
     /// Shows the service manager that the event loop turns.
     async fn show_life(self: Rc<Self>) {
         let Some(every) = self.notifier.watchdog() else { return };
-        let mut every = self.timekeeper.keep(|| tokio::time::interval(every));
-        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut every = self.timekeeper.interval(every);
         loop {
             every.tick().await;
             self.notifier.alive();
@@ -551,7 +549,7 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
         upstream: settings.upstream,
     };
     let admin = Admin { port: admin, socket: open_admin_socket(&settings.admin_socket, state.path())? };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let local = LocalSet::new();
     let journal = (journal, recovered.state);
     let way_in = (listeners, admin, state.path());
@@ -658,8 +656,8 @@ async fn serve(
             _ = interrupt.recv() => tracing::warn!("second SIGINT: not waiting"),
         }
     }
-    shell.upstream.close(shell.upstream_close.get()).await;
-    shell.clients.wait_until_sent(limits::CLOSE_TIME).await;
+    shell.upstream.close(shell.upstream_close.get(), &shell.timekeeper).await;
+    shell.clients.wait_until_sent(limits::CLOSE_TIME, &shell.timekeeper).await;
     let journal = shell.journal.take();
     if let Some(Err(words)) = journal.map(journal::Handle::close) {
         tracing::warn!("{words}");

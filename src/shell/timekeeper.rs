@@ -1,13 +1,16 @@
-//! The thread on which the event loop's long waits are kept.
+//! The thread on which the event loop's timers are kept.
 //!
 //! A timer of the loop's own runtime makes the kernel set up one of its own for each wait for sockets, twice for every
-//! request that passes. Timers that always run are kept by another runtime therefore, whose thread does nothing else; the
-//! loop's waits then have no end, and it is woken when a timer goes off.
+//! request that passes, and two looks at the clock. So the timers are kept by another runtime, whose thread does nothing
+//! else; the loop's waits have no end, and it is woken when a timer goes off. **The loop's runtime has none**: what waits for
+//! one that was not made here panics.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep, Timeout};
 
 /// See the module's words. The thread ends with it.
 pub(super) struct Timekeeper {
@@ -28,30 +31,67 @@ impl Timekeeper {
         Ok(Timekeeper { handle, _end: end })
     }
 
-    /// Makes a timer that is kept there, such as a sleep or an interval. It is waited for like any other.
-    pub(super) fn keep<T>(&self, timer: impl FnOnce() -> T) -> T {
+    /// Waits for a time.
+    pub(super) fn sleep_until(&self, at: std::time::Instant) -> Sleep {
         let _there = self.handle.enter();
-        timer()
+        tokio::time::sleep_until(at.into())
+    }
+
+    /// Waits for so long.
+    pub(super) fn sleep(&self, time: Duration) -> Sleep {
+        let _there = self.handle.enter();
+        tokio::time::sleep(time)
+    }
+
+    /// Waits for something, for so long at most.
+    pub(super) fn timeout<F: Future>(&self, limit: Duration, future: F) -> Timeout<F> {
+        let _there = self.handle.enter();
+        tokio::time::timeout(limit, future)
+    }
+
+    /// Goes off at once and then always after so long; later, when nobody has waited for it meanwhile.
+    pub(super) fn interval(&self, every: Duration) -> Interval {
+        let _there = self.handle.enter();
+        let mut interval = tokio::time::interval_at(Instant::now(), every);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
-    fn a_runtime_without_timers_waits_for_one_that_is_kept_elsewhere() {
+    fn a_runtime_without_timers_waits_for_those_that_are_kept_elsewhere() {
         let keeper = Timekeeper::start().unwrap();
         let without = Builder::new_current_thread().build().unwrap();
         without.block_on(async {
-            let mut every = keeper.keep(|| tokio::time::interval(Duration::from_millis(1)));
+            let mut every = keeper.interval(Duration::from_millis(1));
             for _ in 0..3 {
                 every.tick().await;
             }
-            let at = tokio::time::Instant::now() + Duration::from_millis(1);
-            keeper.keep(|| tokio::time::sleep_until(at)).await;
-            assert!(tokio::time::Instant::now() >= at);
+            let at = std::time::Instant::now() + Duration::from_millis(1);
+            keeper.sleep_until(at).await;
+            assert!(std::time::Instant::now() >= at);
+            keeper.sleep(Duration::from_millis(1)).await;
+            assert!(keeper.timeout(Duration::from_millis(1), std::future::pending::<()>()).await.is_err());
         });
+    }
+
+    /// The other runtimes have timers of their own: that of the admin endpoint, which carries commands, and that of TLS.
+    #[test]
+    fn the_event_loop_has_no_other_timers() {
+        for file in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/shell")).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_file() && !matches!(name.as_str(), "timekeeper.rs" | "control.rs") {
+                let source = std::fs::read_to_string(&path).unwrap();
+                assert!(
+                    !source.contains("tokio::time"),
+                    "{name} has a timer that the timekeeper does not keep"
+                );
+            }
+        }
     }
 }

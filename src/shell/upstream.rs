@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use super::bell::{self, Bell, Event};
 use super::run::{Die, Left, Shell, UpstreamClose};
 use super::sys;
+use super::timekeeper::Timekeeper;
 use crate::core::io::{FarEnd, Input, Zombies};
 use crate::ids::LinkId;
 use crate::limits;
@@ -84,14 +85,14 @@ impl Upstream {
     }
 
     /// The planned end: what is sent is delivered first, because a reset throws unsent bytes away.
-    pub(super) async fn close(&self, how: UpstreamClose) {
+    pub(super) async fn close(&self, how: UpstreamClose, timekeeper: &Timekeeper) {
         let Some(conn) = self.conn.borrow_mut().take() else { return };
         let delivered = async {
             while sys::unsent(&conn.stream) > 0 {
-                tokio::time::sleep(Duration::from_millis(2)).await;
+                timekeeper.sleep(Duration::from_millis(2)).await;
             }
         };
-        if tokio::time::timeout(DELIVER_TIME, delivered).await.is_err() {
+        if timekeeper.timeout(DELIVER_TIME, delivered).await.is_err() {
             tracing::warn!(
                 bytes = sys::unsent(&conn.stream),
                 "the Gateway did not take everything before the close"
@@ -110,7 +111,7 @@ impl Upstream {
                     }
                 }
             };
-            if tokio::time::timeout(DELIVER_TIME, ended).await.is_err() {
+            if timekeeper.timeout(DELIVER_TIME, ended).await.is_err() {
                 tracing::warn!("the Gateway did not close its side; resetting the connection");
             }
         }
@@ -128,7 +129,7 @@ pub(super) async fn look(shell: Rc<Shell>, link: LinkId) {
     let mut zombies = kinds().await;
     if zombies.as_ref().is_some_and(|kinds| !kinds.is_empty()) {
         // A close under way looks the same for a moment; only what lasts is a zombie.
-        tokio::time::sleep(sockets::SETTLE).await;
+        shell.timekeeper.sleep(sockets::SETTLE).await;
         zombies = kinds().await;
     }
     shell.tell_and_perform(Input::Looked { link, zombies: zombies.map(counted) });
@@ -177,7 +178,7 @@ fn counted(kinds: impl IntoIterator<Item = ZombieKind>) -> Zombies {
 /// Dials and serves the connection until it ends.
 pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
     let addr = shell.upstream.addr;
-    let dialled = dial(addr).await;
+    let dialled = dial(addr, &shell.timekeeper).await;
     // From here on the connection is what an abort ends.
     shell.upstream.dial.borrow_mut().take_if(|(l, _)| *l == link);
     let stream = match dialled {
@@ -214,9 +215,10 @@ pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
     }
 }
 
-async fn dial(addr: SocketAddr) -> io::Result<TcpStream> {
+async fn dial(addr: SocketAddr, timekeeper: &Timekeeper) -> io::Result<TcpStream> {
     let connect = sys::upstream_socket(addr)?.connect(addr);
-    let stream = tokio::time::timeout(CONNECT_TIME, connect)
+    let stream = timekeeper
+        .timeout(CONNECT_TIME, connect)
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connect")))?;
     if stream.local_addr()? == stream.peer_addr()? {
