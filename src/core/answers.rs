@@ -86,9 +86,11 @@ impl Answers {
     pub fn complete(&mut self, source: Source, now: Time) {
         let Some(mut answer) = self.coming.swap_remove(&source) else { return };
         answer.at = now;
-        // One that is replaced keeps its place.
-        if let Some(old) = self.kept.insert(answer.subject.clone(), answer) {
+        let (at, old) = self.kept.insert_full(answer.subject.clone(), answer);
+        if let Some(old) = old {
             self.size -= old.size;
+            // It is the newest now; that another one counts as older than it is costs no more than a question.
+            self.kept.swap_indices(at, self.kept.len() - 1);
         }
     }
 

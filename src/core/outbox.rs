@@ -70,12 +70,10 @@ impl Outbox {
 
     /// Likewise; memory that it does not keep is to spare.
     pub fn consume_into(&mut self, spare: &mut Spare, n: usize, now: Time) {
-        let most = self.most.max(self.buf.len());
         if let Some(mut buf) = self.consumed(n, now)
-            && most <= limits::MAX_SPARE_BUFFER
             && spare.0.len() < limits::MAX_SPARE_BUFFERS
+            && !buf.try_reclaim(limits::MAX_SPARE_BUFFER + 1)
         {
-            buf.clear();
             spare.0.push(buf);
         }
     }
@@ -92,8 +90,9 @@ impl Outbox {
         if !self.buf.is_empty() {
             return None;
         }
-        if self.most <= KEPT {
-            self.buf.clear();
+        self.buf.clear();
+        // It may have got more memory than it has use for: that of somebody who had.
+        if self.most <= KEPT && !self.buf.try_reclaim(2 * KEPT + 1) {
             return None;
         }
         self.most = 0;
@@ -113,5 +112,26 @@ impl Outbox {
     /// Throws away what is unsent.
     pub fn clear(&mut self) {
         (self.buf, self.most) = (BytesMut::new(), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_sent_little_keeps_nothing_of_what_another_one_needed() {
+        let (mut spare, now) = (Spare::default(), Time::ZERO);
+        let mut pass = |outbox: &mut Outbox, bytes: usize| {
+            outbox.append_with(&mut spare, bytes, now).extend_from_slice(&vec![0; bytes]);
+            outbox.consume_into(&mut spare, bytes, now);
+            (outbox.buf.try_reclaim(2 * KEPT + 1), spare.0.len())
+        };
+        let (mut heavy, mut light) = (Outbox::default(), [(); 40].map(|()| Outbox::default()));
+        for outbox in &mut light {
+            assert_eq!(pass(&mut heavy, 60 << 10), (false, 1), "it is to spare");
+            assert_eq!(pass(outbox, 40), (false, 1), "it was lent");
+        }
+        assert_eq!(pass(&mut heavy, 4 << 20), (false, 0), "too large to be kept");
     }
 }

@@ -105,6 +105,9 @@ impl Flat {
     }
 }
 
+/// Bytes that longer ids and the lengths of what they stand in may take, each being there once.
+const ROOM_FOR_IDS: usize = 256;
+
 /// The most fields that one patch of a text body can replace; there are fewer roles that hold numbers.
 const MOST_EDITS: usize = 16;
 
@@ -183,11 +186,16 @@ impl<T> Shape<T> {
         }
         // A field may come several times, and only the last one was looked at: what cannot be patched as a whole
         // must not get any further.
-        let mut edits = [(Role::Plain, 0); MOST_EDITS];
+        let mut edits = [(Role::Plain, i64::from(i32::MAX)); MOST_EDITS];
         let ids = self.proto.iter().map(|(role, _)| *role).filter(|role| holds_int32(*role));
         let count = edits.iter_mut().zip(ids).map(|(edit, role)| edit.0 = role).count();
-        self.patch(m, &edits[..count], &mut BytesMut::new())?;
-        Ok(())
+        let mut patched = BytesMut::new();
+        self.patch(m, &edits[..count], &mut patched)?;
+        // With each as long as it can be: what is said a thousand times would grow a thousand times.
+        match patched.len() > body.len() + ROOM_FOR_IDS {
+            true => Err(LayoutError::Repeated),
+            false => Ok(()),
+        }
     }
 
     /// The number that has `role`; for flags see [`Shape::flag`]. `None` when the message has no such field, and

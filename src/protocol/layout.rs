@@ -83,6 +83,9 @@ pub enum LayoutError {
         /// The most bytes that it may have.
         most: usize,
     },
+    /// An id is there many times.
+    #[error("an id is there more than once")]
+    Repeated,
     /// The message does not exist at the version, or not in the form.
     #[error("{message} does not exist at server version {version} in this form")]
     NotThere {

@@ -220,6 +220,8 @@ fn what_a_client_sends_is_checked_in_both_forms() {
         Err(LayoutError::Wire(WireError::BadProto(0)))
     ));
     shape.check(&wire(9, Form::Proto, &[0x08, 1])).unwrap();
+    let said_often = [0x08, 1].repeat(1000);
+    assert_eq!(shape.check(&wire(9, Form::Proto, &said_often)), Err(LayoutError::Repeated));
     let text_only = dialect.request(72).unwrap();
     assert!(matches!(text_only.check(&wire(72, Form::Proto, &[])), Err(LayoutError::NotThere { .. })));
     let proto_only = dialect.request(106).unwrap();
