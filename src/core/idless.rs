@@ -7,6 +7,7 @@ use super::answers::Source;
 use super::ask::Asked;
 use super::compose::{self, id};
 use super::lanes::{Ask, Asker};
+use super::orders::Order;
 use super::pacer::{Post, What};
 use super::questions::Place;
 use super::route::Heard;
@@ -136,18 +137,20 @@ impl Core {
     fn serve_own_orders(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) -> bool {
         let owner = asked.client_id;
         let binds = owner.0 == 0 && self.config.upstream_client_id.0 == 0;
-        // A cancel that was not answered counts for some time, as what was amended.
-        let under_way =
-            |up: &UpOrderId| self.orders.get(*up).is_some_and(|o| o.owner == owner && o.flight.is_some());
         let since = ctx.now - limits::GLOBAL_CANCEL_TIME;
         let amended = ctx.now - limits::AMENDMENT_TIME;
+        let lately = |o: &Order| o.amended.is_some_and(|at| at >= amended);
+        // A cancel that is not answered counts for some time, also that of an order that is over.
+        let is_under_way = |o: &Order| o.flight.is_some() || o.cancelling && lately(o);
+        let under_way =
+            |up: &UpOrderId| self.orders.get(*up).is_some_and(|o| o.owner == owner && is_under_way(o));
         let known = !binds
             && self.is_quiet(owner)
             && self.knows_open_orders
             && !self.in_flight.iter().any(under_way)
             && self.last_global_cancel.is_none_or(|at| at < since)
             && !self.orders.has_direct(owner)
-            && !self.orders.live_of(owner).any(|(_, o)| o.amended.is_some_and(|at| at >= amended))
+            && !self.orders.live_of(owner).any(|(_, o)| lately(o))
             && self.all_work(owner);
         if known {
             self.stats.saved(Saved::Known);

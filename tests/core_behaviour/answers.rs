@@ -376,6 +376,22 @@ fn who_asks_for_its_own_orders_is_told_what_is_known_of_them() {
 }
 
 #[test]
+fn what_the_gateway_says_to_a_cancel_comes_before_the_list_that_was_asked_for_after_it() {
+    let mut w = ready();
+    let one = w.started(1);
+    let up = w.places(one, "5");
+    w.shows(&up, "Cancelled");
+    w.got(one);
+    assert_eq!(w.asks(one, 4, &[("orderId", "5")]).id, 4, "whether it is over is for the Gateway to say");
+    assert_eq!(w.asks(one, 5, &[]).id, 16);
+    w.say_error(up.parse().unwrap(), 10148, "OrderId 5 that needs to be cancelled cannot be cancelled");
+    w.say(53, &[]);
+    assert_eq!(ids(&w.got(one)), [4, 53]);
+    w.request(one, 5, &[]);
+    assert_eq!((ids(&w.went_up()), ids(&w.got(one))), (vec![], vec![53]), "nothing is under way");
+}
+
+#[test]
 fn while_the_lists_of_a_new_link_are_not_in_nobody_is_told_from_memory() {
     let mut w = ready();
     let one = w.started(1);

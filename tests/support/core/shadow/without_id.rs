@@ -142,13 +142,14 @@ impl Shadow {
     /// Tells a client its own orders, where they are known for sure.
     fn known_orders(&mut self, who: Who) -> bool {
         let owner = self.clients[who].id;
-        let under_way = self.orders.iter().any(|o| o.owner == owner && o.flight.is_some());
+        let lately = |o: &Order| o.amended.is_some_and(|at| at + 10 * SECOND >= self.now);
+        let is_under_way = |o: &Order| o.flight.is_some() || o.cancelling && lately(o);
+        let under_way = self.orders.iter().any(|o| o.owner == owner && is_under_way(o));
         let recent = self.last_global_cancel.is_some_and(|at| at + 10 * SECOND >= self.now);
         let works = |o: &Order| {
             let status = o.status.as_ref().and_then(|r| r.get("status"));
             let working = ["PendingSubmit", "ApiPending", "PreSubmitted", "Submitted", "PendingCancel"];
-            let settled = o.amended.is_none_or(|at| at + 10 * SECOND < self.now);
-            settled
+            !lately(o)
                 && !o.unknown
                 && o.open.is_some()
                 && status.is_some_and(|status| working.contains(&status))
