@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 
@@ -131,7 +132,7 @@ impl Access {
 
     /// Whether a connection may go on. **Asked before anything is read from it**; one that may not is reset, so that
     /// nothing of it stays.
-    pub(super) fn admit(&self, stream: &tokio::net::TcpStream, peer: std::net::SocketAddr) -> bool {
+    pub(super) fn admit(&self, stream: &impl AsFd, peer: std::net::SocketAddr) -> bool {
         let admitted = self.rules().admit(peer.ip());
         if !admitted {
             let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));

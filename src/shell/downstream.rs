@@ -1,22 +1,21 @@
 //! Client sockets: accept, read, write, close.
 //!
-//! Each has a task of its own, which reads it and waits for room when a write did not take everything.
+//! Owns: the sockets by slot, and what each waits for. May not know: what a message means. Driven by: the event loop, which
+//! tells what a socket is ready for, and by whoever drives the core, who writes.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::task::Context;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use mio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::spawn_local;
 
 use super::access::Access;
-use super::bell::{self, Bell, Event};
+use super::beside::Beside;
+use super::events::{Events, Ready, Whose};
 use super::listen::{Listening, SocketFile};
 use super::run::{Left, Shell};
-use super::timekeeper::Timekeeper;
 use super::tls::Arrived;
 use super::transport::{Transport, peer_of_tcp, peer_of_unix};
 use crate::core::io::{Gone, Input};
@@ -27,6 +26,10 @@ use crate::wire::{WireError, frame::FrameBuffer, handshake::ClientHello};
 
 /// Bytes read from one client before others get their turn.
 const READ_BUDGET: usize = 256 << 10;
+/// Clients accepted before others get their turn.
+const ACCEPT_BUDGET: usize = 64;
+/// Pause after the system gave no connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// One client's socket.
 struct Conn {
@@ -34,11 +37,11 @@ struct Conn {
     stream: Transport,
     buffer: RefCell<FrameBuffer>,
     greeted: Cell<bool>,
-    /// The last write did not take everything.
+    /// The last write did not take everything: an event tells when there is room.
     blocked: Cell<bool>,
+    /// The peer has ended its side: it is read to the end.
+    ended: Cell<bool>,
     closing: Cell<Closing>,
-    /// Rung when one of the cells has changed.
-    bell: Bell,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -69,12 +72,17 @@ struct Slot {
 }
 
 impl Clients {
-    fn add(&self, stream: Transport) -> Rc<Conn> {
+    /// Adds a connection, which is watched from now on.
+    fn add(&self, mut stream: Transport, events: &Events) -> io::Result<Rc<Conn>> {
         let mut slots = self.slots.borrow_mut();
         let slot = self.free.borrow_mut().pop().unwrap_or_else(|| {
             slots.push(Slot::default());
             slots.len() as u32 - 1
         });
+        if let Err(error) = events.watch(&mut stream, Whose::Client(slot)) {
+            self.free.borrow_mut().push(slot);
+            return Err(error);
+        }
         let place = &mut slots[slot as usize];
         let conn = Rc::new(Conn {
             key: ClientKey { slot, generation: place.generation },
@@ -82,11 +90,11 @@ impl Clients {
             buffer: RefCell::default(),
             greeted: Cell::new(false),
             blocked: Cell::new(false),
+            ended: Cell::new(false),
             closing: Cell::new(Closing::No),
-            bell: Bell::default(),
         });
         place.conn = Some(conn.clone());
-        conn
+        Ok(conn)
     }
 
     fn remove(&self, key: ClientKey) {
@@ -102,48 +110,51 @@ impl Clients {
         slots.get(key.slot as usize)?.conn.clone().filter(|c| c.key == key)
     }
 
+    fn at(&self, slot: u32) -> Option<Rc<Conn>> {
+        self.slots.borrow().get(slot as usize)?.conn.clone()
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.slots.borrow().len() - self.free.borrow().len()
     }
 
     /// Writes bytes; how many were taken, or `None` when there is nothing to write or no room.
-    pub(super) fn write(&self, key: ClientKey, bytes: &[u8]) -> Option<usize> {
+    pub(super) fn write(&self, key: ClientKey, bytes: &[u8], events: &Events) -> Option<usize> {
         if bytes.is_empty() {
             return None;
         }
-        let conn = self.get(key)?;
+        let slots = self.slots.borrow();
+        let conn = slots.get(key.slot as usize)?.conn.as_ref().filter(|conn| conn.key == key)?;
         match conn.stream.try_write(bytes) {
             Ok(n) => {
-                // Over TLS the rest of it may wait in the session: the task pushes it when there is room.
-                if conn.stream.holds_back() && !conn.blocked.replace(true) {
-                    conn.bell.ring();
+                // Over TLS the rest of it may wait in the session, which is pushed when there is room.
+                if conn.stream.holds_back() {
+                    conn.blocked.set(true);
                 }
                 Some(n)
             }
-            Err(error) => {
-                if error.kind() != io::ErrorKind::WouldBlock {
-                    conn.closing.set(Closing::Now);
-                    conn.bell.ring();
-                }
-                // The task learns once that it is to wait for room; telling it again would keep it from waiting.
-                if !conn.blocked.replace(true) {
-                    conn.bell.ring();
-                }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                conn.blocked.set(true);
+                None
+            }
+            Err(_) => {
+                conn.closing.set(Closing::Now);
+                events.look(Whose::Client(key.slot));
                 None
             }
         }
     }
 
     /// Closes a socket, after what is in its outbox or at once.
-    pub(super) fn close(&self, key: ClientKey, flush: bool) {
+    pub(super) fn close(&self, key: ClientKey, flush: bool, events: &Events) {
         if let Some(conn) = self.get(key) {
             if flush {
                 conn.stream.take_all();
                 conn.blocked.set(false); // there may be room now
             }
             conn.closing.set(if flush { Closing::Flush } else { Closing::Now });
-            conn.bell.ring();
+            events.look(Whose::Client(key.slot));
         }
     }
 
@@ -155,50 +166,56 @@ impl Clients {
         {
             conn.stream.shut();
             conn.closing.set(Closing::Sent);
-            conn.bell.ring();
         }
     }
 
     /// Waits, `limit` at most, until no client has anything left to be sent.
-    pub(super) async fn wait_until_sent(&self, limit: Duration, timekeeper: &Timekeeper) {
+    pub(super) async fn wait_until_sent(&self, limit: Duration, beside: &Beside) {
         let all = async {
             while self.len() > 0 {
                 self.gone.notified().await;
             }
         };
-        let _ = timekeeper.timeout(limit, all).await;
+        let _ = beside.timeout(limit, all).await;
     }
 }
 
 /// A listener of the event loop.
-enum Door {
+pub(super) enum Door {
     Tcp(TcpListener),
     /// The file goes first: while somebody listens nobody replaces it.
     Unix(#[expect(dead_code, reason = "kept for its end")] SocketFile, UnixListener),
 }
 
 impl Door {
-    fn new(listening: Listening) -> io::Result<Door> {
-        Ok(match listening {
-            Listening::Tcp(listener) | Listening::Tls(listener) => {
-                Door::Tcp(TcpListener::from_std(listener)?)
-            }
-            Listening::Unix(file, listener) => Door::Unix(file, UnixListener::from_std(listener)?),
-        })
+    /// Listens from when the loop runs.
+    ///
+    /// # Errors
+    /// The system's, when the listener cannot be watched.
+    pub(super) fn open(listening: Listening, number: usize, events: &Events) -> io::Result<Door> {
+        let mut door = match listening {
+            Listening::Tcp(listener) | Listening::Tls(listener) => Door::Tcp(TcpListener::from_std(listener)),
+            Listening::Unix(file, listener) => Door::Unix(file, UnixListener::from_std(listener)),
+        };
+        match &mut door {
+            Door::Tcp(listener) => events.watch(listener, Whose::Door(number))?,
+            Door::Unix(_, listener) => events.watch(listener, Whose::Door(number))?,
+        }
+        Ok(door)
     }
 
     /// The next client; `None` for one that may not connect, or was gone before it was accepted.
-    async fn next(&self, access: &Access) -> io::Result<Option<(Transport, String)>> {
+    fn next(&self, access: &Access) -> io::Result<Option<(Transport, String)>> {
         let (transport, peer) = match self {
             Door::Tcp(listener) => {
-                let (stream, peer) = listener.accept().await?;
+                let (stream, peer) = listener.accept()?;
                 if !access.admit(&stream, peer) {
                     return Ok(None);
                 }
                 (Transport::tcp(stream), peer_of_tcp(peer))
             }
             Door::Unix(_, listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, _) = listener.accept()?;
                 let peer = peer_of_unix(&stream);
                 (Transport::unix(stream), peer)
             }
@@ -213,78 +230,103 @@ impl Door {
     }
 }
 
-/// Accepts clients for ever, from when the future is polled.
-///
-/// # Errors
-/// The system's, when the listener cannot be watched.
-pub(super) fn accept(shell: Rc<Shell>, listening: Listening) -> io::Result<impl Future<Output = ()>> {
-    let door = Door::new(listening)?;
-    Ok(async move {
-        loop {
-            match door.next(&shell.access).await {
-                Ok(Some((transport, peer))) => welcome(&shell, transport, peer, None),
-                Ok(None) => {}
-                Err(error) => {
-                    // Out of file descriptors, mostly: those that exist are served, new ones wait in the backlog.
-                    tracing::warn!(%error, "cannot accept a client; trying again");
-                    shell.timekeeper.sleep(Duration::from_millis(100)).await;
-                }
+/// Accepts the clients who wait at a listener.
+pub(super) fn answer_door(shell: &Rc<Shell>, number: usize) {
+    for _ in 0..ACCEPT_BUDGET {
+        let next = match shell.doors.borrow().get(number) {
+            Some(door) => door.next(&shell.access),
+            None => return, // twsmux stops
+        };
+        match next {
+            Ok(Some((transport, peer))) => welcome(shell, transport, peer, None),
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            Err(error) => {
+                // Out of file descriptors, mostly: those that exist are served, new ones wait in the backlog.
+                tracing::warn!(%error, "cannot accept a client; trying again");
+                let pause = shell.beside.sleep(ACCEPT_PAUSE);
+                let then = shell.clone();
+                return shell.events.spawn(async move {
+                    pause.await;
+                    then.events.again(Whose::Door(number));
+                });
             }
         }
-    })
+    }
+    shell.events.again(Whose::Door(number));
 }
 
 /// Welcomes clients whose handshake is complete, for ever.
 pub(super) async fn welcome_arrived(shell: Rc<Shell>, mut arrivals: mpsc::Receiver<Arrived>) {
     while let Some(Arrived { socket, session, peer, name }) = arrivals.recv().await {
-        match TcpStream::from_std(socket) {
-            Ok(socket) => welcome(&shell, Transport::tls(socket, session), peer, name),
-            Err(error) => tracing::warn!(%error, "cannot take over a client with TLS"),
-        }
+        welcome(&shell, Transport::tls(TcpStream::from_std(socket), session), peer, name);
     }
 }
 
-/// A client is there: the core hears of it, and a task serves it.
+/// A client is there: the core hears of it, and its events are served.
 fn welcome(shell: &Rc<Shell>, transport: Transport, peer: String, certificate: Option<String>) {
-    let conn = shell.clients.add(transport);
+    let unread = transport.may_have_read();
+    let conn = match shell.clients.add(transport, &shell.events) {
+        Ok(conn) => conn,
+        Err(error) => return tracing::warn!(%peer, %error, "cannot watch a client, which is closed"),
+    };
+    if unread {
+        shell.events.again(Whose::Client(conn.key.slot));
+    }
     shell.tell_and_perform(Input::ClientConnected { client: conn.key, peer, certificate });
-    spawn_local(serve(shell.clone(), conn));
 }
 
-async fn serve(shell: Rc<Shell>, conn: Rc<Conn>) {
-    let reason = loop {
-        if conn.closing.get() == Closing::Flush && !conn.blocked.get() {
-            shell.flush_client(shell.now(), conn.key); // notices an outbox that is empty
-        }
-        if conn.closing.get() == Closing::Now {
-            break Gone::Error;
-        }
-        let room = |cx: &mut Context<'_>| conn.stream.poll_writable(cx);
-        let room = conn.blocked.get().then_some(room);
-        match bell::next(&conn.bell, room, |cx| conn.stream.poll_readable(cx)).await {
-            Event::Changed => {}
-            Event::Writable(Err(_)) | Event::Readable(Err(_)) => break Gone::Error,
-            Event::Writable(Ok(())) => {
-                match conn.stream.push() {
-                    Ok(true) => conn.blocked.set(false),
-                    Ok(false) => continue,
-                    Err(_) => break Gone::Error,
-                }
+/// A client's socket is ready for something, or something of it has changed.
+pub(super) fn turn(shell: &Rc<Shell>, slot: u32, ready: Ready) {
+    // It may be gone since.
+    let Some(conn) = shell.clients.at(slot) else { return };
+    if let Err(reason) = serve(shell, &conn, ready) {
+        let key = conn.key;
+        shell.clients.remove(key);
+        drop(conn);
+        shell.tell_and_perform(Input::ClientGone { client: key, reason });
+    }
+}
+
+fn serve(shell: &Rc<Shell>, conn: &Conn, ready: Ready) -> Result<(), Gone> {
+    if ready.ended {
+        conn.ended.set(true);
+    }
+    close_when_sent(shell, conn)?;
+    if ready.writable && conn.blocked.get() {
+        match conn.stream.push() {
+            Ok(true) => {
+                conn.blocked.set(false);
                 shell.flush_client(shell.now(), conn.key);
                 shell.perform();
             }
-            Event::Readable(Ok(())) => match read(&shell, &conn) {
-                Ok(Left::Nothing) => {}
-                // A client that sends without pause gets its turn like the others.
-                Ok(Left::More) => tokio::task::yield_now().await,
-                Err(gone) => break gone,
-            },
+            Ok(false) => {}
+            Err(_) => return Err(Gone::Error),
         }
-    };
-    shell.clients.remove(conn.key);
-    let key = conn.key;
-    drop(conn);
-    shell.tell_and_perform(Input::ClientGone { client: key, reason });
+    }
+    if ready.readable {
+        let left = read(shell, conn)?;
+        // What the session had to say by itself.
+        if conn.stream.holds_back() && !conn.blocked.get() {
+            conn.blocked.set(!conn.stream.push().map_err(|_| Gone::Error)?);
+        }
+        if left == Left::More {
+            // A client that sends without pause gets its turn like the others.
+            shell.events.again(Whose::Client(conn.key.slot));
+        }
+    }
+    close_when_sent(shell, conn)
+}
+
+/// Of a client that is to be closed: goes on with that.
+fn close_when_sent(shell: &Shell, conn: &Conn) -> Result<(), Gone> {
+    if conn.closing.get() == Closing::Flush && !conn.blocked.get() {
+        shell.flush_client(shell.now(), conn.key); // notices an outbox that is empty
+    }
+    match conn.closing.get() {
+        Closing::Now => Err(Gone::Error),
+        Closing::No | Closing::Flush | Closing::Sent => Ok(()),
+    }
 }
 
 /// Reads what is there, within the budget, and tells the core each whole frame.
@@ -295,9 +337,6 @@ fn read(shell: &Rc<Shell>, conn: &Conn) -> Result<Left, Gone> {
     shell.chunk.replace(chunk);
     // Whole frames before the end of the stream count as sent.
     shell.perform_at(now);
-    if conn.stream.holds_back() {
-        conn.blocked.set(true); // an answer of the session itself
-    }
     outcome
 }
 
@@ -315,6 +354,9 @@ fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn, now: Time) -> Res
                     shell.tell_at(now, Input::ClientBroken { client: conn.key, fault });
                     // Nothing behind this point can be read: the core closes it.
                     conn.closing.set(Closing::Flush);
+                }
+                if n < chunk.len() && conn.stream.tells_when_empty() && !conn.ended.get() {
+                    return Ok(Left::Nothing);
                 }
                 if total >= READ_BUDGET {
                     return Ok(Left::More);

@@ -11,19 +11,21 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::Signal;
+use tokio::signal::unix::{Signal, SignalKind};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::{LocalSet, spawn_local};
+
+use futures_util::future::AbortHandle;
 
 use super::access::{Access, Rules};
+use super::beside::Beside;
 use super::captures::Captures;
 use super::control::{ByHand, Denied, Remote, SwitchFile};
-use super::downstream::Clients;
+use super::downstream::{Clients, Door};
+use super::events::{Events, Loop};
 use super::listen::{Listen, Listening, SocketFile};
 use super::notify::Notifier;
 use super::reload::{Reload, wall_ms};
 use super::state_dir::StateDir;
-use super::timekeeper::Timekeeper;
 use super::tls::Identity;
 use super::upstream::Upstream;
 use super::{downstream, journal, sys, tls, upstream};
@@ -169,7 +171,7 @@ pub(super) enum Left {
     More,
 }
 
-/// Everything that the tasks share. Single-threaded: no borrow is held across an await.
+/// Everything that events and tasks share. Single-threaded: no borrow is held across an await.
 pub(super) struct Shell {
     pub(super) core: RefCell<Core>,
     actions: RefCell<Actions>,
@@ -179,6 +181,9 @@ pub(super) struct Shell {
     pub(super) chunk: Cell<Box<[u8]>>,
     start: Instant,
     pub(super) clients: Clients,
+    /// Where clients are accepted; none any more when twsmux stops.
+    pub(super) doors: RefCell<Vec<Door>>,
+    pub(super) events: Events,
     pub(super) access: Arc<Access>,
     pub(super) upstream: Upstream,
     journal: RefCell<Option<journal::Handle>>,
@@ -190,7 +195,7 @@ pub(super) struct Shell {
     pub(super) by_hand: RefCell<ByHand>,
     /// Until when the timer task sleeps.
     sleeping_until: Cell<Option<Time>>,
-    pub(super) timekeeper: Timekeeper,
+    pub(super) beside: Beside,
     rearm: Notify,
     finish: Notify,
     pub(super) die: Option<Die>,
@@ -296,14 +301,14 @@ impl Shell {
 
     fn carry_out(self: &Rc<Self>, action: Action) {
         match action {
-            Action::Look { link } => drop(spawn_local(upstream::look(self.clone(), link))),
-            Action::Examine { link } => drop(spawn_local(upstream::examine(self.clone(), link))),
+            Action::Look { link } => self.events.spawn(upstream::look(self.clone(), link)),
+            Action::Examine { link } => self.events.spawn(upstream::examine(self.clone(), link)),
             Action::Dial { link } => {
-                let task = spawn_local(upstream::serve(self.clone(), link));
-                self.upstream.dials(link, task.abort_handle());
+                let task = self.events.spawn_abortable(upstream::connect(self.clone(), link));
+                self.upstream.dials(link, task);
             }
             Action::Abort { link } => self.upstream.abort(link),
-            Action::CloseClient { client, flush } => self.clients.close(client, flush),
+            Action::CloseClient { client, flush } => self.clients.close(client, flush, &self.events),
             Action::Note(note) => log(&note),
             Action::Journal { .. } => unreachable!("the caller keeps facts for last"),
             Action::Finish => self.finish.notify_one(),
@@ -331,7 +336,7 @@ impl Shell {
     pub(super) fn flush_client(&self, now: Time, key: crate::ids::ClientKey) {
         let mut actions = self.actions.borrow_mut();
         let mut core = self.core.borrow_mut();
-        while let Some(n) = self.clients.write(key, core.output(key)) {
+        while let Some(n) = self.clients.write(key, core.output(key), &self.events) {
             if self.captures.is_on() {
                 self.captures.written(now, key, core.output(key), n);
             }
@@ -354,7 +359,7 @@ impl Shell {
                 None => self.rearm.notified().await,
                 Some(at) => {
                     let at = self.start + Duration::from_micros(at.0);
-                    let due = self.timekeeper.sleep_until(at);
+                    let due = self.beside.sleep_until(at);
                     tokio::select! {
                         () = due => self.tell_and_perform(Input::Tick),
                         () = self.rearm.notified() => {}
@@ -364,24 +369,41 @@ impl Shell {
         }
     }
 
-    /// Waits for a signal to stop, or for the end of a drain: `true`.
-    ///
-    /// In a task, because what `run` itself awaits is looked at whenever any task is woken, for every message.
-    async fn wait_for_the_end(
+    /// Waits for a signal to stop, or for the end of a drain, and then for the end.
+    async fn stop(
         self: Rc<Self>,
-        mut terminate: Signal,
-        mut interrupt: Signal,
-    ) -> (bool, Signal, Signal) {
-        let waits = async move {
-            let drained = tokio::select! {
-                _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); false }
-                _ = interrupt.recv() => { tracing::info!("SIGINT: stopping"); false }
-                // The core stops by itself when it was told to drain.
-                () = self.finish.notified() => true,
-            };
-            (drained, terminate, interrupt)
+        (mut terminate, mut interrupt): (Signal, Signal),
+        with_tls: Option<AbortHandle>,
+        published: Arc<Published>,
+    ) {
+        let drained = tokio::select! {
+            _ = terminate.recv() => { tracing::info!("SIGTERM: stopping"); false }
+            _ = interrupt.recv() => { tracing::info!("SIGINT: stopping"); false }
+            // The core stops by itself when it was told to drain.
+            () = self.finish.notified() => true,
         };
-        spawn_local(waits).await.expect("nobody ends the task, and it does not panic")
+        self.notifier.stopping();
+        self.doors.borrow_mut().clear();
+        if let Some(welcoming) = with_tls {
+            welcoming.abort();
+        }
+        if !drained {
+            self.tell_and_perform(Input::Stop);
+            tokio::select! {
+                () = self.finish.notified() => {}
+                _ = terminate.recv() => tracing::warn!("second SIGTERM: not waiting"),
+                _ = interrupt.recv() => tracing::warn!("second SIGINT: not waiting"),
+            }
+        }
+        self.upstream.close(self.upstream_close.get(), &self.beside).await;
+        self.clients.wait_until_sent(limits::CLOSE_TIME, &self.beside).await;
+        let journal = self.journal.take();
+        if let Some(Err(words)) = journal.map(journal::Handle::close) {
+            tracing::warn!("{words}");
+        }
+        self.captures.close();
+        self.publish_now(&published);
+        tracing::info!("stopped");
     }
 
     /// Passes on how far the disk has come.
@@ -398,7 +420,7 @@ impl Shell {
     }
 
     async fn publish(self: Rc<Self>, published: Arc<Published>) {
-        let mut every = self.timekeeper.interval(Duration::from_secs(1));
+        let mut every = self.beside.interval(Duration::from_secs(1));
         loop {
             every.tick().await;
             self.publish_now(&published);
@@ -420,7 +442,7 @@ impl Shell {
     /// Shows the service manager that the event loop turns.
     async fn show_life(self: Rc<Self>) {
         let Some(every) = self.notifier.watchdog() else { return };
-        let mut every = self.timekeeper.interval(every);
+        let mut every = self.beside.interval(every);
         loop {
             every.tick().await;
             self.notifier.alive();
@@ -549,14 +571,12 @@ pub fn run(mut settings: Settings, ready: impl FnOnce(&Addresses)) -> Result<(),
         upstream: settings.upstream,
     };
     let admin = Admin { port: admin, socket: open_admin_socket(&settings.admin_socket, state.path())? };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let local = LocalSet::new();
     let journal = (journal, recovered.state);
     let way_in = (listeners, admin, state.path());
-    local.block_on(&runtime, serve(settings, most_clients, journal, way_in, addresses, ready))
+    serve(settings, most_clients, journal, way_in, addresses, ready)
 }
 
-async fn serve(
+fn serve(
     settings: Settings,
     most_clients: usize,
     (journal, recovered): (Journal<FileDisk>, State),
@@ -568,15 +588,16 @@ async fn serve(
     config.epoch_ms = wall_ms();
     let by_hand = ByHand::new(config, SwitchFile::within(state_dir).is_on());
     let config = by_hand.effective();
-    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    let hangup = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())?;
+    let beside = Beside::start()?;
+    let stopping = (beside.signal(SignalKind::terminate())?, beside.signal(SignalKind::interrupt())?);
+    let hangup = beside.signal(SignalKind::hangup())?;
     let tls_expires = settings.rules.tls.as_ref().map(Identity::expires);
     let refusals = Arc::new(Refusals::default());
     let access = Arc::new(Access::new(settings.rules, refusals.clone()));
     let (remote, commands) = Remote::new(state_dir, access.clone());
     let (reports, heard) = mpsc::unbounded_channel();
     let handle = journal::start(journal, reports)?;
+    let (turning, events) = Loop::new()?;
     let captures = Captures::new(recovered == State::default());
     let shell = Rc::new(Shell {
         core: RefCell::new(Core::recovered(config, &recovered)),
@@ -585,6 +606,8 @@ async fn serve(
         chunk: Cell::new(vec![0; READ].into_boxed_slice()),
         start: Instant::now(),
         clients: Clients::default(),
+        doors: RefCell::default(),
+        events,
         access,
         upstream: Upstream::new(settings.upstream),
         journal: RefCell::new(Some(handle)),
@@ -593,7 +616,7 @@ async fn serve(
         notifier: settings.notifier,
         by_hand: RefCell::new(by_hand),
         sleeping_until: Cell::new(None),
-        timekeeper: Timekeeper::start()?,
+        beside,
         rearm: Notify::new(),
         finish: Notify::new(),
         die: settings.die,
@@ -620,50 +643,32 @@ async fn serve(
     let published = Arc::new(published);
     let (_file, socket) = admin.socket.unzip();
     crate::admin::start(admin.port, socket, published.clone(), remote)?;
-    let mut accepting = Vec::new();
     let (with_tls, listeners): (Vec<_>, Vec<_>) =
         listeners.into_iter().partition(|one| matches!(one, Listening::Tls(_)));
-    if !with_tls.is_empty() {
-        let sockets = with_tls.into_iter().filter_map(|one| match one {
-            Listening::Tls(listener) => Some(listener),
-            Listening::Tcp(_) | Listening::Unix(..) => None,
-        });
-        let arrivals = tls::open(sockets.collect(), shell.access.clone())?;
-        accepting.push(spawn_local(downstream::welcome_arrived(shell.clone(), arrivals)));
+    let with_tls = match with_tls.is_empty() {
+        true => None,
+        false => {
+            let sockets = with_tls.into_iter().filter_map(|one| match one {
+                Listening::Tls(listener) => Some(listener),
+                Listening::Tcp(_) | Listening::Unix(..) => None,
+            });
+            let arrivals = tls::open(sockets.collect(), shell.access.clone())?;
+            Some(shell.events.spawn_abortable(downstream::welcome_arrived(shell.clone(), arrivals)))
+        }
+    };
+    for (number, listening) in listeners.into_iter().enumerate() {
+        let door = Door::open(listening, number, &shell.events)?;
+        shell.doors.borrow_mut().push(door);
     }
-    for listener in listeners {
-        accepting.push(spawn_local(downstream::accept(shell.clone(), listener)?));
-    }
-    spawn_local(shell.clone().keep_time());
-    spawn_local(shell.clone().hear_journal(heard));
-    spawn_local(shell.clone().publish(published.clone()));
-    spawn_local(shell.clone().hear_hangup(hangup, settings.reload, published.clone()));
-    spawn_local(shell.clone().hear_control(commands, published.clone()));
-    spawn_local(shell.clone().show_life());
+    shell.events.spawn(shell.clone().keep_time());
+    shell.events.spawn(shell.clone().hear_journal(heard));
+    shell.events.spawn(shell.clone().publish(published.clone()));
+    shell.events.spawn(shell.clone().hear_hangup(hangup, settings.reload, published.clone()));
+    shell.events.spawn(shell.clone().hear_control(commands, published.clone()));
+    shell.events.spawn(shell.clone().show_life());
     shell.tell_and_perform(Input::Tick);
     shell.notifier.ready();
     ready(&addresses);
-    let (drained, mut terminate, mut interrupt) = shell.clone().wait_for_the_end(terminate, interrupt).await;
-    shell.notifier.stopping();
-    for task in accepting {
-        task.abort();
-    }
-    if !drained {
-        shell.tell_and_perform(Input::Stop);
-        tokio::select! {
-            () = shell.finish.notified() => {}
-            _ = terminate.recv() => tracing::warn!("second SIGTERM: not waiting"),
-            _ = interrupt.recv() => tracing::warn!("second SIGINT: not waiting"),
-        }
-    }
-    shell.upstream.close(shell.upstream_close.get(), &shell.timekeeper).await;
-    shell.clients.wait_until_sent(limits::CLOSE_TIME, &shell.timekeeper).await;
-    let journal = shell.journal.take();
-    if let Some(Err(words)) = journal.map(journal::Handle::close) {
-        tracing::warn!("{words}");
-    }
-    shell.captures.close();
-    shell.publish_now(&published);
-    tracing::info!("stopped");
-    Ok(())
+    let end = shell.clone().stop(stopping, with_tls, published);
+    Ok(turning.run(&shell, end)?)
 }

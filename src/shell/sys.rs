@@ -8,8 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::limits;
-use rustix::net::RecvFlags;
-use tokio::io::Interest;
+use rustix::net::{RecvFlags, SendFlags};
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, TcpKeepalive, Type};
 
@@ -84,7 +83,7 @@ pub fn upstream_socket(addr: SocketAddr) -> io::Result<tokio::net::TcpSocket> {
 ///
 /// # Errors
 /// The system's.
-pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
+pub fn client_socket(stream: &impl AsFd) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&keepalive())?;
@@ -100,37 +99,49 @@ pub fn client_socket(stream: &tokio::net::TcpStream) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's.
-pub fn unix_client_socket(stream: &tokio::net::UnixStream) -> io::Result<()> {
+pub fn unix_client_socket(stream: &impl AsFd) -> io::Result<()> {
     SockRef::from(stream).set_send_buffer_size(limits::UNSENT_IN_KERNEL as usize)
 }
 
-/// Reads into `chunk`. **What does not fill it was all that there was**: then the next read says so without a system call, and
-/// waits for an event. That holds for edge-triggered events, as epoll and kqueue give them here; an end of the stream is
-/// an event of its own, which stays. The one exception is of its sender's making: a read ends before an urgent byte, which the API
-/// does not have, and what stands behind it is read with whatever comes next, or at the end of the stream.
+/// Reads from a socket, by a system call that goes straight to it and not by way of the files. **On TCP, what does not fill
+/// `chunk` was all that there was**, and what comes later is an event of its own, when events are edge-triggered. The one
+/// exception is of its sender's making: a read ends before an urgent byte, which the API does not have, and what stands behind
+/// it is read with whatever comes next, or at the end of the stream.
 ///
 /// # Errors
 /// The system's; `WouldBlock` when there is nothing.
-pub fn read_what_is_there(stream: &tokio::net::TcpStream, chunk: &mut [u8]) -> io::Result<usize> {
-    let mut read = 0;
-    let done = stream.try_io(Interest::READABLE, || {
-        read = rustix::io::retry_on_intr(|| {
-            // A system call that goes straight to the socket, not by way of the files.
-            rustix::net::recv(stream.as_fd(), &mut *chunk, RecvFlags::empty()).map(|(read, _)| read)
-        })?;
-        match read > 0 && read < chunk.len() {
-            true => Err(io::ErrorKind::WouldBlock.into()),
-            false => Ok(read),
-        }
+pub fn receive(stream: &impl AsFd, chunk: &mut [u8]) -> io::Result<usize> {
+    let read = rustix::io::retry_on_intr(|| {
+        rustix::net::recv(stream.as_fd(), &mut *chunk, RecvFlags::empty()).map(|(read, _)| read)
     });
-    match done {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock && read > 0 => Ok(read),
-        done => done,
+    Ok(read?)
+}
+
+/// Writes to a socket, likewise; how many bytes it took.
+///
+/// # Errors
+/// The system's; `WouldBlock` when there is no room.
+pub fn send(stream: &impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    // Rust programs ignore SIGPIPE.
+    Ok(rustix::io::retry_on_intr(|| rustix::net::send(stream.as_fd(), bytes, SendFlags::empty()))?)
+}
+
+/// The process at the other end of a Unix socket, where the kernel tells: `uid=...,pid=...`.
+pub fn unix_peer(stream: &impl AsFd) -> Option<String> {
+    #[cfg(target_os = "linux")]
+    {
+        let who = rustix::net::sockopt::socket_peercred(stream.as_fd()).ok()?;
+        Some(format!("uid={},pid={}", who.uid.as_raw(), who.pid.as_raw_nonzero()))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = stream;
+        None
     }
 }
 
 /// The kernel may take as much for a client as it can: it is closing, and its last words are to get as far as possible.
-pub fn take_all(stream: &tokio::net::TcpStream) {
+pub fn take_all(stream: &impl AsFd) {
     #[cfg(target_os = "linux")]
     let _ = SockRef::from(stream).set_tcp_notsent_lowat(u32::MAX);
     #[cfg(not(target_os = "linux"))]

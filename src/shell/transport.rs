@@ -6,9 +6,11 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
 
-use tokio::net::{TcpStream, UnixStream};
+use mio::Registry;
+use mio::event::Source;
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Token};
 
 use super::sys;
 use super::tls::TlsStream;
@@ -41,36 +43,33 @@ impl Transport {
 
     pub(super) fn try_read(&self, chunk: &mut [u8]) -> io::Result<usize> {
         match self {
-            Transport::Tcp(stream) => sys::read_what_is_there(stream, chunk),
+            Transport::Tcp(stream) => sys::receive(stream, chunk),
             Transport::Tls(stream) => stream.try_read(chunk),
-            // Passed descriptors end a read of one too, so it is read until it is empty.
-            Transport::Unix(stream) => stream.try_read(chunk),
+            Transport::Unix(stream) => sys::receive(stream, chunk),
         }
+    }
+
+    /// Whether a read that does not fill its room is the last one, before the end of the stream.
+    pub(super) fn tells_when_empty(&self) -> bool {
+        match self {
+            Transport::Tcp(_) => true,
+            // The session may have more.
+            Transport::Tls(_) => false,
+            // Passed descriptors end a read of one too, so it is read until it is empty.
+            Transport::Unix(_) => false,
+        }
+    }
+
+    /// Whether there may be something to read of which the socket knows nothing.
+    pub(super) fn may_have_read(&self) -> bool {
+        matches!(self, Transport::Tls(_))
     }
 
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Transport::Tcp(stream) => stream.try_write(bytes),
+            Transport::Tcp(stream) => sys::send(stream, bytes),
             Transport::Tls(stream) => stream.try_write(bytes),
-            Transport::Unix(stream) => stream.try_write(bytes),
-        }
-    }
-
-    /// Whether there may be something to read; otherwise the task is woken when there is.
-    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Transport::Tcp(stream) => stream.poll_read_ready(cx),
-            Transport::Tls(stream) => stream.poll_readable(cx),
-            Transport::Unix(stream) => stream.poll_read_ready(cx),
-        }
-    }
-
-    /// Whether there may be room to write; otherwise the task is woken when there is.
-    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Transport::Tcp(stream) => stream.poll_write_ready(cx),
-            Transport::Tls(stream) => stream.socket().poll_write_ready(cx),
-            Transport::Unix(stream) => stream.poll_write_ready(cx),
+            Transport::Unix(stream) => sys::send(stream, bytes),
         }
     }
 
@@ -111,6 +110,28 @@ impl Transport {
         };
         let _ = socket.shutdown(std::net::Shutdown::Write);
     }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Transport::Tcp(stream) => stream,
+            Transport::Tls(stream) => stream.socket_mut(),
+            Transport::Unix(stream) => stream,
+        }
+    }
+}
+
+impl Source for Transport {
+    fn register(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.source().register(registry, token, interests)
+    }
+
+    fn reregister(&mut self, registry: &Registry, token: Token, interests: Interest) -> io::Result<()> {
+        self.source().reregister(registry, token, interests)
+    }
+
+    fn deregister(&mut self, registry: &Registry) -> io::Result<()> {
+        self.source().deregister(registry)
+    }
 }
 
 /// Who is at the other end, for logs and the status page.
@@ -120,11 +141,5 @@ pub(super) fn peer_of_tcp(addr: SocketAddr) -> String {
 
 /// Likewise of a Unix socket: the kernel knows the process.
 pub(super) fn peer_of_unix(stream: &UnixStream) -> String {
-    match stream.peer_cred() {
-        Ok(who) => match who.pid() {
-            Some(pid) => format!("unix:uid={},pid={pid}", who.uid()),
-            None => format!("unix:uid={}", who.uid()),
-        },
-        Err(_) => "unix".to_owned(),
-    }
+    sys::unix_peer(stream).map_or_else(|| "unix".to_owned(), |who| format!("unix:{who}"))
 }

@@ -7,16 +7,15 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::Context;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
+use futures_util::future::AbortHandle;
+use mio::net::TcpStream;
 
-use super::bell::{self, Bell, Event};
+use super::beside::Beside;
+use super::events::{Ready, Whose};
 use super::run::{Die, Left, Shell, UpstreamClose};
 use super::sys;
-use super::timekeeper::Timekeeper;
 use crate::core::io::{FarEnd, Input, Zombies};
 use crate::ids::LinkId;
 use crate::limits;
@@ -29,13 +28,20 @@ const READ_BUDGET: usize = 256 << 10;
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long a planned close waits for what is sent to be delivered.
 const DELIVER_TIME: Duration = Duration::from_secs(2);
+/// How often it looks.
+const CLOSE_STEP: Duration = Duration::from_millis(2);
 
 struct Conn {
     link: LinkId,
     stream: TcpStream,
+    buffer: RefCell<FrameBuffer>,
+    greeted: Cell<bool>,
+    /// The last write did not take everything: an event tells when there is room.
     blocked: Cell<bool>,
+    /// The Gateway has ended its side: it is read to the end.
+    ended: Cell<bool>,
+    /// We have ended it: nothing of it is read any more.
     closed: Cell<bool>,
-    bell: Bell,
 }
 
 /// The place of the one upstream socket.
@@ -60,24 +66,23 @@ impl Upstream {
     pub(super) fn write(&self, bytes: &[u8]) -> Option<usize> {
         let conn = self.conn.borrow();
         let conn = conn.as_ref().filter(|_| !bytes.is_empty())?;
-        match conn.stream.try_write(bytes) {
+        match sys::send(&conn.stream, bytes) {
             Ok(n) => Some(n),
             Err(error) => {
-                // Only room is waited for. A dead socket has room for ever; its error is told by the next read, after
-                // what the Gateway said before it died.
-                if error.kind() == io::ErrorKind::WouldBlock && !conn.blocked.replace(true) {
-                    conn.bell.ring();
+                // Only room is waited for. The error of a dead socket is told by the next read, after what the Gateway said
+                // before it died.
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    conn.blocked.set(true);
                 }
                 None
             }
         }
     }
 
-    /// Resets the connection, or calls off the connect. Its task ends in this turn of the loop and drops the last reference.
+    /// Resets the connection, or calls off the connect. Whoever reads it just now drops the last reference in this turn.
     pub(super) fn abort(&self, link: LinkId) {
         if let Some(conn) = self.conn.borrow_mut().take_if(|c| c.link == link) {
             conn.closed.set(true);
-            conn.bell.ring();
         }
         if let Some((_, task)) = self.dial.borrow_mut().take_if(|(l, _)| *l == link) {
             task.abort();
@@ -85,51 +90,48 @@ impl Upstream {
     }
 
     /// The planned end: what is sent is delivered first, because a reset throws unsent bytes away.
-    pub(super) async fn close(&self, how: UpstreamClose, timekeeper: &Timekeeper) {
+    pub(super) async fn close(&self, how: UpstreamClose, beside: &Beside) {
         let Some(conn) = self.conn.borrow_mut().take() else { return };
+        conn.closed.set(true);
         let delivered = async {
             while sys::unsent(&conn.stream) > 0 {
-                timekeeper.sleep(Duration::from_millis(2)).await;
+                beside.sleep(CLOSE_STEP).await;
             }
         };
-        if timekeeper.timeout(DELIVER_TIME, delivered).await.is_err() {
+        if beside.timeout(DELIVER_TIME, delivered).await.is_err() {
             tracing::warn!(
                 bytes = sys::unsent(&conn.stream),
                 "the Gateway did not take everything before the close"
             );
         }
         if how == UpstreamClose::Graceful {
-            let _ = socket2::SockRef::from(&conn.stream).shutdown(std::net::Shutdown::Write);
+            let _ = conn.stream.shutdown(std::net::Shutdown::Write);
             let ended = async {
                 let mut chunk = [0u8; 4096];
-                while conn.stream.readable().await.is_ok() {
-                    match conn.stream.try_read(&mut chunk) {
+                loop {
+                    match sys::receive(&conn.stream, &mut chunk) {
                         Ok(0) => return,
                         Ok(_) => {}
-                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => beside.sleep(CLOSE_STEP).await,
                         Err(_) => return,
                     }
                 }
             };
-            if timekeeper.timeout(DELIVER_TIME, ended).await.is_err() {
+            if beside.timeout(DELIVER_TIME, ended).await.is_err() {
                 tracing::warn!("the Gateway did not close its side; resetting the connection");
             }
         }
-        conn.closed.set(true);
-        conn.bell.ring();
     }
 }
 
 /// Reads the kernel's table for the Gateway port.
 pub(super) async fn look(shell: Rc<Shell>, link: LinkId) {
     let addr = shell.upstream.addr;
-    let kinds = || async move {
-        tokio::task::spawn_blocking(move || sockets::zombie_kinds_on(addr)).await.unwrap_or(None)
-    };
+    let kinds = || async { shell.beside.work(move || sockets::zombie_kinds_on(addr)).await.unwrap_or(None) };
     let mut zombies = kinds().await;
     if zombies.as_ref().is_some_and(|kinds| !kinds.is_empty()) {
         // A close under way looks the same for a moment; only what lasts is a zombie.
-        shell.timekeeper.sleep(sockets::SETTLE).await;
+        shell.beside.sleep(sockets::SETTLE).await;
         zombies = kinds().await;
     }
     shell.tell_and_perform(Input::Looked { link, zombies: zombies.map(counted) });
@@ -144,7 +146,7 @@ pub(super) async fn examine(shell: Rc<Shell>, link: LinkId) {
     };
     // Without them the connection is over, and the core has been told or is about to be.
     let Some((gateway, near)) = ends else { return };
-    let looked = tokio::task::spawn_blocking(move || sockets::far_end::examine(gateway, near)).await;
+    let looked = shell.beside.work(move || sockets::far_end::examine(gateway, near)).await;
     let (zombies, end) = match looked {
         Ok((diagnosis, end)) => {
             let seen = diagnosis.unknown.is_none();
@@ -175,10 +177,13 @@ fn counted(kinds: impl IntoIterator<Item = ZombieKind>) -> Zombies {
     zombies
 }
 
-/// Dials and serves the connection until it ends.
-pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
+/// Dials; from then on the connection's events are served.
+pub(super) async fn connect(shell: Rc<Shell>, link: LinkId) {
     let addr = shell.upstream.addr;
-    let dialled = dial(addr, &shell.timekeeper).await;
+    let dialled = dial(addr, &shell.beside).await.and_then(|mut stream| {
+        shell.events.watch(&mut stream, Whose::Gateway)?;
+        Ok(stream)
+    });
     // From here on the connection is what an abort ends.
     shell.upstream.dial.borrow_mut().take_if(|(l, _)| *l == link);
     let stream = match dialled {
@@ -194,11 +199,13 @@ pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
     let conn = Rc::new(Conn {
         link,
         stream,
+        buffer: RefCell::default(),
+        greeted: Cell::new(false),
         blocked: Cell::new(false),
+        ended: Cell::new(false),
         closed: Cell::new(false),
-        bell: Bell::default(),
     });
-    let before = shell.upstream.conn.borrow_mut().replace(conn.clone());
+    let before = shell.upstream.conn.borrow_mut().replace(conn);
     assert!(before.is_none(), "I1: at most one upstream socket");
     shell.tell_and_perform(Input::UpstreamConnected { link });
     match shell.die {
@@ -206,19 +213,12 @@ pub(super) async fn serve(shell: Rc<Shell>, link: LinkId) {
         Some(Die::ExitInHandshake) => std::process::exit(1),
         _ => {}
     }
-    let error = converse(&shell, &conn).await;
-    // Dropped in the same turn: nothing of a connection that is over is kept.
-    shell.upstream.conn.borrow_mut().take_if(|c| c.link == link);
-    drop(conn);
-    if let Some(error) = error {
-        shell.tell_and_perform(Input::UpstreamGone { link, error });
-    }
 }
 
-async fn dial(addr: SocketAddr, timekeeper: &Timekeeper) -> io::Result<TcpStream> {
-    let connect = sys::upstream_socket(addr)?.connect(addr);
-    let stream = timekeeper
-        .timeout(CONNECT_TIME, connect)
+async fn dial(addr: SocketAddr, beside: &Beside) -> io::Result<TcpStream> {
+    let connect = async { sys::upstream_socket(addr)?.connect(addr).await?.into_std() };
+    let stream = beside
+        .timeout(CONNECT_TIME, beside.within(connect))
         .await
         .unwrap_or_else(|_| Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connect")))?;
     if stream.local_addr()? == stream.peer_addr()? {
@@ -226,56 +226,50 @@ async fn dial(addr: SocketAddr, timekeeper: &Timekeeper) -> io::Result<TcpStream
         // would also keep the Gateway from listening.
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
-    Ok(stream)
+    Ok(TcpStream::from_std(stream))
 }
 
-/// Carries bytes until the connection ends: `Some` with the system's words, `None` when it was our own act.
-async fn converse(shell: &Rc<Shell>, conn: &Conn) -> Option<String> {
-    let mut buffer = FrameBuffer::default();
-    let mut greeted = false;
-    loop {
-        if conn.closed.get() {
-            return None;
-        }
-        let room = |cx: &mut Context<'_>| conn.stream.poll_write_ready(cx);
-        let room = conn.blocked.get().then_some(room);
-        match bell::next(&conn.bell, room, |cx| conn.stream.poll_read_ready(cx)).await {
-            Event::Changed => {}
-            Event::Writable(Err(error)) | Event::Readable(Err(error)) => return Some(error.to_string()),
-            Event::Writable(Ok(())) => {
-                conn.blocked.set(false);
-                shell.flush_upstream(shell.now());
-                shell.perform();
-            }
-            Event::Readable(Ok(())) => match read(shell, conn, &mut buffer, &mut greeted) {
-                Ok(Left::Nothing) => {}
-                // The clients get their turn.
-                Ok(Left::More) => tokio::task::yield_now().await,
-                Err(error) => return Some(error.to_string()),
-            },
+/// The upstream socket is ready for something.
+pub(super) fn turn(shell: &Rc<Shell>, ready: Ready) {
+    let Some(conn) = shell.upstream.conn.borrow().clone() else { return };
+    if ready.ended {
+        conn.ended.set(true);
+    }
+    if ready.writable && conn.blocked.replace(false) {
+        shell.flush_upstream(shell.now());
+        shell.perform();
+    }
+    if !ready.readable {
+        return;
+    }
+    match read(shell, &conn) {
+        Ok(Left::Nothing) => {}
+        // The clients get their turn.
+        Ok(Left::More) => shell.events.again(Whose::Gateway),
+        Err(error) => {
+            // Dropped in the same turn: nothing of a connection that is over is kept.
+            let link = conn.link;
+            shell.upstream.conn.borrow_mut().take_if(|c| c.link == link);
+            drop(conn);
+            shell.tell_and_perform(Input::UpstreamGone { link, error: error.to_string() });
         }
     }
 }
 
-fn read(shell: &Rc<Shell>, conn: &Conn, buffer: &mut FrameBuffer, greeted: &mut bool) -> io::Result<Left> {
+fn read(shell: &Rc<Shell>, conn: &Conn) -> io::Result<Left> {
     let mut chunk = shell.chunk.take();
     // Each of a thousand clients may be given all of it.
     let most = (limits::MAX_PER_PASS / shell.clients.len().max(1)).max(limits::MIN_READ).min(chunk.len());
-    let left = read_into(&mut chunk[..most], shell, conn, buffer, greeted);
+    let left = read_into(&mut chunk[..most], shell, conn);
     shell.chunk.replace(chunk);
     left
 }
 
-fn read_into(
-    chunk: &mut [u8],
-    shell: &Rc<Shell>,
-    conn: &Conn,
-    buffer: &mut FrameBuffer,
-    greeted: &mut bool,
-) -> io::Result<Left> {
+fn read_into(chunk: &mut [u8], shell: &Rc<Shell>, conn: &Conn) -> io::Result<Left> {
+    let mut buffer = conn.buffer.borrow_mut();
     let mut total = 0;
     while !conn.closed.get() {
-        match sys::read_what_is_there(&conn.stream, chunk) {
+        match sys::receive(&conn.stream, chunk) {
             Ok(0) => {
                 return Err(io::Error::new(
                     io::ErrorKind::UnexpectedEof,
@@ -287,7 +281,7 @@ fn read_into(
                 let now = shell.now();
                 let ahead = |bytes: &[u8]| shell.tell_ticks(now, conn.link, bytes);
                 let each = |payload: &[u8]| {
-                    match std::mem::replace(greeted, true) {
+                    match conn.greeted.replace(true) {
                         true => shell.tell_at(now, Input::UpstreamFrame { link: conn.link, payload }),
                         false => {
                             let hello = ServerHello::parse(payload)
@@ -303,6 +297,9 @@ fn read_into(
                 }
                 // One write for each client that got something from this chunk.
                 shell.perform_at(now);
+                if n < chunk.len() && !conn.ended.get() {
+                    return Ok(Left::Nothing);
+                }
                 if total >= READ_BUDGET {
                     return Ok(Left::More);
                 }

@@ -8,7 +8,7 @@
 //! reset, or told why where TLS has a word for it.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::name;
-use super::stream::{Plain, push};
+use super::stream::push;
 use crate::limits;
 use crate::shell::access::Access;
 use crate::shell::sys;
@@ -154,13 +154,36 @@ async fn greet(stream: TcpStream, peer: SocketAddr, access: Arc<Access>, send: m
     }
 }
 
+/// The socket as the session wants it.
+struct Plain<'a>(&'a TcpStream);
+
+impl Read for Plain<'_> {
+    fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(chunk)
+    }
+}
+
+impl Write for Plain<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// The handshake, or the session with an alert to send and the words for the log.
 async fn shake(
     socket: &TcpStream,
     mut session: ServerConnection,
 ) -> Result<ServerConnection, (ServerConnection, String)> {
     loop {
-        match push(socket, &mut session) {
+        match push(&mut Plain(socket), &mut session) {
             Ok(()) if !session.is_handshaking() => return Ok(session),
             Ok(()) => {
                 if socket.readable().await.is_err() {
@@ -190,7 +213,7 @@ async fn shake(
 /// Sends the alert, and gives the peer a moment to read it: a close with unread bytes would be a reset, which takes it away.
 /// What it sends is thrown away as it came.
 async fn explain(socket: &TcpStream, mut session: ServerConnection) {
-    let _ = push(socket, &mut session);
+    let _ = push(&mut Plain(socket), &mut session);
     let _ = SockRef::from(socket).shutdown(std::net::Shutdown::Write);
     let rest = async {
         let mut chunk = [0; 4096];

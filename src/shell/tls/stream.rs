@@ -6,12 +6,11 @@
 //! The session keeps little: what it has not written, `TLS_UNSENT` at most, counts as taken by the socket, and what it has read
 //! and not given out is given out before it reads more.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
-use std::task::{Context, Poll};
 
+use mio::net::TcpStream;
 use rustls::ServerConnection;
-use tokio::net::TcpStream;
 
 use crate::limits;
 
@@ -20,37 +19,12 @@ use crate::limits;
 pub(in crate::shell) struct TlsStream {
     socket: TcpStream,
     session: RefCell<ServerConnection>,
-    /// The session may have bytes that the socket knows nothing of.
-    more: Cell<bool>,
-}
-
-/// The socket as the session wants it.
-pub(super) struct Plain<'a>(pub(super) &'a TcpStream);
-
-impl Read for Plain<'_> {
-    fn read(&mut self, chunk: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(chunk)
-    }
-}
-
-impl Write for Plain<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
-    }
-
-    fn write_vectored(&mut self, bytes: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Writes what a session has to say until the socket is full.
-pub(super) fn push(socket: &TcpStream, session: &mut ServerConnection) -> io::Result<()> {
+pub(super) fn push(socket: &mut impl Write, session: &mut ServerConnection) -> io::Result<()> {
     while session.wants_write() {
-        if session.write_tls(&mut Plain(socket))? == 0 {
+        if session.write_tls(socket)? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
     }
@@ -58,10 +32,11 @@ pub(super) fn push(socket: &TcpStream, session: &mut ServerConnection) -> io::Re
 }
 
 impl TlsStream {
-    /// One whose handshake is complete.
+    /// One whose handshake is complete. **The session may have bytes that the socket knows nothing of**: it is read once without
+    /// an event.
     pub(in crate::shell) fn new(socket: TcpStream, mut session: ServerConnection) -> TlsStream {
         session.set_buffer_limit(Some(limits::TLS_UNSENT));
-        TlsStream { socket, session: RefCell::new(session), more: Cell::new(true) }
+        TlsStream { socket, session: RefCell::new(session) }
     }
 
     /// The socket.
@@ -69,27 +44,26 @@ impl TlsStream {
         &self.socket
     }
 
-    /// As of a socket. An end without the session's own farewell is an end: frames tell by themselves whether they are
+    /// The socket, to have it watched.
+    pub(in crate::shell) fn socket_mut(&mut self) -> &mut TcpStream {
+        &mut self.socket
+    }
+
+    /// As of a socket; until nothing is left, of the session neither. An end without the session's own farewell is an end: frames tell by themselves whether they are
     /// whole.
     pub(in crate::shell) fn try_read(&self, chunk: &mut [u8]) -> io::Result<usize> {
         let mut session = self.session.borrow_mut();
         loop {
             match session.reader().read(chunk) {
-                Ok(n) => {
-                    self.more.set(true);
-                    return Ok(n);
-                }
+                Ok(n) => return Ok(n),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
-            if let Err(error) = session.read_tls(&mut Plain(&self.socket)) {
-                self.more.set(false);
-                return Err(error);
-            }
+            session.read_tls(&mut &self.socket)?;
             if let Err(error) = session.process_new_packets() {
                 // The peer is told what was wrong, if there is room.
-                let _ = push(&self.socket, &mut session);
+                let _ = push(&mut &self.socket, &mut session);
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));
             }
         }
@@ -98,9 +72,9 @@ impl TlsStream {
     /// As of a socket.
     pub(in crate::shell) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut session = self.session.borrow_mut();
-        push(&self.socket, &mut session)?;
+        push(&mut &self.socket, &mut session)?;
         let n = session.writer().write(bytes)?;
-        match push(&self.socket, &mut session) {
+        match push(&mut &self.socket, &mut session) {
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
             _ => Ok(n),
         }
@@ -108,7 +82,7 @@ impl TlsStream {
 
     /// Writes what was taken and is still here; whether all of it is gone.
     pub(in crate::shell) fn push(&self) -> io::Result<bool> {
-        match push(&self.socket, &mut self.session.borrow_mut()) {
+        match push(&mut &self.socket, &mut self.session.borrow_mut()) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
@@ -120,18 +94,10 @@ impl TlsStream {
         self.session.borrow().wants_write()
     }
 
-    /// As of a socket.
-    pub(in crate::shell) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.more.get() {
-            true => Poll::Ready(Ok(())),
-            false => self.socket.poll_read_ready(cx),
-        }
-    }
-
     /// The session's farewell, before our side ends.
     pub(in crate::shell) fn farewell(&self) {
         let mut session = self.session.borrow_mut();
         session.send_close_notify();
-        let _ = push(&self.socket, &mut session);
+        let _ = push(&mut &self.socket, &mut session);
     }
 }
