@@ -25,9 +25,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use mio::event::{Event, Source};
 use mio::{Interest, Registry, Token};
 
-use super::run::Shell;
-use super::{downstream, upstream};
-
 /// Events taken from the kernel at once.
 const EVENTS: usize = 256;
 /// Listeners have the numbers below those of clients.
@@ -180,56 +177,154 @@ impl Loop {
         Ok((Loop { poll, alarm }, events))
     }
 
-    /// Runs until `main` is done.
+    /// Runs until `main` is done. `turn` gives a socket's owner its turn.
     ///
     /// # Errors
     /// The system's, when it does not say any more what happens.
-    pub(super) fn run<T>(
+    pub(super) fn run<T: 'static>(
         mut self,
-        shell: &Rc<Shell>,
+        events: &Events,
+        mut turn: impl FnMut(Whose, Ready),
         main: impl Future<Output = T> + 'static,
-    ) -> io::Result<T>
-    where
-        T: 'static,
-    {
+    ) -> io::Result<T> {
         let done = Rc::new(Cell::new(None));
         let result = done.clone();
-        shell.events.spawn(async move { result.set(Some(main.await)) });
+        events.spawn(async move { result.set(Some(main.await)) });
         let waker = Waker::from(self.alarm.clone());
         let mut tasks = FuturesUnordered::new();
         let mut ready = mio::Events::with_capacity(EVENTS);
         let mut turns = Vec::new();
         loop {
             if self.alarm.rung.swap(false, Ordering::AcqRel) {
-                tasks.extend(shell.events.begun.borrow_mut().drain(..));
+                tasks.extend(events.begun.borrow_mut().drain(..));
                 let mut cx = Context::from_waker(&waker);
                 while let Poll::Ready(Some(())) = pin!(tasks.next()).poll(&mut cx) {}
                 if let Some(done) = done.take() {
                     return Ok(done);
                 }
             }
-            std::mem::swap(&mut turns, &mut *shell.events.again.borrow_mut());
+            std::mem::swap(&mut turns, &mut *events.again.borrow_mut());
             for (whose, ready) in turns.drain(..) {
-                hand_over(shell, whose, ready);
+                turn(whose, ready);
             }
-            let waits = shell.events.again.borrow().is_empty() && !self.alarm.rung.load(Ordering::Acquire);
+            let waits = events.again.borrow().is_empty() && !self.alarm.rung.load(Ordering::Acquire);
             match self.poll.poll(&mut ready, if waits { None } else { Some(Duration::ZERO) }) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 outcome => outcome?,
             }
             for event in &ready {
                 if let Some(whose) = Whose::of(event.token()) {
-                    hand_over(shell, whose, Ready::of(event));
+                    turn(whose, Ready::of(event));
                 }
             }
         }
     }
 }
 
-fn hand_over(shell: &Rc<Shell>, whose: Whose, ready: Ready) {
-    match whose {
-        Whose::Gateway => upstream::turn(shell, ready),
-        Whose::Client(slot) => downstream::turn(shell, slot, ready),
-        Whose::Door(number) => downstream::answer_door(shell, number),
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use mio::net::UnixStream;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// Runs a loop until `main` is done; what `turn` does with a turn, it does with the loop's events at hand.
+    fn turned<T: 'static, F: Future<Output = T> + 'static>(
+        main: impl FnOnce(Rc<Events>) -> F,
+        mut turn: impl FnMut(&Events, Whose, Ready),
+    ) -> T {
+        let (turning, events) = Loop::new().unwrap();
+        let events = Rc::new(events);
+        let main = main(events.clone());
+        turning.run(&events, |whose, ready| turn(&events, whose, ready), main).unwrap()
+    }
+
+    #[test]
+    fn a_task_is_woken_by_its_like_and_by_another_thread() {
+        let (tell, told) = oneshot::channel();
+        let done = turned(
+            |events| async move {
+                let (ask, asked) = oneshot::channel();
+                events.spawn(async move {
+                    // From another thread, while the loop waits for sockets and nothing else happens.
+                    std::thread::spawn(move || tell.send(1).unwrap());
+                    ask.send(told.await.unwrap() + 1).unwrap();
+                });
+                asked.await.unwrap()
+            },
+            |_, _, _| {},
+        );
+        assert_eq!(done, 2);
+    }
+
+    #[test]
+    fn a_task_that_is_ended_is_dropped_before_others_go_on() {
+        turned(
+            |events| async move {
+                let (held, dropped) = oneshot::channel::<()>();
+                let task = events.spawn_abortable(async move {
+                    std::future::pending::<()>().await;
+                    drop(held);
+                });
+                task.abort();
+                assert!(dropped.await.is_err());
+            },
+            |_, _, _| {},
+        );
+    }
+
+    #[test]
+    fn whoever_asks_for_another_turn_gets_it_after_those_who_have_events() {
+        let (mut near, mut far) = UnixStream::pair().unwrap();
+        let (done, end) = oneshot::channel();
+        let (mut done, mut turns) = (Some(done), Vec::new());
+        turned(
+            |events| async move {
+                events.watch(&mut near, Whose::Client(3)).unwrap();
+                events.again(Whose::Gateway);
+                end.await.unwrap();
+                drop(near);
+            },
+            |events, whose, ready| {
+                if ready.readable {
+                    turns.push(whose);
+                }
+                match turns.len() {
+                    // Something for the client comes while the Gateway has its first turn, which was not enough.
+                    1 => {
+                        far.write_all(b"x").unwrap();
+                        events.again(Whose::Gateway);
+                    }
+                    3 => done.take().expect("the end is told once").send(()).unwrap(),
+                    _ => {}
+                }
+            },
+        );
+        assert_eq!(turns, [Whose::Gateway, Whose::Client(3), Whose::Gateway]);
+    }
+
+    #[test]
+    fn an_end_that_comes_with_the_last_bytes_is_told_with_them() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        far.write_all(b"last words").unwrap();
+        drop(far);
+        let (done, end) = oneshot::channel();
+        let (mut done, near) = (Some(done), Rc::new(RefCell::new(near)));
+        let read = near.clone();
+        turned(
+            |events| async move {
+                events.watch(&mut *near.borrow_mut(), Whose::Client(0)).unwrap();
+                end.await.unwrap();
+            },
+            |_, whose, ready| {
+                assert_eq!(whose, Whose::Client(0));
+                assert!(ready.readable && ready.ended, "{ready:?}");
+                let mut words = [0; 64];
+                assert_eq!(read.borrow_mut().read(&mut words).unwrap(), 10);
+                done.take().expect("one event for both").send(()).unwrap();
+            },
+        );
     }
 }

@@ -21,7 +21,7 @@ use super::beside::Beside;
 use super::captures::Captures;
 use super::control::{ByHand, Denied, Remote, SwitchFile};
 use super::downstream::{Clients, Door};
-use super::events::{Events, Loop};
+use super::events::{Events, Loop, Whose};
 use super::listen::{Listen, Listening, SocketFile};
 use super::notify::Notifier;
 use super::reload::{Reload, wall_ms};
@@ -670,5 +670,10 @@ fn serve(
     shell.notifier.ready();
     ready(&addresses);
     let end = shell.clone().stop(stopping, with_tls, published);
-    Ok(turning.run(&shell, end)?)
+    let turn = |whose, ready| match whose {
+        Whose::Gateway => upstream::turn(&shell, ready),
+        Whose::Client(slot) => downstream::turn(&shell, slot, ready),
+        Whose::Door(number) => downstream::answer_door(&shell, number),
+    };
+    Ok(turning.run(&shell.events, turn, end)?)
 }
