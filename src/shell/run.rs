@@ -336,16 +336,20 @@ impl Shell {
     pub(super) fn flush_client(&self, now: Time, key: crate::ids::ClientKey) {
         let mut actions = self.actions.borrow_mut();
         let mut core = self.core.borrow_mut();
+        let mut told = false;
         while let Some(n) = self.clients.write(key, core.output(key), &self.events) {
             if self.captures.is_on() {
                 self.captures.written(now, key, core.output(key), n);
             }
             core.consume_output(now, key, n, &mut actions);
+            told = true;
         }
         if self.captures.is_on() {
             self.captures.flushed(now, key, core.output(key).len());
         }
-        core.consume_output(now, key, 0, &mut actions);
+        if !told {
+            core.consume_output(now, key, 0, &mut actions);
+        }
         if core.may_close(key) {
             self.clients.all_sent(key);
         }
