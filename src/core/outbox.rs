@@ -20,6 +20,8 @@ pub struct Outbox {
     buf: BytesMut,
     /// Most bytes that it has held since it was made.
     most: usize,
+    /// Whether a part was taken of what it held, so that it does not show how much memory it has.
+    cut: bool,
     /// When bytes were last taken, or when the first byte came into the empty buffer.
     progress: Time,
     /// Bytes taken so far.
@@ -83,19 +85,26 @@ impl Outbox {
         self.most = self.most.max(self.buf.len());
         if n > 0 {
             // A socket that takes nothing is no progress, however often it is offered something.
-            self.buf.advance(n);
+            debug_assert!(n <= self.buf.len(), "a socket takes what it is offered");
             self.taken += n as u64;
             self.progress = now;
+            if n < self.buf.len() {
+                self.buf.advance(n);
+                self.cut = true;
+                return None;
+            }
+            self.buf.clear();
         }
         if !self.buf.is_empty() {
             return None;
         }
-        self.buf.clear();
         // It may have got more memory than it has use for: that of somebody who had.
-        if self.most <= KEPT && !self.buf.try_reclaim(2 * KEPT + 1) {
+        let ample =
+            |buf: &mut BytesMut, cut| buf.capacity() > 2 * KEPT || cut && buf.try_reclaim(2 * KEPT + 1);
+        if self.most <= KEPT && !ample(&mut self.buf, self.cut) {
             return None;
         }
-        self.most = 0;
+        (self.most, self.cut) = (0, false);
         Some(std::mem::take(&mut self.buf))
     }
 
@@ -111,7 +120,7 @@ impl Outbox {
 
     /// Throws away what is unsent.
     pub fn clear(&mut self) {
-        (self.buf, self.most) = (BytesMut::new(), 0);
+        (self.buf, self.most, self.cut) = (BytesMut::new(), 0, false);
     }
 }
 

@@ -173,10 +173,7 @@ impl Core {
         let (message, one_shot, us_stock) = (entry.message, entry.one_shot, entry.us_stock);
         let last = one_shot && self.ends(heard, message);
         self.tell_what_is_gone(ctx, up, heard);
-        match last {
-            true => self.tell_members_last(ctx, up, heard, us_stock),
-            false => self.tell_members(ctx, up, heard, us_stock),
-        }
+        self.tell_each(ctx, up, heard, us_stock, last);
         self.keep_answer(up, heard, payload);
         if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
             // Clients ask again under the same id (LIVE.md section 4).
@@ -189,28 +186,30 @@ impl Core {
 
     /// Passes a message on to all who share a request.
     pub(super) fn tell_members(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool) {
+        self.tell_each(ctx, up, heard, us_stock, false);
+    }
+
+    /// Likewise. What ends the request (`last`) does not wait, whatever it is, and comes behind what does.
+    fn tell_each(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool, last: bool) {
         // By number, because telling may close a client that is too slow, which then is no member any more.
         let mut at = 0;
         while let Some((key, down)) = self.requests.get(up).and_then(|e| e.members.get(at)).copied() {
-            self.tell(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock);
+            let edits = [(Role::ReqId, down.0.into())];
+            match last {
+                true => {
+                    self.bring_forward(ctx, key, About::Request(down.0));
+                    self.tell_at(ctx, key, heard, &edits, us_stock, Place::Outbox);
+                }
+                false => self.tell(ctx, key, heard, &edits, us_stock),
+            }
             let stays = self.requests.get(up).is_some_and(|e| e.members.get(at) == Some(&(key, down)));
             at += usize::from(stays);
         }
     }
 
-    /// Passes on what ends a request: it does not wait, whatever it is, and comes behind what does.
-    fn tell_members_last(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool) {
-        let members = self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default();
-        for (key, down) in members {
-            self.bring_forward(ctx, key, About::Request(down.0));
-            let edits = [(Role::ReqId, down.0.into())];
-            self.tell_at(ctx, key, heard, &edits, us_stock, Place::Outbox);
-        }
-    }
-
     /// The end of an image after an outage: what is not in it any more is told as such.
     fn tell_what_is_gone(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>) {
-        let Some(entry) = self.requests.get_mut(up) else { return };
+        let Some(entry) = self.requests.get_mut(up).filter(|e| e.line.is_some()) else { return };
         let request = crate::protocol::request(entry.message.into());
         let ends_image = request.is_some_and(|r| r.ends.contains(&(heard.id(), EndWhen::Image)));
         let (Some(line), true) = (&mut entry.line, ends_image) else { return };

@@ -49,6 +49,20 @@ pub struct Row {
 /// Requests whose answers count US stocks in lots or in shares, by the version of [`ROWS`] that decides.
 const COUNTED: [(u16, &[u16]); 3] = [(159, &[1, 10, 97]), (175, &[20, 50, 88, 96, 97]), (220, &[1])];
 
+/// All these requests, a bit for each.
+const EVER_COUNTED: u128 = {
+    let (mut all, mut row) = (0, 0);
+    while row < COUNTED.len() {
+        let mut n = 0;
+        while n < COUNTED[row].1.len() {
+            all |= 1u128 << COUNTED[row].1[n];
+            n += 1;
+        }
+        row += 1;
+    }
+    all
+};
+
 /// All of them, by rising version.
 pub static ROWS: [Row; 19] = [
     Row {
@@ -285,7 +299,7 @@ pub fn counts_differ(request: u16, a: u16, b: u16) -> bool {
 
 /// Likewise, whatever the versions.
 pub fn counts_ever_differ(request: u16) -> bool {
-    COUNTED.iter().any(|(_, requests)| requests.contains(&request))
+    EVER_COUNTED.checked_shr(request.into()).is_some_and(|bits| bits & 1 == 1)
 }
 
 /// Exchanges whose stocks were counted in lots.

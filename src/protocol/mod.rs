@@ -40,16 +40,33 @@ use model::{Request, Response};
 use requests::REQUESTS;
 use responses::RESPONSES;
 
+/// Where the declaration of each message id stands. It is asked for with every frame, and the tables are too large to be searched
+/// by somebody in a hurry: each step is memory that was not needed since the last frame.
+macro_rules! by_id {
+    ($table:ident) => {{
+        let (mut at, mut n) = ([NONE; HIGHEST_ID + 1], 0);
+        while n < $table.len() {
+            at[$table[n].message.id as usize] = n as u8;
+            n += 1;
+        }
+        at
+    }};
+}
+
+/// More than any message's.
+const HIGHEST_ID: usize = 255;
+const NONE: u8 = u8::MAX;
+static REQUEST_AT: [u8; HIGHEST_ID + 1] = by_id!(REQUESTS);
+static RESPONSE_AT: [u8; HIGHEST_ID + 1] = by_id!(RESPONSES);
+
 /// The declaration of a client's message by its id.
 pub fn request(id: u32) -> Option<&'static Request> {
-    let at = REQUESTS.binary_search_by_key(&id, |r| u32::from(r.message.id)).ok()?;
-    Some(&REQUESTS[at])
+    REQUESTS.get(usize::from(*REQUEST_AT.get(id as usize)?))
 }
 
 /// The declaration of a Gateway's message by its id.
 pub fn response(id: u32) -> Option<&'static Response> {
-    let at = RESPONSES.binary_search_by_key(&id, |r| u32::from(r.message.id)).ok()?;
-    Some(&RESPONSES[at])
+    RESPONSES.get(usize::from(*RESPONSE_AT.get(id as usize)?))
 }
 
 /// All messages of clients, by rising id.
