@@ -5,8 +5,9 @@
     make.py --check BINARY    whether the list fits the binary
 
 The benchmark kit runs its scenarios once, with twsmux under callgrind. A function counts as passed when it was called often;
-they are listed as the calls go, from the event loop on, one scenario after the other. The hash in a symbol is left out where the name
-alone is one function, so that the list depends on names and not on who builds.
+they are listed as the calls go, from the event loop on, one scenario after the other. The hash in a symbol is left out, so that the list
+depends on names and not on who builds with what; names that several functions have, as generic ones do, come behind those that are
+one function's.
 """
 import collections
 import os
@@ -31,6 +32,8 @@ RUNS = [
 OFTEN = 100
 # Not a message's either: lines of the log.
 OTHERS = re.compile(r"tracing|nu_ansi_term|core\.\.fmt")
+# Bytes that the functions of one name may have: most of them are not passed.
+MOST_OF_ONE_NAME = 20_000
 # Where a message comes in.
 ROOT = re.compile(r"6events4Loop3run")
 
@@ -100,12 +103,8 @@ def passed(calls, callees):
 HASH = re.compile(r"17h[0-9a-f]{16}E.*$")
 
 
-def patterns(names, homonyms):
-    """What the linker calls them."""
-    for name in names:
-        if name.startswith("_ZN") and not OTHERS.search(name):
-            one = homonyms[HASH.sub("", name)] == 1
-            yield HASH.sub("17h*", name) if one else re.sub(r"E(\.llvm\..*)?$", "E*", name)
+def rust_names(names):
+    return [HASH.sub("", name) for name in names if name.startswith("_ZN") and not OTHERS.search(name)]
 
 
 def run(binary, kit, scenario, form):
@@ -128,11 +127,23 @@ def run(binary, kit, scenario, form):
         return profile(sorted(files))
 
 
+def functions(binary):
+    """How many functions have a name, and how many bytes they are together."""
+    count, size = collections.Counter(), collections.Counter()
+    for line in subprocess.run(["nm", "-S", binary], check=True, capture_output=True, text=True).stdout.splitlines():
+        fields = line.split()
+        if len(fields) == 4 and fields[2] in "tT":
+            name = HASH.sub("", fields[3])
+            count[name] += 1
+            size[name] += int(fields[1], 16)
+    return count, size
+
+
 def check(binary):
-    listed = re.findall(r"\*\(\.text\.(.*)\*\)", (HERE / "hot.ld").read_text())
-    symbols = subprocess.run(["nm", binary], check=True, capture_output=True, text=True).stdout.split()
-    there = sum(any(symbol.startswith(name) for symbol in symbols) for name in listed)
-    print(f"layout: {there} of {len(listed)} functions that a message passes are where they belong")
+    listed = re.findall(r"\*\(\.text\.(.*)17h\*\)", (HERE / "hot.ld").read_text())
+    count, _ = functions(binary)
+    there = sum(name in count for name in listed)
+    print(f"layout: {there} of {len(listed)} functions that a message passes are in {binary}")
     if there < 0.9 * len(listed):
         sys.exit("layout/hot.ld is out of date: ./dev layout writes it anew")
 
@@ -141,17 +152,18 @@ def main():
     if sys.argv[1] == "--check":
         return check(sys.argv[2])
     binary, kit = (pathlib.Path(argument).resolve() for argument in sys.argv[1:])
-    symbols = subprocess.run(["nm", binary], check=True, capture_output=True, text=True).stdout.split()
-    homonyms = collections.Counter(HASH.sub("", symbol) for symbol in symbols)
+    count, size = functions(binary)
     listed = {}
     for scenario, form in RUNS:
-        names = patterns(passed(*run(binary, kit, scenario, form)), homonyms)
+        names = rust_names(passed(*run(binary, kit, scenario, form)))
         new = [name for name in dict.fromkeys(names) if name not in listed]
         listed.update((name, f"{scenario}, {form}") for name in new)
         print(f"{scenario}, {form}: {len(new)} more functions")
-    lines = [f"    *(.text.{name})\n" for name in listed]
+    ones = [name for name in listed if count[name] == 1]
+    several = [name for name in listed if count[name] > 1 and size[name] <= MOST_OF_ONE_NAME]
+    lines = [f"    *(.text.{name}17h*)\n" for name in ones + several]
     (HERE / "hot.ld").write_text(HEAD + "".join(lines) + TAIL)
-    print(f"layout/hot.ld: {len(listed)} functions")
+    print(f"layout/hot.ld: {len(ones)} functions, and {len(several)} names of several")
 
 
 main()
