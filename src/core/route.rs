@@ -9,6 +9,7 @@ use super::codes::{self, Class};
 use super::compose::id;
 use super::io::Level;
 use super::link::Link;
+use super::requests::Members;
 use super::slow::Place;
 use super::stats::Drop;
 use super::timers::Timer;
@@ -191,9 +192,9 @@ impl Core {
 
     /// Likewise. What ends the request (`last`) does not wait, whatever it is, and comes behind what does.
     fn tell_each(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool, last: bool) {
-        // By number, because telling may close a client that is too slow, which then is no member any more.
-        let mut at = 0;
-        while let Some((key, down)) = self.requests.get(up).and_then(|e| e.members.get(at)).copied() {
+        let Some(entry) = self.requests.get(up) else { return };
+        // As they are now: telling may close a client that is too slow, which may be here under several ids.
+        for (key, down) in Members::from_slice(&entry.members) {
             let edits = [(Role::ReqId, down.0.into())];
             match last {
                 true => {
@@ -202,8 +203,6 @@ impl Core {
                 }
                 false => self.tell(ctx, key, heard, &edits, us_stock),
             }
-            let stays = self.requests.get(up).is_some_and(|e| e.members.get(at) == Some(&(key, down)));
-            at += usize::from(stays);
         }
     }
 

@@ -44,6 +44,7 @@ use responses::RESPONSES;
 /// by somebody in a hurry: each step is memory that was not needed since the last frame.
 macro_rules! by_id {
     ($table:ident) => {{
+        assert!($table.len() < NONE as usize, "a number for each, and one for none");
         let (mut at, mut n) = ([NONE; HIGHEST_ID + 1], 0);
         while n < $table.len() {
             at[$table[n].message.id as usize] = n as u8;

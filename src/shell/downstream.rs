@@ -149,11 +149,15 @@ impl Clients {
     /// Closes a socket, after what is in its outbox or at once.
     pub(super) fn close(&self, key: ClientKey, flush: bool, events: &Events) {
         if let Some(conn) = self.get(key) {
+            conn.closing.set(if flush { Closing::Flush } else { Closing::Now });
             if flush {
                 conn.stream.take_all();
-                conn.blocked.set(false); // there may be room now
+                // There may be room now, for what a session holds back first.
+                match conn.stream.push() {
+                    Ok(all) => conn.blocked.set(!all),
+                    Err(_) => conn.closing.set(Closing::Now),
+                }
             }
-            conn.closing.set(if flush { Closing::Flush } else { Closing::Now });
             events.look(Whose::Client(key.slot));
         }
     }
@@ -232,6 +236,9 @@ impl Door {
 
 /// Accepts the clients who wait at a listener.
 pub(super) fn answer_door(shell: &Rc<Shell>, number: usize) {
+    if shell.accepts_later.get() {
+        return;
+    }
     for _ in 0..ACCEPT_BUDGET {
         let next = match shell.doors.borrow().get(number) {
             Some(door) => door.next(&shell.access),
@@ -244,16 +251,20 @@ pub(super) fn answer_door(shell: &Rc<Shell>, number: usize) {
             Err(error) => {
                 // Out of file descriptors, mostly: those that exist are served, new ones wait in the backlog.
                 tracing::warn!(%error, "cannot accept a client; trying again");
-                let pause = shell.beside.sleep(ACCEPT_PAUSE);
-                let then = shell.clone();
-                return shell.events.spawn(async move {
-                    pause.await;
-                    then.events.again(Whose::Door(number));
-                });
+                shell.accepts_later.set(true);
+                return shell.events.spawn(answer_later(shell.clone()));
             }
         }
     }
     shell.events.again(Whose::Door(number));
+}
+
+/// After the system gave no connection: what is lacking is lacking for all listeners.
+async fn answer_later(shell: Rc<Shell>) {
+    shell.beside.sleep(ACCEPT_PAUSE).await;
+    shell.accepts_later.set(false);
+    let doors = shell.doors.borrow().len();
+    (0..doors).for_each(|number| shell.events.again(Whose::Door(number)));
 }
 
 /// Welcomes clients whose handshake is complete, for ever.

@@ -107,9 +107,13 @@ impl Events {
         self.sockets.register(socket, whose.token(), interests)
     }
 
-    /// It gets another turn, after the others have had theirs.
+    /// It gets another turn, after the others have had theirs. **One, however often it asks**: it may ask in that turn and in
+    /// one that an event gives it, and who is sent more than can be read would get an ever larger share.
     pub(super) fn again(&self, whose: Whose) {
-        self.again.borrow_mut().push((whose, Ready::AGAIN));
+        let mut again = self.again.borrow_mut();
+        if !again.contains(&(whose, Ready::AGAIN)) {
+            again.push((whose, Ready::AGAIN));
+        }
     }
 
     /// Its owner looks at it before the loop waits.
@@ -303,6 +307,26 @@ mod tests {
             },
         );
         assert_eq!(turns, [Whose::Gateway, Whose::Client(3), Whose::Gateway]);
+    }
+
+    #[test]
+    fn who_asks_for_several_turns_gets_one() {
+        let (done, end) = oneshot::channel();
+        let (mut done, mut turns) = (Some(done), 0);
+        turned(
+            |events| async move {
+                for _ in 0..3 {
+                    events.again(Whose::Client(1));
+                }
+                events.again(Whose::Client(2));
+                end.await.unwrap();
+            },
+            |_, whose, _| match whose {
+                Whose::Client(1) => turns += 1,
+                _ => done.take().expect("one turn").send(()).unwrap(),
+            },
+        );
+        assert_eq!(turns, 1);
     }
 
     #[test]

@@ -183,6 +183,8 @@ pub(super) struct Shell {
     pub(super) clients: Clients,
     /// Where clients are accepted; none any more when twsmux stops.
     pub(super) doors: RefCell<Vec<Door>>,
+    /// The system gave no connection: nobody is accepted for a moment.
+    pub(super) accepts_later: Cell<bool>,
     pub(super) events: Events,
     pub(super) access: Arc<Access>,
     pub(super) upstream: Upstream,
@@ -611,6 +613,7 @@ fn serve(
         start: Instant::now(),
         clients: Clients::default(),
         doors: RefCell::default(),
+        accepts_later: Cell::new(false),
         events,
         access,
         upstream: Upstream::new(settings.upstream),

@@ -91,8 +91,7 @@ impl Upstream {
 
     /// The planned end: what is sent is delivered first, because a reset throws unsent bytes away.
     pub(super) async fn close(&self, how: UpstreamClose, beside: &Beside) {
-        let Some(conn) = self.conn.borrow_mut().take() else { return };
-        conn.closed.set(true);
+        let Some(conn) = self.conn.borrow().clone() else { return };
         let delivered = async {
             while sys::unsent(&conn.stream) > 0 {
                 beside.sleep(CLOSE_STEP).await;
@@ -104,16 +103,19 @@ impl Upstream {
                 "the Gateway did not take everything before the close"
             );
         }
+        // Until here it was read as ever; it may have ended by itself meanwhile.
+        self.conn.borrow_mut().take_if(|now| now.link == conn.link);
+        conn.closed.set(true);
         if how == UpstreamClose::Graceful {
             let _ = conn.stream.shutdown(std::net::Shutdown::Write);
             let ended = async {
-                let mut chunk = [0u8; 4096];
+                let mut chunk = [0u8; 16 << 10];
                 loop {
                     match sys::receive(&conn.stream, &mut chunk) {
                         Ok(0) => return,
-                        Ok(_) => {}
-                        Err(e) if e.kind() == io::ErrorKind::WouldBlock => beside.sleep(CLOSE_STEP).await,
-                        Err(_) => return,
+                        Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+                        // Also when there is more, so that the time is up for one that never ends.
+                        _ => beside.sleep(CLOSE_STEP).await,
                     }
                 }
             };

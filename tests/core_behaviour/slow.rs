@@ -507,3 +507,20 @@ proptest! {
         prop_assert_eq!((told.trades, told.news, told.book), (trades, news_sent, book));
     }
 }
+
+#[test]
+fn who_falls_behind_under_several_ids_keeps_nobody_from_an_answer() {
+    let mut w = tight();
+    let (greedy, modest) = (w.started(1), w.started(2));
+    let ask = |id: &'static str| [("reqId", id), ("providerCode", "BZ"), ("articleId", "BZ$1")];
+    let up = w.asks_id(greedy, 84, &ask("1"));
+    for id in ["2", "3"] {
+        w.request(greedy, 84, &ask(id));
+    }
+    w.request(modest, 84, &ask("1"));
+    assert!(w.went_up().is_empty(), "it is one question");
+    // Each copy fits, three do not.
+    w.say(83, &[("reqId", &up), ("articleText", &"n".repeat(100 << 10))]);
+    assert!(w.peers[greedy].closing.is_some());
+    assert_eq!(ids(&w.got(modest)), [83]);
+}
