@@ -341,7 +341,7 @@ fn the_image_is_built_from_what_is_there() {
             assert!(there, "{kind} {name}");
         }
     }
-    assert!(!root().join("build.rs").exists(), "it would have to be copied");
+    assert!(copied.contains("build.rs") && copied.contains("layout"), "what builds it, and what that reads");
 }
 
 /// `${NAME:-value}` as its value, and `${NAME:?why}` as a word.
