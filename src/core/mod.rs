@@ -245,6 +245,8 @@ pub struct Core {
     spare: outbox::Spare,
     /// What is being put together.
     scratch: BytesMut,
+    /// Memory for those who are being told.
+    telling: Vec<requests::Member>,
     requests: Requests,
     orders: Orders,
     /// Orders of which something has left that the Gateway has not answered yet.
@@ -345,6 +347,7 @@ impl Core {
             upstream_out: Outbox::default(),
             spare: Default::default(),
             scratch: BytesMut::new(),
+            telling: Vec::new(),
             requests: Requests::new(1),
             orders,
             in_flight: Default::default(),

@@ -9,7 +9,6 @@ use super::codes::{self, Class};
 use super::compose::id;
 use super::io::Level;
 use super::link::Link;
-use super::requests::Members;
 use super::slow::Place;
 use super::stats::Drop;
 use super::timers::Timer;
@@ -194,7 +193,9 @@ impl Core {
     fn tell_each(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool, last: bool) {
         let Some(entry) = self.requests.get(up) else { return };
         // As they are now: telling may close a client that is too slow, which may be here under several ids.
-        for (key, down) in Members::from_slice(&entry.members) {
+        let mut members = std::mem::take(&mut self.telling);
+        members.extend_from_slice(&entry.members);
+        for (key, down) in members.drain(..) {
             let edits = [(Role::ReqId, down.0.into())];
             match last {
                 true => {
@@ -204,6 +205,7 @@ impl Core {
                 false => self.tell(ctx, key, heard, &edits, us_stock),
             }
         }
+        self.telling = members;
     }
 
     /// The end of an image after an outage: what is not in it any more is told as such.
