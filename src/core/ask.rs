@@ -334,6 +334,7 @@ impl Core {
         }
         let up = self.requests.add(Entry {
             members: smallvec![(asked.key, down)],
+            several_ids: false,
             message,
             one_shot,
             smart_depth,

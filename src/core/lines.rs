@@ -162,9 +162,9 @@ impl Line {
     }
 
     /// Likewise, of a tick.
-    pub fn keep_tick(&mut self, tick: &Tick<'_>, payload: &[u8]) {
+    pub fn keep_tick(&mut self, tick: &Tick<'_>) {
         if let Some(row) = self.row_in_image(tick.id) {
-            self.keep_row(numbered_row(row, tick.id, || tick.row), payload);
+            self.keep_row(numbered_row(row, tick.id, || tick.row), tick.payload);
         }
     }
 
@@ -268,6 +268,7 @@ impl Core {
     pub(super) fn join_line(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, (key, down): Member) {
         self.wanted_again(up);
         let Some(entry) = self.requests.get_mut(up) else { return };
+        entry.several_ids |= entry.members.iter().any(|(client, _)| *client == key);
         entry.members.push((key, down));
         let (message, us_stock) = (entry.message, entry.us_stock);
         let ends = crate::protocol::request(message.into()).map_or(&[][..], |r| r.ends);

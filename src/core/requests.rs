@@ -26,6 +26,8 @@ pub struct Entry {
     /// Who asked: several where equal requests are one upstream, in the order of joining. Nobody only
     /// while a line lingers.
     pub members: Members,
+    /// Whether a client was among them under several ids.
+    pub several_ids: bool,
     /// The request's message id.
     pub message: u16,
     /// Whether it ends with its answer.

@@ -4,18 +4,22 @@
 //! of the Gateway's version that have read what they were sent. Where anything else is the case nothing is done here,
 //! and the tick goes the long way.
 
+use smallvec::SmallVec;
+
 use super::Core;
 use super::client::Phase;
 use super::io::Actions;
 use super::link::Link;
 use crate::ids::{LinkId, UpReqId};
 use crate::protocol::model::Reuse;
-use crate::protocol::ticks::MOST_ID_BYTES;
+use crate::protocol::ticks::Tick;
 use crate::time::Time;
 use crate::wire::frame;
 
 /// Longer messages go the long way.
 const MOST: usize = 1024;
+/// Ticks that are taken in at once.
+const MOST_TICKS: usize = 32;
 
 impl Core {
     /// Takes in the ticks that stand at the front of what was read from the Gateway, and returns how many bytes they are. What
@@ -26,10 +30,12 @@ impl Core {
             return 0;
         }
         let mut rest = bytes;
-        while let Ok(Some((payload, after))) = frame::split(rest, MOST)
-            && self.hear_tick(now, payload, actions)
-        {
-            rest = after;
+        loop {
+            let taken = self.hear_run(now, rest, actions);
+            if taken == 0 {
+                break;
+            }
+            rest = &rest[taken..];
         }
         let taken = bytes.len() - rest.len();
         if taken > 0 {
@@ -39,44 +45,76 @@ impl Core {
         taken
     }
 
-    /// `false`: nothing was done.
-    fn hear_tick(&mut self, now: Time, payload: &[u8], actions: &mut Actions) -> bool {
+    /// Takes in ticks that are about one request and follow each other: each of its clients gets them at once. Returns how many
+    /// bytes they are; 0: nothing was done.
+    fn hear_run(&mut self, now: Time, bytes: &[u8], actions: &mut Actions) -> usize {
         let dialect = self.speeches.upstream();
-        let Some(tick) = dialect.tick(payload) else { return false };
-        let Some(entry) = self.requests.get_mut(UpReqId(tick.req_id)) else { return false };
+        let split = |bytes| frame::split(bytes, MOST).ok().flatten();
+        let Some((payload, mut rest)) = split(bytes) else { return 0 };
+        let Some(first) = dialect.tick(payload) else { return 0 };
+        let Some(entry) = self.requests.get_mut(UpReqId(first.req_id)) else { return 0 };
         if entry.one_shot || entry.reuse != Reuse::Never {
-            return false;
+            return 0;
         }
         let most = self.config.limits.conflate_above();
-        let longest = frame::PREFIX + tick.head.len() + MOST_ID_BYTES + tick.tail.len();
+        let mut room = most;
         for (key, _) in &entry.members {
-            let fits = self.clients.get(*key).is_some_and(|client| {
+            let client = self.clients.get(*key).filter(|client| {
                 client.phase == Phase::Ready
                     && client.version == dialect.version()
-                    && client.outbox.len() + longest <= most
                     && client.backlog.is_empty()
             });
-            if !fits {
-                return false;
-            }
+            let Some(client) = client else { return 0 };
+            room = room.min(most.saturating_sub(client.outbox.len()));
+        }
+        let mut size = first.longest();
+        if size > room {
+            return 0;
+        }
+        // Who has it under several ids gets each tick under all of them before the next.
+        let most_ticks = if entry.several_ids { 1 } else { MOST_TICKS };
+        let mut run = SmallVec::<[Tick<'_>; MOST_TICKS]>::new();
+        let mut last = first;
+        run.push(first);
+        while run.len() < most_ticks
+            && let Some((payload, after)) = split(rest)
+            && let Some(tick) = last.next(payload).or_else(|| dialect.tick(payload))
+            && tick.req_id == first.req_id
+            && tick.writes_ids_like(&first)
+            && size + tick.longest() <= room
+        {
+            size += tick.longest();
+            run.push(tick);
+            (last, rest) = (tick, after);
         }
         for (key, down) in &entry.members {
             let Some(client) = self.clients.get_mut(*key) else { continue };
-            tick.put(down.0, client.outbox.append_with(&mut self.spare, longest, now));
-            client.frames.1 += 1;
+            let out = client.outbox.append_with(&mut self.spare, size, now);
+            let id = first.written(down.0);
+            for tick in &run {
+                tick.put(&id, out);
+            }
+            client.frames.1 += run.len() as u64;
             if !client.outbox.dirty {
                 client.outbox.dirty = true;
                 actions.dirty.push(*key);
             }
         }
-        self.stats.heard(tick.id.into());
-        self.stats.frames_down += entry.members.len() as u64;
+        for tick in &run {
+            self.stats.heard(tick.id.into());
+        }
+        self.stats.frames_down += (run.len() * entry.members.len()) as u64;
         entry.begun = true;
         entry.goes_on = entry.spent;
         if let Some(line) = &mut entry.line {
-            line.keep_tick(&tick, payload);
+            for (n, tick) in run.iter().enumerate() {
+                // The next one may replace it in the image.
+                if run.get(n + 1).is_none_or(|next| (next.id, next.row) != (tick.id, tick.row)) {
+                    line.keep_tick(tick);
+                }
+            }
         }
-        true
+        bytes.len() - rest.len()
     }
 }
 

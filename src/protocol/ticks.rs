@@ -5,8 +5,6 @@
 //! for most of what a Gateway ever says; hence only the plain case. **What is not plain is no tick here**, and is read
 //! with the full tables instead.
 
-use std::ops::Range;
-
 use bytes::{BufMut, BytesMut};
 
 use super::dialect::Shape;
@@ -58,7 +56,7 @@ impl TickPlaces {
     }
 }
 
-/// A tick, taken apart. Its payload is `head`, the request id as its form writes it, `tail`.
+/// A tick, taken apart.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Tick<'a> {
     /// Message id.
@@ -67,30 +65,70 @@ pub struct Tick<'a> {
     pub req_id: i32,
     /// The number that tells its row apart; 0 where there is one row.
     pub row: i32,
-    /// What comes before the request id.
-    pub head: &'a [u8],
-    /// What comes after it, in text the NUL included.
-    pub tail: &'a [u8],
-    form: Form,
+    /// All of it.
+    pub payload: &'a [u8],
+    /// Where the request id stands, in text without its NUL.
+    value: (usize, usize),
+    places: TickPlaces,
 }
 
 /// The most bytes that a request id has on the wire: a negative one, in either form.
 pub const MOST_ID_BYTES: usize = 11;
 
-impl Tick<'_> {
-    /// Appends a frame with another request id.
-    pub fn put(&self, req_id: i32, out: &mut BytesMut) {
-        let (mut digits, mut packed) = (itoa::Buffer::new(), [0; MOST_ID_BYTES]);
-        let id = match self.form {
-            Form::Text => digits.format(req_id).as_bytes(),
-            Form::Proto => pack(req_id, &mut packed),
+/// A request id as ticks of one form have it.
+#[derive(Clone, Copy, Debug)]
+pub struct WrittenId {
+    bytes: [u8; MOST_ID_BYTES],
+    length: usize,
+}
+
+impl<'a> Tick<'a> {
+    /// A payload as a tick, if it has the form of this one and begins as this one does, up to the end of the request id: then only the
+    /// number of the row is looked for.
+    pub fn next(&self, payload: &'a [u8]) -> Option<Tick<'a>> {
+        let TickPlaces::Text { before_row, .. } = self.places else { return None };
+        let after = self.value.1 + 1;
+        if !payload.starts_with(&self.payload[..after]) {
+            return None;
+        }
+        Some(Tick { row: row_in_text(payload, after, before_row)?, payload, ..*self })
+    }
+
+    /// Whether both write request ids in the same way.
+    pub fn writes_ids_like(&self, other: &Tick<'_>) -> bool {
+        std::mem::discriminant(&self.places) == std::mem::discriminant(&other.places)
+    }
+
+    /// The most bytes that it has as a frame with another request id.
+    pub fn longest(&self) -> usize {
+        frame::PREFIX + self.payload.len() + MOST_ID_BYTES
+    }
+
+    /// A request id as this tick has it.
+    pub fn written(&self, req_id: i32) -> WrittenId {
+        let mut bytes = [0; MOST_ID_BYTES];
+        let length = match self.places {
+            TickPlaces::Text { .. } => {
+                let mut digits = itoa::Buffer::new();
+                let digits = digits.format(req_id).as_bytes();
+                bytes[..digits.len()].copy_from_slice(digits);
+                digits.len()
+            }
+            TickPlaces::Proto { .. } => pack(req_id, &mut bytes),
         };
-        let length = self.head.len() + id.len() + self.tail.len();
+        WrittenId { bytes, length }
+    }
+
+    /// Appends a frame with another request id, written as this tick's.
+    pub fn put(&self, id: &WrittenId, out: &mut BytesMut) {
+        let id = &id.bytes[..id.length];
+        let (head, tail) = (&self.payload[..self.value.0], &self.payload[self.value.1..]);
+        let length = head.len() + id.len() + tail.len();
         out.reserve(frame::PREFIX + length);
         out.put_u32(length as u32);
-        out.put_slice(self.head);
+        out.put_slice(head);
         out.put_slice(id);
-        out.put_slice(self.tail);
+        out.put_slice(tail);
     }
 }
 
@@ -106,22 +144,25 @@ pub(super) fn tick<'a>(version: u16, places: &[Option<TickPlaces>], payload: &'a
             id => (id, Form::Text, 4),
         },
     };
-    let places = places.get(id as usize)?.as_ref()?;
-    let (req_id, row, value) = match (*places, form) {
+    let places = *places.get(id as usize)?.as_ref()?;
+    let (req_id, row, value) = match (places, form) {
         (TickPlaces::Text { before_id, before_row }, Form::Text) => {
             let at = skip(payload, at, before_id)?;
             let (req_id, after) = number(payload, at)?;
-            let row = match before_row {
-                Some(between) => number(payload, skip(payload, after, between)?)?.0,
-                None => 0,
-            };
-            (req_id, row, at..after - 1)
+            (req_id, row_in_text(payload, after, before_row)?, (at, after - 1))
         }
         (TickPlaces::Proto { id, row }, Form::Proto) => packed_numbers(payload, at, id, row)?,
         _ => return None,
     };
-    let (head, tail) = (&payload[..value.start], &payload[value.end..]);
-    Some(Tick { id: id as u16, req_id, row, head, tail, form })
+    Some(Tick { id: id as u16, req_id, row, payload, value, places })
+}
+
+/// The number of the row, where the field after the request id begins at `after`.
+fn row_in_text(payload: &[u8], after: usize, before_row: Option<u8>) -> Option<i32> {
+    match before_row {
+        Some(between) => Some(number(payload, skip(payload, after, between)?)?.0),
+        None => Some(0),
+    }
 }
 
 /// Request id, number of the row (0 where it is absent), and where the value of the first stands. Each is there once at most.
@@ -130,7 +171,7 @@ fn packed_numbers(
     body: usize,
     id: u32,
     row: Option<u32>,
-) -> Option<(i32, i32, Range<usize>)> {
+) -> Option<(i32, i32, (usize, usize))> {
     let (mut req_id, mut number) = (None, None);
     let mut at = body;
     while at < payload.len() {
@@ -146,7 +187,7 @@ fn packed_numbers(
             0 => {
                 let (value, after) = varint(payload, at)?;
                 at = after;
-                if field == id && req_id.replace((i32::try_from(value).ok()?, begin..after)).is_some()
+                if field == id && req_id.replace((i32::try_from(value).ok()?, (begin, after))).is_some()
                     || Some(field) == row && number.replace(i32::try_from(value).ok()?).is_some()
                 {
                     return None;
@@ -181,8 +222,8 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     None
 }
 
-/// A number as protobuf writes it; a negative one in ten bytes.
-fn pack(n: i32, out: &mut [u8; MOST_ID_BYTES]) -> &[u8] {
+/// Writes a number as protobuf does, a negative one in ten bytes; how many they are.
+fn pack(n: i32, out: &mut [u8; MOST_ID_BYTES]) -> usize {
     let (mut rest, mut length) = (i64::from(n) as u64, 0);
     while rest >= 0x80 {
         out[length] = rest as u8 | 0x80;
@@ -190,7 +231,7 @@ fn pack(n: i32, out: &mut [u8; MOST_ID_BYTES]) -> &[u8] {
         length += 1;
     }
     out[length] = rest as u8;
-    &out[..=length]
+    length + 1
 }
 
 /// The number in the field that begins at `at`, written in the one way that it can be written, and where the next field

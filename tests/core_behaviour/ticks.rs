@@ -1,12 +1,12 @@
 //! The short way of ticks does what the long way does: two worlds in which the same happens, one without it.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use twsmux::core::Limits;
 use twsmux::wire::proto;
 
 use crate::support::ease::world;
-use crate::support::{Frame, World};
+use crate::support::{Frame, World, record, response_payload};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -28,6 +28,8 @@ enum Op {
         row: u8,
         value: u16,
     },
+    /// Ticks that come together: each as above.
+    Burst(Vec<(u16, usize, u8, u16)>),
     /// A tick whose numbers are not written as usual: what comes before its request, and its row.
     Odd {
         before: String,
@@ -56,13 +58,24 @@ const SYMBOLS: [&str; 3] = ["AAPL", "MSFT", "IBM"];
 /// Two like the Gateway, one before it.
 const CLIENTS: usize = 3;
 
+/// A message, a request, a row and a value; few rows, so that values replace each other.
+fn tick(rows: u8) -> impl Strategy<Value = (u16, usize, u8, u16)> {
+    (prop::sample::select(vec![1u16, 2, 45, 46, 58]), 0usize..4, 0..rows, any::<u16>())
+}
+
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (0..CLIENTS, 1u8..5, 0..SYMBOLS.len(), prop::bool::weighted(0.2))
             .prop_map(|(who, id, symbol, snapshot)| Op::Ask { who, id, symbol, snapshot }),
         1 => (0..CLIENTS, 1u8..5).prop_map(|(who, id)| Op::Cancel { who, id }),
-        20 => (prop::sample::select(vec![1u16, 2, 45, 46, 58]), 0usize..4, 0u8..6, any::<u16>())
-            .prop_map(|(message, request, row, value)| Op::Tick { message, request, row, value }),
+        20 => tick(6).prop_map(|(message, request, row, value)| Op::Tick { message, request, row, value }),
+        // Mostly of one request after the other.
+        5 => prop::collection::vec((0usize..3, prop::collection::vec(tick(3), 1..50)), 1..4).prop_map(|runs| {
+            let of = |(of, run): (usize, Vec<_>)| run.into_iter().map(move |(m, other, row, value)| {
+                (m, if value % 20 == 0 { other } else { of }, row, value)
+            });
+            Op::Burst(runs.into_iter().flat_map(of).collect())
+        }),
         3 => ("0{0,2}[26]\0\\+?0{0,1}", 0usize..4, "[-+]?[0-9]{1,10}")
             .prop_map(|(before, request, row)| Op::Odd { before, request, row }),
         1 => (0usize..4).prop_map(|request| Op::Fails { request }),
@@ -111,6 +124,20 @@ fn odd_proto(req_id: i64, how: usize) -> Vec<u8> {
     }
     proto::put_double(3, 1.5, &mut out);
     out.to_vec()
+}
+
+/// A tick of the Gateway.
+fn payload(version: u16, message: u16, up: &str, row: u8, value: u16) -> Bytes {
+    let (row, value) = (row.to_string(), value.to_string());
+    let all = [
+        ("reqId", up),
+        ("tickType", &row),
+        ("price", &value),
+        ("size", "1"),
+        ("value", &value),
+        ("marketDataType", "1"),
+    ];
+    response_payload(version, message, &record(&all[..if message == 58 { 1 } else { 5 }]))
 }
 
 /// A world with clients that are behind soon, and who they are now.
@@ -188,16 +215,20 @@ impl Side {
             }
             Op::Cancel { who, id } => w.request(self.clients[*who], 2, &[("reqId", &id.to_string())]),
             Op::Tick { message, row, value, .. } => {
-                let (row, value) = (row.to_string(), value.to_string());
-                let all = [
-                    ("reqId", &up[..]),
-                    ("tickType", &row),
-                    ("price", &value),
-                    ("size", "1"),
-                    ("value", &value),
-                    ("marketDataType", "1"),
-                ];
-                w.say(*message, &all[..if *message == 58 { 1 } else { 5 }])
+                let payload = payload(w.version, *message, &up, *row, *value);
+                w.gateway_sends(&payload)
+            }
+            Op::Burst(ticks) => {
+                let payload = |(message, request, row, value): &(u16, usize, u8, u16)| {
+                    payload(self.w.version, *message, &self.up(*request), *row, *value)
+                };
+                let payloads: Vec<Bytes> = ticks.iter().map(payload).collect();
+                let payloads: Vec<&[u8]> = payloads.iter().map(|p| &p[..]).collect();
+                let mut told = self.w.gateway_sends_all(&payloads).to;
+                self.w.check();
+                // Who gets several at once gets them before others get theirs.
+                told.sort_by_key(|(who, _)| *who);
+                return told;
             }
             Op::Odd { before, row, .. } => {
                 let body = format!("{before}{up}\0{row}\x001.5\x002\x000\0").into_bytes();

@@ -672,19 +672,53 @@ impl World {
 
     /// The Gateway sends a payload.
     pub fn gateway_sends(&mut self, payload: &[u8]) -> Outcome {
+        self.gateway_sends_all(&[payload])
+    }
+
+    /// The Gateway sends payloads, which arrive together. Only what everybody got of them is said.
+    pub fn gateway_sends_all(&mut self, payloads: &[&[u8]]) -> Outcome {
         let link = self.socket.expect("a link");
-        if self.short_way {
-            let (mut framed, mut actions) = (BytesMut::new(), Actions::default());
-            frame::put(payload, &mut framed);
-            let taken = self.core.hear_ticks(self.now, link, &framed, &mut actions);
-            if taken > 0 {
-                assert_eq!(taken, framed.len(), "whole frames are taken");
-                self.short_ways += 1;
-                return self.after(actions, false);
+        let mut framed = BytesMut::new();
+        payloads.iter().for_each(|payload| frame::put(payload, &mut framed));
+        let (mut rest, mut all) = (&framed[..], None::<Outcome>);
+        while !rest.is_empty() {
+            let outcome = match self.hear_ticks(link, rest) {
+                Some((taken, outcome)) => {
+                    rest = &rest[taken..];
+                    outcome
+                }
+                None => {
+                    let split = frame::split(rest, rest.len()).expect("frames").expect("whole ones");
+                    rest = split.1;
+                    self.handle(Input::UpstreamFrame { link, payload: split.0 })
+                }
+            };
+            match &mut all {
+                Some(all) => all.to.extend(outcome.to),
+                None => all = Some(outcome),
             }
-            assert!(actions.is_empty(), "what is not taken has done nothing");
         }
-        self.handle(Input::UpstreamFrame { link, payload })
+        all.unwrap_or_default()
+    }
+
+    /// The ticks at the front go the short way; how many bytes they are. `None`: nothing does.
+    fn hear_ticks(&mut self, link: LinkId, bytes: &[u8]) -> Option<(usize, Outcome)> {
+        let mut actions = Actions::default();
+        let taken =
+            if self.short_way { self.core.hear_ticks(self.now, link, bytes, &mut actions) } else { 0 };
+        if taken == 0 {
+            assert!(actions.is_empty(), "what is not taken has done nothing");
+            return None;
+        }
+        let mut frames = 0;
+        let mut rest = &bytes[..taken];
+        while !rest.is_empty() {
+            let split = frame::split(rest, rest.len()).expect("frames");
+            rest = split.expect("whole frames are taken").1;
+            frames += 1;
+        }
+        self.short_ways += frames;
+        Some((taken, self.after(actions, false)))
     }
 
     /// The Gateway sends a message.
