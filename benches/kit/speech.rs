@@ -182,7 +182,7 @@ impl Speech {
         match message.form {
             Form::Text => {
                 let at = 12 - usize::from(self.version() >= 164) + usize::from(self.version() >= 182);
-                text::patch(message.body, &[(at + 1, contract_id)], &mut body).expect("our own");
+                text::patch(message.body, [(at + 1, contract_id)], &mut body).expect("our own");
             }
             Form::Proto => {
                 proto::patch(message.body, &[(&[2, 1], contract_id)], &mut body).expect("our own");

@@ -48,8 +48,8 @@ struct Answer {
 /// All that are kept or coming in.
 #[derive(Debug, Default)]
 pub struct Answers {
-    coming: Map<Source, Answer>,
-    kept: Map<Subject, Answer>,
+    coming: Map<Source, Box<Answer>>,
+    kept: Map<Subject, Box<Answer>>,
     /// Bytes of all of them.
     size: usize,
 }
@@ -58,7 +58,7 @@ impl Answers {
     /// A request leaves whose answer is worth keeping. `changes`: how often orders have changed.
     pub fn expect(&mut self, source: Source, subject: Subject, changes: u64) {
         let answer = Answer { subject, payloads: Payloads::new(), size: 0, at: Time::ZERO, changes };
-        if let Some(old) = self.coming.insert(source, answer) {
+        if let Some(old) = self.coming.insert(source, Box::new(answer)) {
             self.size -= old.size;
         }
     }

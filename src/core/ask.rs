@@ -1,6 +1,7 @@
 //! What clients ask. **Every request is validated before any byte of it can go upstream**; what is wrong with it is
 //! told to its sender alone. Requests without an id are in `idless`, shared streams in `join`, orders in `place`.
 
+use super::client::Client;
 use super::compose::id;
 use super::io::Level;
 use super::lines::Line;
@@ -43,7 +44,7 @@ impl<'a> Asked<'a> {
         shape: &'a Shape<Request>,
         message: Message<'a>,
     ) -> Self {
-        let id = int(shape, &message, Role::ReqId).or_else(|| int(shape, &message, Role::OrderId));
+        let id = shape.req_id(&message).or_else(|| int(shape, &message, Role::OrderId));
         Asked { key, client_id, speech, shape, message, id }
     }
 
@@ -159,6 +160,7 @@ impl Core {
         }
     }
 
+    #[cold]
     fn unreadable(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, id: i32, what: &str) {
         self.stats.bad_requests += 1;
         self.note_client(ctx, key, Level::Warn, format!("unreadable request: {what}"));
@@ -167,6 +169,7 @@ impl Core {
     }
 
     /// A request that the upstream's version does not have, or nobody has.
+    #[cold]
     fn not_at_this_version(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, message: u32, version: u16) {
         let Some(known) = crate::protocol::request(message) else {
             return self.unreadable(ctx, key, -1, &format!("no message has the id {message}"));
@@ -181,6 +184,7 @@ impl Core {
     }
 
     /// A request that the Gateway's version cannot carry as it was meant.
+    #[cold]
     fn inexpressible(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, why: &str) {
         self.stats.bad_requests += 1;
         let gateway = self.speeches.upstream().version();
@@ -229,6 +233,7 @@ impl Core {
     }
 
     /// A request that cannot be carried out now, answered in the shape that its library understands.
+    #[cold]
     pub(super) fn unavailable(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, why: &str) {
         let id = asked.error_id();
         match asked.shape.decl.handling {
@@ -281,22 +286,18 @@ impl Core {
         let decl = asked.shape.decl;
         let down = DownReqId(asked.error_id());
         let one_shot = self.is_one_shot(asked);
-        self.make_room_for_request(ctx, asked.key);
         let Some(client) = self.clients.get(asked.key) else { return };
-        let active = client.active.len().max(client.requests.len());
-        if active >= self.config.limits.requests_per_client {
-            let words = format!("this client has {active} active requests, the limit; cancel some");
-            return self.unavailable(ctx, asked, &words);
+        if client.asks_for() >= self.config.limits.requests_per_client
+            && !self.make_room_for_request(ctx, asked)
+        {
+            return;
         }
-        if let Some(up) = client.requests.get(&(decl.message.id, down)).copied() {
-            let old = self.requests.get(up);
-            if old.is_some_and(|e| e.spent) {
-                // Whether the Gateway still sends for it is not known: what nobody can cancel any more must not run on.
-                self.quit(ctx, up, (asked.key, down), false);
-            } else if old.is_some_and(|e| !e.one_shot) || is_checked(decl.kind) {
-                let words = format!("Duplicate ticker id: request {down} is active; cancel it first.");
-                return self.send_error(ctx, asked.key, down.0, decl.duplicate, &words);
-            }
+        let before =
+            self.clients.get(asked.key).and_then(|c| c.requests.get(&(decl.message.id, down)).copied());
+        if let Some(up) = before
+            && !self.gives_way(ctx, asked, up)
+        {
+            return;
         }
         if decl.message.id == id::REQ_ACCOUNT_SUMMARY && self.has_all_summaries(asked.key) {
             let words = "Error processing request: maximum number of account summary requests exceeded.";
@@ -332,7 +333,7 @@ impl Core {
         if line.is_some() && !one_shot {
             self.make_room_for_line(ctx, asked.key, message);
         }
-        let up = self.requests.add(Entry {
+        let up = self.requests.add(Box::new(Entry {
             members: smallvec![(asked.key, down)],
             several_ids: false,
             message,
@@ -350,7 +351,7 @@ impl Core {
             begun: false,
             bars: Bars::default(),
             line: line.map(|(subject, sharing, _)| Line::new(subject, sharing)),
-        });
+        }));
         if let Some(client) = self.clients.get_mut(asked.key) {
             client.active.insert(up);
             client.requests.insert((message, down), up);
@@ -373,25 +374,31 @@ impl Core {
             post = post.in_line_of(asked.client_id);
         }
         let version = self.speeches.upstream().version();
-        if self.is_ready() {
-            self.enqueue_frame(ctx, post, &frame);
+        let is_ready = self.is_ready();
+        if is_ready {
+            self.enqueue_known(ctx, post, decl, &frame);
         }
         let again = Again::new(version, frame).with(post.market_data_type, post.line);
         let keeps = decl.replay != Replay::Never && again.len() <= limits::MAX_ASKED_AGAIN;
-        let is_ready = self.is_ready();
         let Some(entry) = self.requests.get_mut(up) else { return };
         entry.again = keeps.then_some(again);
-        match keeps {
-            _ if is_ready => return,
-            true => entry.sleep(ctx.now),
-            false => {
-                let why = self.reason();
-                self.end_request(up);
-                return self.unavailable(ctx, asked, &why);
-            }
+        if !is_ready {
+            self.wait_for_link(ctx, asked, up);
         }
+    }
+
+    /// A new request sleeps until there is a link, if it can.
+    #[cold]
+    fn wait_for_link(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, up: UpReqId) {
+        let Some(entry) = self.requests.get_mut(up) else { return };
+        if entry.again.is_none() {
+            let why = self.reason();
+            self.end_request(up);
+            return self.unavailable(ctx, asked, &why);
+        }
+        entry.sleep(ctx.now);
         // Those who sleep already are older.
-        if one_shot && !self.timers.is_armed(Timer::Outage) {
+        if entry.one_shot && !self.timers.is_armed(Timer::Outage) {
             self.watch_sleepers(ctx);
         }
     }
@@ -443,19 +450,40 @@ impl Core {
     }
 
     /// Subscriptions that drew an error stay, in case that something still comes. A client at its limit loses one of
-    /// those: few clients cancel what failed.
-    fn make_room_for_request(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
-        let Some(client) = self.clients.get(key) else { return };
-        if client.active.len().max(client.requests.len()) < self.config.limits.requests_per_client {
-            return;
-        }
+    /// those: few clients cancel what failed. `false`: there is none, and it was told so.
+    #[cold]
+    fn make_room_for_request(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>) -> bool {
+        let Some(client) = self.clients.get(asked.key) else { return false };
         let spent = |up: &UpReqId| self.requests.get(*up).is_some_and(|e| e.spent);
         if let Some(up) = client.active.iter().copied().find(spent) {
             let members = self.requests.get(up).map(|e| e.members.clone()).unwrap_or_default();
-            for member in members.into_iter().filter(|(client, _)| *client == key) {
+            for member in members.into_iter().filter(|(client, _)| *client == asked.key) {
                 self.quit(ctx, up, member, false);
             }
         }
+        let active = self.clients.get(asked.key).map_or(0, Client::asks_for);
+        let has_room = active < self.config.limits.requests_per_client;
+        if !has_room {
+            let words = format!("this client has {active} active requests, the limit; cancel some");
+            self.unavailable(ctx, asked, &words);
+        }
+        has_room
+    }
+
+    /// Whether the request that a client has under an id already makes way for one more; if not, it has been told.
+    #[cold]
+    fn gives_way(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, up: UpReqId) -> bool {
+        let (decl, down) = (asked.shape.decl, DownReqId(asked.error_id()));
+        let old = self.requests.get(up);
+        if old.is_some_and(|e| e.spent) {
+            // Whether the Gateway still sends for it is not known: what nobody can cancel any more must not run on.
+            self.quit(ctx, up, (asked.key, down), false);
+        } else if old.is_some_and(|e| !e.one_shot) || is_checked(decl.kind) {
+            let words = format!("Duplicate ticker id: request {down} is active; cancel it first.");
+            self.send_error(ctx, asked.key, down.0, decl.duplicate, &words);
+            return false;
+        }
+        true
     }
 
     /// A client's share of a request is over; the last one takes the request itself with it, unless it lingers. `tell`:
@@ -498,6 +526,7 @@ impl Core {
     }
 
     /// A cancel or update of a request that is not active.
+    #[cold]
     fn not_active(&mut self, ctx: &mut Ctx<'_>, asked: &Asked<'_>, of: u16) {
         let code = asked.shape.decl.not_found;
         if code != 0 {

@@ -104,6 +104,11 @@ impl Client {
         }
     }
 
+    /// How many requests it has, of those that are limited.
+    pub fn asks_for(&self) -> usize {
+        self.active.len().max(self.requests.len())
+    }
+
     /// A log line about it.
     pub fn note(&self, level: Level, text: String) -> Note {
         Note { level, client: Some((self.key, self.id, self.peer.clone())), text }

@@ -24,10 +24,10 @@ use crate::protocol::model::{Reuse, Role, Row, Sharing, Which};
 use crate::protocol::ticks::Tick;
 use crate::time::Time;
 use crate::wire::frame;
-use crate::wire::text::{self, Form};
+use crate::wire::text::{self, Form, Message};
 
 /// What a request asks for: its message, the market data type that it wants (0 where there is none), and its values:
-/// spelled by name, or the bytes of the request themselves where equal values have equal bytes. Of one message at one
+/// spelled by name, or the bytes of the request without its id where equal values have equal bytes. Of one message at one
 /// version of the Gateway it is always the same of the two.
 pub type Subject = (u16, i32, Arc<[u8]>);
 
@@ -100,6 +100,8 @@ fn numbered_row(row: &Row, id: u16, number: impl FnOnce() -> i32) -> Option<RowI
 pub struct Line {
     /// What they ask for.
     pub subject: Subject,
+    /// Whether it was told to others who ask the same, if no newer one is.
+    pub open: bool,
     sharing: &'static Sharing,
     /// How things stand; `None` as long as nothing is known. Questions have none.
     image: Option<Box<Image>>,
@@ -117,7 +119,7 @@ struct Image {
 impl Line {
     /// One about which nothing is known yet.
     pub fn new(subject: Subject, sharing: &'static Sharing) -> Self {
-        Line { subject, sharing, image: None }
+        Line { subject, open: false, sharing, image: None }
     }
 
     /// There is no link: nothing of the image holds any more. What was there is remembered, to be told if it is gone.
@@ -216,16 +218,24 @@ impl Core {
             return None;
         }
         let decl = asked.shape.decl;
-        let version = self.speeches.upstream().version();
-        self.scratch.clear();
-        asked.speech.up.request(&asked.message, &[(Role::ReqId, 0)], &mut self.scratch).ok()?;
-        let message = text::message(&self.scratch, version).ok()?;
         let kind = match decl.message.id {
             super::compose::id::REQ_MKT_DATA => self.clients.get(asked.key).map_or(1, |c| c.market_data_type),
             _ => 0,
         };
-        if one_shot && sharing.compares_bytes() && message.form == Form::Text && decl.reuse.is_of_all() {
-            return Some(((decl.message.id, kind, Arc::from(&self.scratch[..])), sharing, decl.reuse));
+        let compares_bytes = one_shot && sharing.compares_bytes() && decl.reuse.is_of_all();
+        if compares_bytes
+            && asked.message.form == Form::Text
+            && asked.speech.up.takes_as_it_is(&asked.message)
+        {
+            let body = self.without_id(&asked.message);
+            return Some(((decl.message.id, kind, body), sharing, decl.reuse));
+        }
+        let version = self.speeches.upstream().version();
+        let mut asks = BytesMut::new();
+        asked.speech.up.request(&asked.message, &[(Role::ReqId, 0)], &mut asks).ok()?;
+        let message = text::message(&asks, version).ok()?;
+        if compares_bytes && message.form == Form::Text {
+            return Some(((decl.message.id, kind, self.without_id(&message)), sharing, decl.reuse));
         }
         let mut record = self.speeches.upstream().request(message.id)?.record(&message, Form::Text).ok()?;
         let says = |value: &str| !matches!(value, "" | "0");
@@ -246,6 +256,17 @@ impl Core {
             false => Reuse::Never,
         };
         Some(((decl.message.id, kind, values.into_bytes().into()), sharing, reuse))
+    }
+
+    /// The body of a request in the Gateway's version, without the field of its id.
+    fn without_id(&mut self, message: &Message<'_>) -> Arc<[u8]> {
+        let body = message.body;
+        let index = self.speeches.upstream().request(message.id).and_then(|shape| shape.req_id_index());
+        let id = index.and_then(|index| text::field_at(body, index).ok()).unwrap_or_default();
+        self.scratch.clear();
+        self.scratch.extend_from_slice(&body[..id.start]);
+        self.scratch.extend_from_slice(&body[id.end..]);
+        Arc::from(&self.scratch[..])
     }
 
     /// What a request in a lane asks for: its message at the Gateway, and the values in its frame.

@@ -401,11 +401,27 @@ impl Core {
     }
 
     /// Takes in something that happened at `now`; what is to be done about it is added to `actions`.
+    #[inline]
     pub fn handle(&mut self, now: Time, input: Input<'_>, actions: &mut Actions) {
+        // Frames are nearly all that ever happens: whoever calls with one gets the way of a frame alone.
+        match input {
+            Input::ClientFrame { client, payload } => {
+                self.turn(now, actions, |core, ctx| core.client_frame(ctx, client, payload));
+            }
+            Input::UpstreamFrame { link, payload } => {
+                self.turn(now, actions, |core, ctx| core.upstream_frame(ctx, link, payload));
+            }
+            input => self.handle_rare(now, input, actions),
+        }
+    }
+
+    #[cold]
+    fn handle_rare(&mut self, now: Time, input: Input<'_>, actions: &mut Actions) {
         self.turn(now, actions, |core, ctx| core.take_in(ctx, input));
     }
 
     /// What belongs to every turn, around what it is about.
+    #[inline]
     fn turn<T>(
         &mut self,
         now: Time,
@@ -413,11 +429,24 @@ impl Core {
         about: impl FnOnce(&mut Core, &mut Ctx<'_>) -> T,
     ) -> T {
         let ctx = &mut Ctx { now, actions };
+        if !self.opening.is_empty() {
+            self.open(ctx);
+        }
+        let done = about(self, ctx);
+        self.end_turn(ctx);
+        done
+    }
+
+    /// What is to be recorded before anything else.
+    #[cold]
+    fn open(&mut self, ctx: &mut Ctx<'_>) {
         for fact in std::mem::take(&mut self.opening) {
             self.record(ctx, fact);
         }
-        let done = about(self, ctx);
-        while let Some(timer) = self.timers.pop(now) {
+    }
+
+    fn end_turn(&mut self, ctx: &mut Ctx<'_>) {
+        while let Some(timer) = self.timers.pop(ctx.now) {
             self.timeout(ctx, timer);
         }
         self.pump(ctx);
@@ -425,7 +454,6 @@ impl Core {
             self.welcome_back(ctx);
         }
         self.commit(ctx);
-        done
     }
 
     fn take_in(&mut self, ctx: &mut Ctx<'_>, input: Input<'_>) {
@@ -434,7 +462,6 @@ impl Core {
                 self.client_connected(ctx, client, peer, certificate);
             }
             Input::ClientHello { client, hello } => self.client_hello(ctx, client, hello),
-            Input::ClientFrame { client, payload } => self.client_frame(ctx, client, payload),
             Input::ClientBroken { client, fault } => self.client_broken(ctx, client, &fault),
             Input::ClientGone { client, reason } => self.client_gone(ctx, client, reason),
             Input::UpstreamConnected { link } => self.upstream_connected(ctx, link),
@@ -445,7 +472,6 @@ impl Core {
                 self.not_connected(ctx, link, Case::Unreachable, error);
             }
             Input::UpstreamHello { link, hello } => self.upstream_hello(ctx, link, hello),
-            Input::UpstreamFrame { link, payload } => self.upstream_frame(ctx, link, payload),
             Input::UpstreamBroken { link, fault } => self.upstream_broken(ctx, link, &fault),
             Input::UpstreamGone { link, error } => self.upstream_gone(ctx, link, error),
             Input::Looked { link, zombies } => self.looked(ctx, link, zombies),
@@ -467,6 +493,9 @@ impl Core {
             }
             Input::Reconfigure { config } => self.reconfigure(ctx, config),
             Input::Tick => {}
+            Input::ClientFrame { .. } | Input::UpstreamFrame { .. } => {
+                unreachable!("frames have their own way")
+            }
             Input::Stop => self.stop(ctx),
         }
     }
@@ -628,10 +657,12 @@ impl Core {
         z ^ (z >> 31)
     }
 
+    #[cold]
     fn note(&self, ctx: &mut Ctx<'_>, level: Level, text: String) {
         ctx.actions.push(Action::Note(Note { level, client: None, text }));
     }
 
+    #[cold]
     fn note_client(&self, ctx: &mut Ctx<'_>, key: ClientKey, level: Level, text: String) {
         if let Some(c) = self.clients.get(key) {
             ctx.actions.push(Action::Note(c.note(level, text)));
@@ -640,8 +671,10 @@ impl Core {
 
     /// Hands what is new in the tables to the journal. Returns the number of the last fact.
     fn commit(&mut self, ctx: &mut Ctx<'_>) -> u64 {
-        for fact in self.orders.facts() {
-            self.record(ctx, fact);
+        if self.orders.has_facts() {
+            for fact in self.orders.facts() {
+                self.record(ctx, fact);
+            }
         }
         self.ledger.last()
     }
@@ -684,7 +717,7 @@ impl Core {
         }
     }
 
-    fn forget_request(&mut self, up: UpReqId, entry: Entry) {
+    fn forget_request(&mut self, up: UpReqId, entry: Box<Entry>) {
         self.queries.shift_remove(&up);
         self.answers.give_up(Source::Request(up));
         self.pacer.ended(up);
@@ -695,6 +728,7 @@ impl Core {
         }
     }
 
+    #[cold]
     fn timeout(&mut self, ctx: &mut Ctx<'_>, timer: Timer) {
         match timer {
             Timer::Redial => self.look(ctx),
@@ -762,6 +796,7 @@ impl Core {
         ctx.actions.push(Action::Finish);
     }
 
+    #[cold]
     fn dropped(&mut self, why: Drop) {
         self.stats.dropped[why as usize] += 1;
     }

@@ -183,6 +183,12 @@ impl Orders {
         orders
     }
 
+    /// Whether anything is to be recorded.
+    #[inline]
+    pub fn has_facts(&self) -> bool {
+        !self.facts.is_empty()
+    }
+
     /// What is to be recorded since the last call, in order.
     pub fn facts(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.facts)

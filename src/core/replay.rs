@@ -117,7 +117,7 @@ impl Dialects {
 #[derive(Debug, Default)]
 pub struct Bars {
     /// The last one that was told.
-    last: Option<Record>,
+    last: Option<Box<Record>>,
     /// Whether the image that comes is one more: what is new in it are updates.
     resumes: bool,
 }
@@ -205,7 +205,7 @@ impl Core {
     }
 
     /// A request that was taken out of the table goes back into it under another upstream id.
-    fn renumber(&mut self, before: UpReqId, entry: Entry) -> UpReqId {
+    fn renumber(&mut self, before: UpReqId, entry: Box<Entry>) -> UpReqId {
         let (message, members) = (entry.message, entry.members.clone());
         let up = self.requests.add(entry);
         for (key, down) in members {
@@ -439,7 +439,8 @@ impl Core {
         entry.bars.last = match heard.id() {
             id::HISTORICAL_DATA => values.rows("itemCount").last().map(bar),
             _ => Some(bar(&values)),
-        };
+        }
+        .map(Box::new);
     }
 
     /// The image that comes when bars are subscribed again: the bars that are new or changed come as updates. `false`: it
@@ -457,7 +458,7 @@ impl Core {
         let date = |bar: &Record| bar.get("date").map(str::to_owned);
         let known = last.as_ref().and_then(|last| bars.iter().position(|bar| date(bar) == date(last)));
         let dialect = self.speeches.upstream().clone();
-        for bar in bars.into_iter().skip(known.unwrap_or(0)).filter(|bar| Some(bar) != last.as_ref()) {
+        for bar in bars.into_iter().skip(known.unwrap_or(0)).filter(|bar| Some(bar) != last.as_deref()) {
             let payload = compose::historical_update(dialect.version(), up.0, &bar);
             let Some(heard) = Heard::new(&dialect, &payload) else { continue };
             self.tell_members(ctx, up, &heard, us_stock);

@@ -76,7 +76,10 @@ pub struct Retired {
 pub struct Requests {
     range: (i32, i32),
     next: i32,
-    active: indexmap::IndexMap<UpReqId, Entry, FxBuildHasher>,
+    /// Whether ids are given out for the second time.
+    turned: bool,
+    /// In boxes: they are large, and what comes and goes is moved.
+    active: indexmap::IndexMap<UpReqId, Box<Entry>, FxBuildHasher>,
     /// The shared ones that others may join.
     lines: indexmap::IndexMap<Subject, UpReqId, FxBuildHasher>,
     retired: Recent<UpReqId, Retired>,
@@ -98,6 +101,7 @@ impl Requests {
         Requests {
             range,
             next: range.0,
+            turned: false,
             active: Default::default(),
             lines: Default::default(),
             retired: Recent::new(limits::MAX_RETIRED),
@@ -110,10 +114,11 @@ impl Requests {
     }
 
     /// Adds a request under a new id.
-    pub fn add(&mut self, entry: Entry) -> UpReqId {
+    pub fn add(&mut self, mut entry: Box<Entry>) -> UpReqId {
         let id = self.reserve();
-        if let Some(line) = entry.line.as_ref().filter(|_| !entry.spent) {
+        if let Some(line) = entry.line.as_mut().filter(|_| !entry.spent) {
             self.lines.insert(line.subject.clone(), id);
+            line.open = true;
         }
         self.active.insert(id, entry);
         id
@@ -126,8 +131,11 @@ impl Requests {
 
     /// Nobody joins this request any more: the Gateway has refused it, or sent elsewhere for it.
     pub fn close(&mut self, id: UpReqId) {
-        let Some(line) = self.active.get(&id).and_then(|e| e.line.as_ref()) else { return };
-        if self.lines.get(&line.subject) == Some(&id) {
+        let Some(entry) = self.active.get_mut(&id) else { return };
+        if let Some(line) = &mut entry.line
+            && std::mem::take(&mut line.open)
+            && self.lines.get(&line.subject) == Some(&id)
+        {
             self.lines.swap_remove(&line.subject);
         }
     }
@@ -136,8 +144,11 @@ impl Requests {
     pub fn reserve(&mut self) -> UpReqId {
         loop {
             let id = UpReqId(self.next);
-            self.next = if self.next == self.range.1 { self.range.0 } else { self.next + 1 };
-            if !self.active.contains_key(&id) && self.retired.get(&id).is_none() {
+            self.next += 1;
+            if id.0 == self.range.1 {
+                (self.next, self.turned) = (self.range.0, true);
+            }
+            if !self.turned || !self.active.contains_key(&id) && self.retired.get(&id).is_none() {
                 return id;
             }
         }
@@ -145,22 +156,22 @@ impl Requests {
 
     /// The request under `id`.
     pub fn get(&self, id: UpReqId) -> Option<&Entry> {
-        self.active.get(&id)
+        self.active.get(&id).map(|entry| &**entry)
     }
 
     /// Likewise, to change it.
     pub fn get_mut(&mut self, id: UpReqId) -> Option<&mut Entry> {
-        self.active.get_mut(&id)
+        self.active.get_mut(&id).map(|entry| &mut **entry)
     }
 
     /// Ends a request.
-    pub fn end(&mut self, id: UpReqId) -> Option<Entry> {
+    pub fn end(&mut self, id: UpReqId) -> Option<Box<Entry>> {
         self.close(id);
         self.active.swap_remove(&id)
     }
 
     /// Ends a request whose late frames are to be expected. `tell`: whether its client hears what the cancel draws.
-    pub fn retire(&mut self, id: UpReqId, tell: bool) -> Option<Entry> {
+    pub fn retire(&mut self, id: UpReqId, tell: bool) -> Option<Box<Entry>> {
         let entry = self.end(id)?;
         let first = entry.members.first();
         let client = first.filter(|_| tell).map(|(client, _)| *client);
@@ -180,14 +191,14 @@ impl Requests {
     }
 
     /// All active requests, by rising id.
-    pub fn into_active(mut self) -> impl Iterator<Item = (UpReqId, Entry)> {
+    pub fn into_active(mut self) -> impl Iterator<Item = (UpReqId, Box<Entry>)> {
         self.active.sort_unstable_keys();
         self.active.into_iter()
     }
 
     /// All active requests.
     pub fn iter(&self) -> impl Iterator<Item = (UpReqId, &Entry)> {
-        self.active.iter().map(|(id, e)| (*id, e))
+        self.active.iter().map(|(id, e)| (*id, &**e))
     }
 
     /// How many are active.

@@ -9,6 +9,7 @@ use super::codes::{self, Class};
 use super::compose::id;
 use super::io::Level;
 use super::link::Link;
+use super::requests::Member;
 use super::slow::Place;
 use super::stats::Drop;
 use super::timers::Timer;
@@ -40,6 +41,10 @@ impl<'a> Heard<'a> {
 
     pub(super) fn id(&self) -> u16 {
         self.shape.decl.message.id
+    }
+
+    pub(super) fn req_id(&self) -> Option<i32> {
+        self.shape.req_id(&self.message)
     }
 
     pub(super) fn int(&self, role: Role) -> Option<i32> {
@@ -85,7 +90,7 @@ impl Core {
             return;
         }
         match shape.decl.route {
-            Route::ReqId => match heard.int(Role::ReqId).map(UpReqId) {
+            Route::ReqId => match heard.req_id().map(UpReqId) {
                 Some(up) => self.hear_by_id(ctx, &heard, payload, up),
                 None => self.dropped(Drop::Malformed),
             },
@@ -172,7 +177,9 @@ impl Core {
         let Some(entry) = self.requests.get(up) else { return self.drop_unrouted(up) };
         let (message, one_shot, us_stock) = (entry.message, entry.one_shot, entry.us_stock);
         let last = one_shot && self.ends(heard, message);
-        self.tell_what_is_gone(ctx, up, heard);
+        if !one_shot {
+            self.tell_what_is_gone(ctx, up, heard);
+        }
         self.tell_each(ctx, up, heard, us_stock, last);
         self.keep_answer(up, heard, payload);
         if matches!(heard.id(), id::REROUTE_MKT_DATA | id::REROUTE_MKT_DEPTH) {
@@ -192,20 +199,39 @@ impl Core {
     /// Likewise. What ends the request (`last`) does not wait, whatever it is, and comes behind what does.
     fn tell_each(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool, last: bool) {
         let Some(entry) = self.requests.get(up) else { return };
+        if let [member] = entry.members[..] {
+            return self.tell_member(ctx, member, heard, us_stock, last);
+        }
         // As they are now: telling may close a client that is too slow, which may be here under several ids.
         let mut members = std::mem::take(&mut self.telling);
         members.extend_from_slice(&entry.members);
-        for (key, down) in members.drain(..) {
-            let edits = [(Role::ReqId, down.0.into())];
-            match last {
-                true => {
-                    self.bring_forward(ctx, key, About::Request(down.0));
-                    self.tell_at(ctx, key, heard, &edits, us_stock, Place::Outbox);
-                }
-                false => self.tell(ctx, key, heard, &edits, us_stock),
-            }
+        for member in members.drain(..) {
+            self.tell_member(ctx, member, heard, us_stock, last);
         }
         self.telling = members;
+    }
+
+    fn tell_member(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        (key, down): Member,
+        heard: &Heard<'_>,
+        us_stock: bool,
+        last: bool,
+    ) {
+        let edits = [(Role::ReqId, down.0.into())];
+        let soft = self.config.limits.conflate_above();
+        let place = match self.clients.get(key) {
+            Some(client) if client.is_behind(soft) => match last {
+                true => {
+                    self.bring_forward(ctx, key, About::Request(down.0));
+                    Place::Outbox
+                }
+                false => self.place(ctx, key, heard, &edits),
+            },
+            _ => Place::Outbox,
+        };
+        self.tell_at(ctx, key, heard, &edits, us_stock, place);
     }
 
     /// The end of an image after an outage: what is not in it any more is told as such.
@@ -235,18 +261,13 @@ impl Core {
         if matches!(heard.id(), id::HISTORICAL_DATA | id::HISTORICAL_UPDATE) {
             self.keep_bar(up, heard);
         }
-        if let Some(entry) = self.requests.get_mut(up) {
-            entry.begun = true;
-            entry.goes_on = entry.spent;
-        }
-        match self.requests.get_mut(up) {
-            Some(entry) if entry.one_shot => self.requests.close(up),
-            Some(entry) => {
-                if let Some(line) = &mut entry.line {
-                    line.keep(heard, payload);
-                }
-            }
-            None => {}
+        let Some(entry) = self.requests.get_mut(up) else { return };
+        entry.begun = true;
+        entry.goes_on = entry.spent;
+        match &mut entry.line {
+            Some(line) if !entry.one_shot => line.keep(heard, payload),
+            Some(line) if line.open => self.requests.close(up),
+            _ => {}
         }
     }
 

@@ -5,14 +5,17 @@ use bytes::{Bytes, BytesMut};
 use super::answers::Source;
 use super::link::Link;
 use super::orders::Flight;
-use super::pacer::{Post, Queued, What};
+use super::pacer::{Asks, Post, Queued, What};
 use super::timers::Timer;
 use super::{Core, Ctx, compose};
 use crate::ids::UpReqId;
 use crate::limits;
 use crate::protocol::model::{Class, Request, Reuse};
 use crate::time::Time;
-use crate::wire::{frame, text};
+use crate::wire::{
+    frame,
+    text::{self, Message},
+};
 
 impl Core {
     /// Queues a frame for the Gateway.
@@ -27,17 +30,37 @@ impl Core {
 
     /// Likewise, one that is there already, in the Gateway's version.
     pub(super) fn enqueue_frame(&mut self, ctx: &mut Ctx<'_>, post: Post, frame: &Bytes) {
+        match self.message_in(frame).and_then(|message| crate::protocol::request(message.id)) {
+            Some(decl) => self.enqueue_known(ctx, post, decl, frame),
+            None => self.enqueue_as(ctx, post, (Class::Account, None), frame),
+        }
+    }
+
+    /// Likewise, where it is known what is in it.
+    pub(super) fn enqueue_known(&mut self, ctx: &mut Ctx<'_>, post: Post, decl: &Request, frame: &Bytes) {
+        let asks = match post.what {
+            What::Request(_) if decl.paced.is_some() => {
+                self.message_in(frame).and_then(|message| self.asks_of(decl, &message))
+            }
+            _ => None,
+        };
+        self.enqueue_as(ctx, post, (decl.class(), asks), frame);
+    }
+
+    fn message_in<'a>(&self, frame: &'a [u8]) -> Option<Message<'a>> {
+        text::message(frame.get(frame::PREFIX..)?, self.speeches.upstream().version()).ok()
+    }
+
+    fn enqueue_as(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        post: Post,
+        (class, asks): (Class, Option<Asks>),
+        frame: &Bytes,
+    ) {
         if self.finished || self.known.hello.is_none() {
             return;
         }
-        let version = self.speeches.upstream().version();
-        let message = frame.get(frame::PREFIX..).and_then(|payload| text::message(payload, version).ok());
-        let decl = message.as_ref().and_then(|message| crate::protocol::request(message.id));
-        let class = decl.map_or(Class::Account, Request::class);
-        let asks = match (decl, message, post.what) {
-            (Some(decl), Some(message), What::Request(_)) => self.asks_of(decl, &message),
-            _ => None,
-        };
         if asks.is_none() && self.goes_at_once(ctx.now, &post) {
             return self.sent(ctx, &post, (class, ctx.now), frame);
         }
@@ -129,10 +152,9 @@ impl Core {
     /// A request under an id leaves.
     pub(super) fn request_sent(&mut self, up: UpReqId) {
         let changes = self.order_changes;
+        self.replayed(up);
         let Some(entry) = self.requests.get_mut(up) else { return };
         entry.changes_at = Some(changes);
-        self.replayed(up);
-        let Some(entry) = self.requests.get(up) else { return };
         if let Some(line) = entry.line.as_ref().filter(|_| entry.reuse != Reuse::Never) {
             self.answers.expect(Source::Request(up), line.subject.clone(), changes);
         }

@@ -53,6 +53,7 @@ impl Client {
 
 impl Core {
     /// Where a message goes for a client that is behind.
+    #[cold]
     pub(super) fn place(
         &mut self,
         ctx: &mut Ctx<'_>,
@@ -102,6 +103,7 @@ impl Core {
     }
 
     /// What waits of a request or a stream goes on, because something follows that must not come before it.
+    #[cold]
     pub(super) fn bring_forward(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, about: About) {
         let waiting = self.clients.get_mut(key).map(|c| c.backlog.take(about)).unwrap_or_default();
         for (what, frame) in waiting {
@@ -170,6 +172,7 @@ impl Core {
     }
 
     /// Tells a client that its request ends.
+    #[cold]
     pub(super) fn tell_shed(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, id: i32) {
         let Some(unread) = self.clients.get(key).map(Client::unread) else { return };
         self.stats.shed += 1;
@@ -182,6 +185,7 @@ impl Core {
 
     /// More is unread than goes unnoticed: beyond the limit the client is told and closed; below it, it is looked at again
     /// when it has read nothing for long.
+    #[cold]
     pub(super) fn over_budget(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
         let Some(client) = self.clients.get(key) else { return };
         let (unread, most) = (client.unread(), self.config.limits.outbox);

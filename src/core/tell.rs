@@ -4,7 +4,7 @@
 
 use bytes::BytesMut;
 
-use super::backlog::About;
+use super::backlog::{About, Key};
 use super::client::Phase;
 use super::io::Level;
 use super::route::Heard;
@@ -13,6 +13,7 @@ use super::stats::Drop;
 use super::{Core, Ctx, codes, compose};
 use crate::ids::ClientKey;
 use crate::limits;
+use crate::protocol::layout::LayoutError;
 use crate::protocol::meaning::Subject;
 use crate::protocol::model::Role;
 use crate::wire::frame;
@@ -59,15 +60,17 @@ impl Core {
         match told {
             Ok(true) => {}
             Ok(false) => self.dropped(Drop::NotAtVersion),
-            Err(fault) => {
-                let name = heard.shape.decl.message.name;
-                let version = speech.dialect.version();
-                let words =
-                    format!("{name} of the Gateway cannot be given to a client at {version}: {fault}");
-                self.note_client(ctx, key, Level::Error, words);
-                self.dropped(Drop::Malformed);
-            }
+            Err(fault) => self.cannot_tell(ctx, key, heard, &fault),
         }
+    }
+
+    #[cold]
+    fn cannot_tell(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, heard: &Heard<'_>, fault: &LayoutError) {
+        let version = self.clients.get(key).map_or(0, |client| client.version);
+        let name = heard.shape.decl.message.name;
+        let words = format!("{name} of the Gateway cannot be given to a client at {version}: {fault}");
+        self.note_client(ctx, key, Level::Error, words);
+        self.dropped(Drop::Malformed);
     }
 
     /// Sends a frame whose payload `write` makes, unless it says that there is none. One that grew beyond what clients
@@ -93,13 +96,18 @@ impl Core {
             }
         });
         if size > limits::MAX_FRAME {
-            let words = format!(
-                "Error processing request: an answer has {size} bytes at this client's server version, {} are \
-                 allowed; ask for less at once.",
-                limits::MAX_FRAME
-            );
-            self.send_error(ctx, key, id, codes::NOT_PROCESSED, &words);
+            self.too_long(ctx, key, id, size);
         }
+    }
+
+    #[cold]
+    fn too_long(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, id: i32, size: usize) {
+        let words = format!(
+            "Error processing request: an answer has {size} bytes at this client's server version, {} are \
+             allowed; ask for less at once.",
+            limits::MAX_FRAME
+        );
+        self.send_error(ctx, key, id, codes::NOT_PROCESSED, &words);
     }
 
     /// What the conversion of a response depends on.
@@ -145,11 +153,7 @@ impl Core {
             return;
         }
         if let Place::Backlog(row) = place {
-            let replaced = client.backlog.put(row, &buf[before..]);
-            buf.truncate(before);
-            client.conflated += u64::from(replaced);
-            self.stats.conflated += u64::from(replaced);
-            return self.over_budget(ctx, key);
+            return self.put_behind(ctx, key, row, before);
         }
         client.frames.1 += 1;
         self.stats.frames_down += 1;
@@ -162,7 +166,20 @@ impl Core {
         }
     }
 
+    /// What stands in the outbox of a client from `start` on waits in its backlog instead.
+    #[cold]
+    fn put_behind(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, row: Key, start: usize) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let buf = client.outbox.append(ctx.now);
+        let replaced = client.backlog.put(row, &buf[start..]);
+        buf.truncate(start);
+        client.conflated += u64::from(replaced);
+        self.stats.conflated += u64::from(replaced);
+        self.over_budget(ctx, key);
+    }
+
     /// Sends an error.
+    #[cold]
     pub(super) fn send_error(&mut self, ctx: &mut Ctx<'_>, key: ClientKey, id: i32, code: u16, words: &str) {
         if self.clients.get(key).is_some_and(|c| !c.backlog.is_empty()) {
             self.bring_forward(ctx, key, About::Request(id));

@@ -26,7 +26,11 @@ impl Core {
     /// follows is no tick, or none for the short way: [`Core::handle`] must hear the next frame. Nothing but ticks is due to
     /// be heard between two calls of that, so that neither time passes nor anything is sent to the Gateway here.
     pub fn hear_ticks(&mut self, now: Time, link: LinkId, bytes: &[u8], actions: &mut Actions) -> usize {
-        if link != self.link_id || !matches!(self.link, Link::Ready { .. }) || !self.opening.is_empty() {
+        if bytes.is_empty()
+            || link != self.link_id
+            || !matches!(self.link, Link::Ready { .. })
+            || !self.opening.is_empty()
+        {
             return 0;
         }
         let mut rest = bytes;

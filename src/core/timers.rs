@@ -50,6 +50,8 @@ pub enum Timer {
 pub struct Timers {
     at: BTreeMap<Timer, Time>,
     order: BTreeSet<(Time, Timer)>,
+    /// The earliest deadline: it is asked for with every message.
+    next: Option<Time>,
 }
 
 impl Timers {
@@ -58,6 +60,7 @@ impl Timers {
         self.disarm(timer);
         self.at.insert(timer, at);
         self.order.insert((at, timer));
+        self.next = self.order.first().map(|(at, _)| *at);
     }
 
     /// Whether a deadline of this name is armed.
@@ -69,6 +72,7 @@ impl Timers {
     pub fn disarm(&mut self, timer: Timer) {
         if let Some(at) = self.at.remove(&timer) {
             self.order.remove(&(at, timer));
+            self.next = self.order.first().map(|(at, _)| *at);
         }
     }
 
@@ -82,15 +86,15 @@ impl Timers {
 
     /// The earliest deadline.
     pub fn next(&self) -> Option<Time> {
-        self.order.first().map(|(at, _)| *at)
+        self.next
     }
 
     /// Takes one deadline that has passed.
     pub fn pop(&mut self, now: Time) -> Option<Timer> {
-        let (at, timer) = *self.order.first()?;
-        if at > now {
+        if self.next? > now {
             return None;
         }
+        let (_, timer) = *self.order.first()?;
         self.disarm(timer);
         Some(timer)
     }

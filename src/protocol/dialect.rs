@@ -94,13 +94,14 @@ impl Flat {
         })
     }
 
-    /// Whether a body has just these fields, and numbers where they must be.
-    fn fits(&self, body: &[u8]) -> bool {
+    /// Whether a body has just these fields, and numbers where they must be. `req_id`: whether that is known of the request id.
+    fn fits(&self, body: &[u8], req_id: bool) -> bool {
         // Without a branch for each byte.
         body.iter().filter(|b| **b == 0).count() == self.fields
             && text::check_terminated(body).is_ok()
             && self.numbers.iter().all(|(index, role)| {
-                text::field(body, *index).is_ok_and(|value| layout::number_is_sound(*role, value))
+                req_id && *role == Role::ReqId
+                    || text::field(body, *index).is_ok_and(|value| layout::number_is_sound(*role, value))
             })
     }
 }
@@ -122,6 +123,8 @@ pub struct Shape<T: 'static> {
     text: Box<[(Role, Place)]>,
     /// `None` where fields depend on others.
     flat: Option<Flat>,
+    /// The index of the request id in the text form; 0 where it has none, or several.
+    req_id: usize,
     proto: &'static [(Role, &'static [u32])],
 }
 
@@ -138,7 +141,9 @@ impl<T> Shape<T> {
         let text = places(msg, version).into_boxed_slice();
         let proto = msg.proto.map_or(&[][..], |p| p.roles);
         let flat = Flat::of(msg, version);
-        Shape { decl, msg, version, direction, text, flat, proto }
+        let mut shape = Shape { decl, msg, version, direction, text, flat, req_id: 0, proto };
+        shape.req_id = shape.index_of(Role::ReqId).unwrap_or(0);
+        shape
     }
 
     /// The server version.
@@ -157,14 +162,17 @@ impl<T> Shape<T> {
     /// # Errors
     /// [`LayoutError`], with words for the client.
     pub fn check(&self, m: &text::Message<'_>) -> Result<(), LayoutError> {
+        // The one field that was read is the one that is checked.
+        let req_id = self.req_id != 0 && self.req_id(m).is_some();
         match m.form {
             // Most have nothing wrong with them; what is wrong with the others the walk says.
-            Form::Text if self.flat.as_ref().is_some_and(|flat| flat.fits(m.body)) => Ok(()),
+            Form::Text if self.flat.as_ref().is_some_and(|flat| flat.fits(m.body, req_id)) => Ok(()),
             Form::Text => layout::check(self.msg, self.version, m.body),
             Form::Proto => self.check_proto(m),
         }
     }
 
+    #[inline(never)]
     fn check_proto(&self, m: &text::Message<'_>) -> Result<(), LayoutError> {
         let body = m.body;
         if self.msg.proto.is_none() {
@@ -225,6 +233,20 @@ impl<T> Shape<T> {
                 Ok(None)
             }
         }
+    }
+
+    /// The request id, where it is one. As [`Shape::int`], but it is asked for with every message.
+    #[inline]
+    pub fn req_id(&self, m: &text::Message<'_>) -> Option<i32> {
+        if m.form == Form::Text && self.req_id != 0 {
+            return text::natural(m.body, self.req_id).or_else(|| self.any_req_id(m));
+        }
+        self.any_req_id(m)
+    }
+
+    #[inline(never)]
+    fn any_req_id(&self, m: &text::Message<'_>) -> Option<i32> {
+        self.int(m, Role::ReqId).ok().flatten().and_then(|n| i32::try_from(n).ok())
     }
 
     /// The bytes that have `role`; in protobuf only strings. Otherwise as [`Shape::int`].
@@ -295,35 +317,34 @@ impl<T> Shape<T> {
         text::put_id(m.id, m.form, self.version, out);
         match m.form {
             Form::Text => {
-                let mut places = [(0, 0); MOST_EDITS];
-                let mut n = 0;
                 // The places of a shape rise, so the edits do too.
-                for (role, place) in &self.text {
-                    if let Place::FromStart(index) = place
-                        && let Some((_, value)) = edits.iter().find(|(r, _)| r == role)
-                    {
-                        places[n] = (*index, *value);
-                        n += 1;
+                let edits = self.text.iter().filter_map(|(role, place)| match place {
+                    Place::FromStart(index) => {
+                        let (_, value) = edits.iter().find(|(r, _)| r == role)?;
+                        Some((*index, *value))
                     }
-                }
-                text::patch(m.body, &places[..n], out)
+                    Place::FromEnd(_) | Place::Between => None,
+                });
+                text::patch(m.body, edits, out)
             }
-            Form::Proto => {
-                let mut paths: [(&[u32], i64); MOST_EDITS] = [(&[], 0); MOST_EDITS];
-                let mut n = 0;
-                for (role, path) in self.proto {
-                    if let Some((_, value)) = edits.iter().find(|(r, _)| r == role) {
-                        paths[n] = (path, *value);
-                        n += 1;
-                    }
-                }
-                match n {
-                    0 => out.put_slice(m.body),
-                    _ => proto::patch(m.body, &paths[..n], out)?,
-                }
-                Ok(())
+            Form::Proto => self.patch_proto(m.body, edits, out),
+        }
+    }
+
+    fn patch_proto(&self, body: &[u8], edits: &[(Role, i64)], out: &mut BytesMut) -> Result<(), WireError> {
+        let mut paths: [(&[u32], i64); MOST_EDITS] = [(&[], 0); MOST_EDITS];
+        let mut n = 0;
+        for (role, path) in self.proto {
+            if let Some((_, value)) = edits.iter().find(|(r, _)| r == role) {
+                paths[n] = (path, *value);
+                n += 1;
             }
         }
+        match n {
+            0 => out.put_slice(body),
+            _ => proto::patch(body, &paths[..n], out)?,
+        }
+        Ok(())
     }
 
     /// The value of a field by its name, for paths that are not taken per frame: a text body is read whole. A
@@ -341,6 +362,11 @@ impl<T> Shape<T> {
         let mut record = Record::new();
         plan.decode(m.body, &mut record)?;
         Ok(record.get(name).map(str::to_owned))
+    }
+
+    /// The index of the request id in the text form, where it stands at a fixed distance from the start.
+    pub fn req_id_index(&self) -> Option<usize> {
+        (self.req_id != 0).then_some(self.req_id)
     }
 
     /// The index of the one field of the text form that has a role, where it stands at a fixed distance from the start.

@@ -512,8 +512,14 @@ pub(super) fn is_number(role: Role) -> bool {
 }
 
 /// A 64-bit integer, the unset marker 2^63-1 included.
+#[inline]
 pub(super) fn parse_long(value: &[u8]) -> Option<i64> {
-    text::parse_int(value).or_else(|| std::str::from_utf8(value).ok()?.parse().ok())
+    text::parse_int(value).or_else(|| parse_longest(value))
+}
+
+#[cold]
+fn parse_longest(value: &[u8]) -> Option<i64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 fn shown(value: &[u8]) -> String {

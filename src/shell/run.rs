@@ -33,7 +33,7 @@ use crate::capture::CaptureRequest;
 use crate::core::Core;
 use crate::core::io::{Action, Actions, Input, Level, Note};
 use crate::core::operate::Operation;
-use crate::ids::LinkId;
+use crate::ids::{ClientKey, LinkId};
 use crate::journal::{FileDisk, IdentityError, Journal, OpenError, State, check_upstream_client};
 use crate::limits;
 use crate::telemetry::refusals::Refusals;
@@ -175,8 +175,8 @@ pub(super) enum Left {
 pub(super) struct Shell {
     pub(super) core: RefCell<Core>,
     actions: RefCell<Actions>,
-    /// Empty ones, whose memory is used again.
-    spare: RefCell<Actions>,
+    /// Memory for those who are being written to.
+    flushing: Cell<Vec<ClientKey>>,
     /// What is read comes in here first; taken by who reads.
     pub(super) chunk: Cell<Box<[u8]>>,
     start: Instant,
@@ -229,7 +229,17 @@ impl Shell {
 
     /// Tells the core something; its wishes are kept until [`Shell::perform`]. What came together came at one time, and
     /// the clock costs as much as a frame.
+    #[inline]
     pub(super) fn tell_at(&self, now: Time, input: Input<'_>) {
+        if self.captures.is_on() || self.die.is_some() {
+            return self.tell_watched(now, input);
+        }
+        self.core.borrow_mut().handle(now, input, &mut self.actions.borrow_mut());
+    }
+
+    /// Likewise, where somebody looks on.
+    #[cold]
+    fn tell_watched(&self, now: Time, input: Input<'_>) {
         let unnamed = if self.captures.is_on() { self.captures.input(now, &input) } else { None };
         self.core.borrow_mut().handle(now, input, &mut self.actions.borrow_mut());
         if let Some(key) = unnamed {
@@ -270,35 +280,57 @@ impl Shell {
 
     /// Likewise, where it is known what time it is.
     pub(super) fn perform_at(self: &Rc<Self>, now: Time) {
-        while !self.actions.borrow().is_empty() {
-            let mut actions = self.actions.replace(self.spare.take());
-            // Facts go to the journal last. That an owner was told of a fill is recorded after it was told: a crash in
-            // between tells it twice, the other way round would tell it never.
-            let mut facts = Vec::new();
-            for action in actions.list.drain(..) {
-                match action {
-                    Action::Journal { seq, record, sync } => facts.push((seq, record, sync)),
-                    action => self.carry_out(action),
-                }
+        loop {
+            let mut actions = self.actions.borrow_mut();
+            if actions.is_empty() {
+                break;
             }
-            if actions.upstream_dirty {
-                self.flush_upstream(now);
+            let list = std::mem::take(&mut actions.list);
+            drop(actions);
+            match list.is_empty() {
+                true => self.flush(now),
+                false => self.carry_out_all(now, list),
             }
-            for key in actions.dirty.drain(..) {
-                self.flush_client(now, key);
-            }
-            if let Some(journal) = &*self.journal.borrow() {
-                for (seq, record, sync) in facts {
-                    journal.append(seq, record, sync);
-                }
-            }
-            actions.upstream_dirty = false;
-            self.spare.replace(actions);
         }
         let next = self.core.borrow().next_deadline();
         if next.is_some_and(|at| self.sleeping_until.get().is_none_or(|until| at < until)) {
             self.rearm.notify_one();
         }
+    }
+
+    /// Carries out actions, and writes what there is to be written.
+    fn carry_out_all(self: &Rc<Self>, now: Time, list: Vec<Action>) {
+        // Facts go to the journal last. That an owner was told of a fill is recorded after it was told: a crash in
+        // between tells it twice, the other way round would tell it never.
+        let mut facts = Vec::new();
+        for action in list {
+            match action {
+                Action::Journal { seq, record, sync } => facts.push((seq, record, sync)),
+                action => self.carry_out(action),
+            }
+        }
+        self.flush(now);
+        if let Some(journal) = &*self.journal.borrow() {
+            for (seq, record, sync) in facts {
+                journal.append(seq, record, sync);
+            }
+        }
+    }
+
+    /// Writes what there is to be written: to the Gateway first.
+    fn flush(&self, now: Time) {
+        let mut actions = self.actions.borrow_mut();
+        let upstream_dirty = std::mem::take(&mut actions.upstream_dirty);
+        let mut dirty = self.flushing.take();
+        std::mem::swap(&mut dirty, &mut actions.dirty);
+        drop(actions);
+        if upstream_dirty {
+            self.flush_upstream(now);
+        }
+        for key in dirty.drain(..) {
+            self.flush_client(now, key);
+        }
+        self.flushing.set(dirty);
     }
 
     fn carry_out(self: &Rc<Self>, action: Action) {
@@ -335,7 +367,7 @@ impl Shell {
     }
 
     /// Writes what a client's socket takes.
-    pub(super) fn flush_client(&self, now: Time, key: crate::ids::ClientKey) {
+    pub(super) fn flush_client(&self, now: Time, key: ClientKey) {
         let mut actions = self.actions.borrow_mut();
         let mut core = self.core.borrow_mut();
         let mut told = false;
@@ -608,7 +640,7 @@ fn serve(
     let shell = Rc::new(Shell {
         core: RefCell::new(Core::recovered(config, &recovered)),
         actions: RefCell::default(),
-        spare: RefCell::default(),
+        flushing: Cell::default(),
         chunk: Cell::new(vec![0; READ].into_boxed_slice()),
         start: Instant::now(),
         clients: Clients::default(),

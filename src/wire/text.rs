@@ -2,6 +2,8 @@
 //!
 //! Field 0 is the message id; fields of the body count from 1, in both header forms.
 
+use std::ops::Range;
+
 use bytes::{BufMut, BytesMut};
 use nom::{IResult, Parser, number::complete::be_u32};
 
@@ -54,19 +56,21 @@ fn raw_id(input: &[u8]) -> IResult<&[u8], u32> {
 /// # Errors
 /// [`WireError::BadMessageId`]; whether the id is known is not looked at.
 pub fn message(payload: &[u8], version: u16) -> Result<Message<'_>, WireError> {
-    let bad = || {
-        let end = payload.iter().position(|b| *b == 0).unwrap_or(payload.len()).min(24);
-        WireError::BadMessageId(String::from_utf8_lossy(&payload[..end]).into_owned())
-    };
     if version < RAW_ID_SINCE {
-        let (body, id) = decimal_id(payload).ok_or_else(bad)?;
+        let (body, id) = decimal_id(payload).ok_or_else(|| bad_id(payload))?;
         return Ok(Message { id, form: Form::Text, body });
     }
-    let (body, id) = raw_id(payload).map_err(|_| bad())?;
+    let (body, id) = raw_id(payload).map_err(|_| bad_id(payload))?;
     Ok(match id > PROTO_OFFSET {
         true => Message { id: id - PROTO_OFFSET, form: Form::Proto, body },
         false => Message { id, form: Form::Text, body },
     })
+}
+
+#[cold]
+fn bad_id(payload: &[u8]) -> WireError {
+    let end = payload.iter().position(|b| *b == 0).unwrap_or(payload.len()).min(24);
+    WireError::BadMessageId(String::from_utf8_lossy(&payload[..end]).into_owned())
 }
 
 /// Writes a message id as server version `version` has it.
@@ -119,7 +123,16 @@ pub fn check_terminated(body: &[u8]) -> Result<(), WireError> {
 ///
 /// # Errors
 /// [`WireError::MissingField`].
+#[inline]
 pub fn field(body: &[u8], index: usize) -> Result<&[u8], WireError> {
+    Ok(&body[field_at(body, index)?])
+}
+
+/// Where field `index` (1 and above) of a body stands, without its NUL.
+///
+/// # Errors
+/// [`WireError::MissingField`].
+pub fn field_at(body: &[u8], index: usize) -> Result<Range<usize>, WireError> {
     debug_assert!(index > 0, "fields of a body count from 1");
     // By hand: it is asked for every frame.
     let (mut start, mut left) = (0, index);
@@ -127,12 +140,38 @@ pub fn field(body: &[u8], index: usize) -> Result<&[u8], WireError> {
         if *b == 0 {
             left -= 1;
             if left == 0 {
-                return Ok(&body[start..at]);
+                return Ok(start..at);
             }
             start = at + 1;
         }
     }
-    Err(WireError::MissingField { index, count: fields(body).count() })
+    Err(missing_field(body, index))
+}
+
+#[cold]
+fn missing_field(body: &[u8], index: usize) -> WireError {
+    WireError::MissingField { index, count: fields(body).count() }
+}
+
+/// Field `index` (1 and above) of a body, if it is one to nine digits, or ten that say no more than an `i32` holds: as
+/// [`int`], in one pass over the bytes.
+#[inline]
+pub fn natural(body: &[u8], index: usize) -> Option<i32> {
+    let mut bytes = body.iter();
+    for _ in 1..index {
+        bytes.find(|b| **b == 0)?;
+    }
+    let (mut n, mut digits) = (0u64, 0);
+    for b in bytes {
+        let digit = b.wrapping_sub(b'0');
+        if digit > 9 {
+            return if *b == 0 && matches!(digits, 1..=10) { i32::try_from(n).ok() } else { None };
+        }
+        // It may wrap, but not below eleven digits, and more are refused.
+        n = n.wrapping_mul(10).wrapping_add(u64::from(digit));
+        digits += 1;
+    }
+    None
 }
 
 /// Reads an integer field; an optional sign and decimal digits, nothing else.
@@ -170,10 +209,14 @@ pub fn int(body: &[u8], index: usize) -> Result<i64, WireError> {
 ///
 /// # Errors
 /// [`WireError::MissingField`] when the body ends before an edit; `out` then holds a part of the body.
-pub fn patch(body: &[u8], edits: &[(usize, i64)], out: &mut BytesMut) -> Result<(), WireError> {
-    debug_assert!(edits.windows(2).all(|w| w[0].0 < w[1].0), "edits come in order");
+pub fn patch(
+    body: &[u8],
+    edits: impl IntoIterator<Item = (usize, i64)>,
+    out: &mut BytesMut,
+) -> Result<(), WireError> {
     let (mut at, mut index) = (0, 1);
-    for &(target, value) in edits {
+    for (target, value) in edits {
+        debug_assert!(index <= target, "edits come in order");
         let copied_from = at;
         while index < target {
             at += end_of_field(&body[at..])
@@ -239,7 +282,7 @@ mod tests {
             let body: Vec<u8> = fields.iter().flat_map(|f| f.bytes().chain([0])).collect();
             let edits: Vec<_> = which.iter().filter(|i| **i < fields.len()).map(|i| (i + 1, value)).collect();
             let mut out = BytesMut::new();
-            patch(&body, &edits, &mut out).unwrap();
+            patch(&body, edits.iter().copied(), &mut out).unwrap();
             let got: Vec<_> = super::fields(&out).map(|f| String::from_utf8(f.to_vec()).unwrap()).collect();
             let want: Vec<_> = fields.iter().enumerate()
                 .map(|(i, f)| if edits.iter().any(|e| e.0 == i + 1) { value.to_string() } else { f.clone() })
@@ -248,10 +291,25 @@ mod tests {
         }
 
         #[test]
+        fn a_natural_number_is_the_integer_that_stands_there(
+            before in proptest::collection::vec("[0-9a]{0,3}", 0..3),
+            field in prop_oneof!["-?[0-9]{0,12}", "[ -~]{0,4}", "2147483[0-9]{3}"],
+            rest in "[0-9]{0,2}\0?",
+        ) {
+            let fields: String = before.iter().chain([&field]).map(|f| format!("{f}\0")).collect();
+            let body = fields + &rest;
+            let index = before.len() + 1;
+            let wanted = int(body.as_bytes(), index).ok().and_then(|n| i32::try_from(n).ok()).filter(|n| *n >= 0);
+            let wanted = wanted.filter(|_| field.len() <= 10 && !field.starts_with('-'));
+            prop_assert_eq!(natural(body.as_bytes(), index), wanted);
+            prop_assert_eq!(natural(&body.as_bytes()[..body.len() - rest.len() - 1], index), None);
+        }
+
+        #[test]
         fn patching_a_field_with_its_own_value_changes_no_byte(n in any::<i32>(), tail in "[ -~]{0,12}") {
             let body = format!("1\0{n}\0{tail}\0");
             let mut out = BytesMut::new();
-            patch(body.as_bytes(), &[(2, n.into())], &mut out).unwrap();
+            patch(body.as_bytes(), [(2, n.into())], &mut out).unwrap();
             prop_assert_eq!(&out[..], body.as_bytes());
         }
     }
