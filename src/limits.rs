@@ -33,6 +33,10 @@ pub const MAX_OUTBOX: usize = 40 << 20;
 /// Unsent bytes of one client above which it gets the latest of each row instead of every tick; a quarter of
 /// [`MAX_OUTBOX`] where that is less.
 pub const CONFLATE_ABOVE: usize = 1 << 20;
+/// Bytes that all clients together may have unsent before each counts as behind with its share of them.
+pub const UNSENT_BEFORE_CONFLATION: usize = 16 << 20;
+/// The least such share, however many clients there are.
+pub const LEAST_CONFLATE_ABOVE: usize = 8 << 10;
 /// Bytes that the kernel takes for a client before it has sent them; what is beyond waits here.
 pub const UNSENT_IN_KERNEL: u32 = 128 << 10;
 /// Bytes that one read from the Gateway may become, over all clients, before they are written to them.

@@ -267,7 +267,7 @@ pub const ALL: &[Setting] = &[
         key: "conflate_above_bytes",
         allowed: "a whole number from 4096 to 1073741824",
         default: "1048576",
-        about: "Bytes that one client has not taken yet above which it gets the latest of each tick instead of all; a quarter of max_outbox_bytes at most",
+        about: "Bytes that one client has not taken yet above which it gets the latest of each tick instead of all; a quarter of max_outbox_bytes at most, and with more than 16 clients their share of 16 MiB",
         reload: Applied("what is sent from now on"),
         value: |o| o.core().limits.conflate_above.to_string(),
     },

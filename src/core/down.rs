@@ -28,6 +28,7 @@ impl Core {
         self.stats.clients += 1;
         let full = self.clients.len() >= self.config.max_clients;
         self.clients.insert(Client::new(key, peer, certificate, ctx.now));
+        self.share_unsent();
         self.timers.arm(Timer::Client(key), ctx.now + limits::GREETING_TIME);
         if full || self.stopping {
             let words = match full {
@@ -251,6 +252,7 @@ impl Core {
         self.timers.disarm(Timer::Client(key));
         self.timers.disarm(Timer::Idle(key));
         self.clients.remove(key);
+        self.share_unsent();
         self.stop_if_drained(ctx);
     }
 

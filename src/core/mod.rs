@@ -227,6 +227,8 @@ pub struct Core {
     /// The highest limits since the start, for the invariants.
     highest: Limits,
     clients: Clients,
+    /// Bytes that are unsent for a client that is behind.
+    conflate_above: usize,
     /// The live client of each client id (held or ready).
     by_id: indexmap::IndexMap<ClientId, ClientKey, FxBuildHasher>,
     link: Link,
@@ -336,6 +338,7 @@ impl Core {
         timers.arm(Timer::Redial, Time::ZERO);
         Core {
             clients: Clients::default(),
+            conflate_above: config.limits.conflate_above(),
             by_id: Default::default(),
             link: Link::Down,
             link_id: LinkId(0),

@@ -35,6 +35,7 @@ impl Core {
         config.limits = new.limits;
         config.policies = new.policies.clone();
         self.highest = self.highest.highest(new.limits);
+        self.share_unsent();
         match self.pacer.oldest_order() {
             Some(since) => self.timers.arm(Timer::OrderWait, since + new.limits.order_wait),
             // It may stand for one that has left, at the end of a longer wait.

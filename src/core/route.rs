@@ -220,7 +220,7 @@ impl Core {
         last: bool,
     ) {
         let edits = [(Role::ReqId, down.0.into())];
-        let soft = self.config.limits.conflate_above();
+        let soft = self.conflate_above;
         let place = match self.clients.get(key) {
             Some(client) if client.is_behind(soft) => match last {
                 true => {

@@ -14,6 +14,7 @@ use super::route::Heard;
 use super::timers::Timer;
 use super::{Core, Ctx, codes};
 use crate::ids::{ClientKey, DownReqId, UpReqId};
+use crate::limits;
 use crate::protocol::model::{Conflate, EndWhen, Role, Route};
 
 /// Where a message for a client goes.
@@ -52,6 +53,14 @@ impl Client {
 }
 
 impl Core {
+    /// What is unsent for a client that is behind, now that there are other clients or settings. **Many clients have less each**, so
+    /// that those who read more slowly than the Gateway speaks do not fill the memory together.
+    pub(super) fn share_unsent(&mut self) {
+        let share = limits::UNSENT_BEFORE_CONFLATION / self.clients.len().max(1);
+        let share = share.max(limits::LEAST_CONFLATE_ABOVE);
+        self.conflate_above = self.config.limits.conflate_above().min(share);
+    }
+
     /// Where a message goes for a client that is behind.
     #[cold]
     pub(super) fn place(
@@ -80,7 +89,7 @@ impl Core {
                 let Some(down) = down.filter(|down| self.book_of(key, *down).is_some()) else {
                     return Place::Outbox;
                 };
-                let soft = self.config.limits.conflate_above();
+                let soft = self.conflate_above;
                 let book = Key::Book(down, heard.id());
                 let Some(client) = self.clients.get_mut(key) else { return Place::Nowhere };
                 if client.backlog.has(&book) {
@@ -113,7 +122,7 @@ impl Core {
 
     /// The client has read: as much of what waits goes on as there is room for.
     pub(super) fn refill(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
-        let soft = self.config.limits.conflate_above();
+        let soft = self.conflate_above;
         while let Some(client) = self.clients.get_mut(key)
             && client.outbox.len() < soft
             && let Some((what, frame)) = client.backlog.pop()
@@ -205,8 +214,8 @@ impl Core {
 
     /// A client that was behind some time ago: is it still, and has it read anything?
     pub(super) fn look_at_slow_client(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
-        let limits = self.config.limits;
-        let Some(client) = self.clients.get(key).filter(|c| c.is_behind(limits.conflate_above())) else {
+        let (limits, soft) = (self.config.limits, self.conflate_above);
+        let Some(client) = self.clients.get(key).filter(|c| c.is_behind(soft)) else {
             return;
         };
         let due = client.outbox.progress() + limits.slow_time;

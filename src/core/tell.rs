@@ -28,7 +28,7 @@ impl Core {
         edits: &[(Role, i64)],
         us_stock: bool,
     ) {
-        let soft = self.config.limits.conflate_above();
+        let soft = self.conflate_above;
         let place = match self.clients.get(key) {
             Some(client) if client.is_behind(soft) => self.place(ctx, key, heard, edits),
             _ => Place::Outbox,
@@ -161,7 +161,7 @@ impl Core {
             client.outbox.dirty = true;
             ctx.actions.dirty.push(key);
         }
-        if client.is_behind(self.config.limits.conflate_above()) {
+        if client.is_behind(self.conflate_above) {
             self.over_budget(ctx, key);
         }
     }

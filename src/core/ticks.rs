@@ -60,7 +60,7 @@ impl Core {
         if entry.one_shot || entry.reuse != Reuse::Never {
             return 0;
         }
-        let most = self.config.limits.conflate_above();
+        let most = self.conflate_above;
         let mut room = most;
         for (key, _) in &entry.members {
             let client = self.clients.get(*key).filter(|client| {

@@ -57,6 +57,32 @@ fn tick(kind: &str, price: &str) -> (u16, String, String) {
     (1, kind.to_owned(), price.to_owned())
 }
 
+/// Prices that clients were not told, when so many of them read nothing and each has 300 kB unsent.
+fn conflated_with(clients: i32) -> u64 {
+    let mut w = world(|c| c.messages_per_second = None);
+    w.link_up(176);
+    let all: Vec<Who> = (1..=clients).map(|id| w.started(id)).collect();
+    let up = asks(&mut w, all[0], 1, &quote("7", "AAPL"));
+    for who in &all {
+        w.request(*who, 12, &[]);
+        if *who != all[0] {
+            w.request(*who, 1, &quote("7", "AAPL"));
+        }
+    }
+    w.flush();
+    (0..6).for_each(|_| news(&mut w, 50_000));
+    (1..=10).for_each(|n| price(&mut w, &up, "1", n));
+    w.check();
+    w.core.stats.conflated
+}
+
+#[test]
+fn the_more_clients_there_are_the_less_each_has_unsent_before_it_is_behind() {
+    // A share of 16 MiB: with 10 it is more than the megabyte that one may have, with 64 it is 256 KiB.
+    assert_eq!(conflated_with(10), 0);
+    assert_eq!(conflated_with(64), 64 * 9);
+}
+
 #[test]
 fn the_latest_of_each_tick_is_told_in_the_order_of_arrival() {
     let mut w = tight();
