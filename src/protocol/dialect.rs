@@ -162,14 +162,18 @@ impl<T> Shape<T> {
     /// # Errors
     /// [`LayoutError`], with words for the client.
     pub fn check(&self, m: &text::Message<'_>) -> Result<(), LayoutError> {
-        // The one field that was read is the one that is checked.
-        let req_id = self.req_id != 0 && self.req_id(m).is_some();
         match m.form {
             // Most have nothing wrong with them; what is wrong with the others the walk says.
-            Form::Text if self.flat.as_ref().is_some_and(|flat| flat.fits(m.body, req_id)) => Ok(()),
+            Form::Text if self.fits(m.body) => Ok(()),
             Form::Text => layout::check(self.msg, self.version, m.body),
             Form::Proto => self.check_proto(m),
         }
+    }
+
+    fn fits(&self, body: &[u8]) -> bool {
+        // Most request ids are numbers as they are usually written.
+        let req_id = self.req_id != 0 && text::natural(body, self.req_id).is_some();
+        self.flat.as_ref().is_some_and(|flat| flat.fits(body, req_id))
     }
 
     #[inline(never)]

@@ -229,6 +229,39 @@ fn what_a_client_sends_is_checked_in_both_forms() {
 }
 
 #[test]
+fn a_request_id_with_a_sign_before_it_is_none() {
+    let dialect = Dialect::new(176);
+    let shape = dialect.request(59).expect("reqMarketDataType");
+    assert_eq!(shape.req_id_index(), None);
+    let shape = dialect.request(2).expect("cancelMktData");
+    assert_eq!(shape.req_id_index(), Some(2));
+    for (id, is_sound) in
+        [("5", true), ("-5", true), ("005", true), ("+5", false), ("5x", false), ("4294967296", false)]
+    {
+        let body = format!("2\0{id}\0");
+        assert_eq!(shape.check(&wire(2, Form::Text, body.as_bytes())).is_ok(), is_sound, "{id}");
+    }
+}
+
+/// What is equal but for its id is found by the bytes beside the id.
+#[test]
+fn a_request_that_is_compared_by_its_bytes_has_its_id_at_one_place() {
+    let mut compared = 0;
+    for decl in crate::protocol::requests() {
+        let by_bytes = decl.sharing.as_ref().is_some_and(|sharing| sharing.compares_bytes());
+        for version in (100..227).filter(|_| by_bytes && decl.reuse.is_of_all()) {
+            let dialect = Dialect::new(version);
+            let shape = dialect.request(decl.message.id.into()).filter(|shape| shape.form() == Form::Text);
+            if let Some(shape) = shape {
+                assert!(shape.req_id_index().is_some(), "{} at {version}", decl.message.name);
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 0);
+}
+
+#[test]
 fn a_filter_without_a_client_id_has_none() {
     let dialect = Dialect::new(176);
     let m = wire(7, Form::Text, b"3\x001\0\0\0\0\0\0\0\0");
@@ -253,7 +286,7 @@ fn written(message: &Message, version: u16, dice: &mut Dice) -> Vec<u8> {
     match dice.roll(8) {
         0 => body.truncate(at),
         1 => body.insert(at, 0),
-        2 => body.insert(at, b'x'),
+        2 => body.insert(at, *b"x+-0".get(dice.roll(4)).unwrap_or(&b'x')),
         3 => body.extend_from_slice(b"more\0"),
         4 if at < body.len() => drop(body.remove(at)),
         _ => {}
