@@ -84,7 +84,7 @@ use ledger::Ledger;
 pub use link::MAX_SERVER_VERSION;
 use link::{Known, Link};
 use orders::Orders;
-use outbox::Outbox;
+use outbox::{MostUnsent, Outbox};
 use pacer::Pacer;
 use policy::Policies;
 use recent::Recent;
@@ -228,7 +228,7 @@ pub struct Core {
     highest: Limits,
     clients: Clients,
     /// Bytes that are unsent for a client that is behind.
-    conflate_above: usize,
+    most_unsent: MostUnsent,
     /// The live client of each client id (held or ready).
     by_id: indexmap::IndexMap<ClientId, ClientKey, FxBuildHasher>,
     link: Link,
@@ -338,7 +338,10 @@ impl Core {
         timers.arm(Timer::Redial, Time::ZERO);
         Core {
             clients: Clients::default(),
-            conflate_above: config.limits.conflate_above(),
+            most_unsent: MostUnsent {
+                fresh: config.limits.conflate_above(),
+                left: config.limits.conflate_above(),
+            },
             by_id: Default::default(),
             link: Link::Down,
             link_id: LinkId(0),

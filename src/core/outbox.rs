@@ -14,6 +14,15 @@ const KEPT: usize = 1024;
 #[derive(Debug, Default)]
 pub struct Spare(Vec<BytesMut>);
 
+/// Unsent bytes above which a client is behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MostUnsent {
+    /// For a client whose socket took all that it was last offered.
+    pub fresh: usize,
+    /// For a client whose socket left something of it.
+    pub left: usize,
+}
+
 /// A buffer that knows when it last made progress.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -24,6 +33,8 @@ pub struct Outbox {
     cut: bool,
     /// When bytes were last taken, or when the first byte came into the empty buffer.
     progress: Time,
+    /// Whether the socket left something when it was last offered what there was.
+    left: bool,
     /// Bytes taken so far.
     pub taken: u64,
     /// Whether it stands in the list of dirty outboxes of the current call.
@@ -39,6 +50,11 @@ impl Outbox {
     /// Whether everything is sent.
     pub fn is_empty(&self) -> bool {
         self.buf.is_empty()
+    }
+
+    /// Bytes that may be unsent before its client is behind.
+    pub fn most_unsent(&self, most: MostUnsent) -> usize {
+        if self.left { most.left } else { most.fresh }
     }
 
     /// The unsent bytes.
@@ -83,6 +99,7 @@ impl Outbox {
     /// The memory, when nothing is left and there is too much of it to be kept.
     fn consumed(&mut self, n: usize, now: Time) -> Option<BytesMut> {
         self.most = self.most.max(self.buf.len());
+        self.left = n < self.buf.len();
         if n > 0 {
             // A socket that takes nothing is no progress, however often it is offered something.
             debug_assert!(n <= self.buf.len(), "a socket takes what it is offered");
@@ -120,13 +137,28 @@ impl Outbox {
 
     /// Throws away what is unsent.
     pub fn clear(&mut self) {
-        (self.buf, self.most, self.cut) = (BytesMut::new(), 0, false);
+        (self.buf, self.most, self.cut, self.left) = (BytesMut::new(), 0, false, false);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_not_offered_to_a_socket_counts_otherwise_than_what_it_left() {
+        let (mut outbox, most, now) = (Outbox::default(), MostUnsent { fresh: 1000, left: 10 }, Time::ZERO);
+        outbox.append(now).extend_from_slice(&[0; 100]);
+        assert_eq!(outbox.most_unsent(most), 1000);
+        outbox.consume(0, now);
+        assert_eq!(outbox.most_unsent(most), 10);
+        outbox.consume(99, now);
+        assert_eq!(outbox.most_unsent(most), 10);
+        outbox.consume(1, now);
+        assert_eq!(outbox.most_unsent(most), 1000);
+        outbox.append(now).extend_from_slice(&[0; 100]);
+        assert_eq!(outbox.most_unsent(most), 1000);
+    }
 
     #[test]
     fn who_is_sent_little_keeps_nothing_of_what_another_one_needed() {

@@ -220,9 +220,9 @@ impl Core {
         last: bool,
     ) {
         let edits = [(Role::ReqId, down.0.into())];
-        let soft = self.conflate_above;
+        let most = self.most_unsent;
         let place = match self.clients.get(key) {
-            Some(client) if client.is_behind(soft) => match last {
+            Some(client) if client.is_behind(most) => match last {
                 true => {
                     self.bring_forward(ctx, key, About::Request(down.0));
                     Place::Outbox

@@ -1,6 +1,7 @@
 //! Clients that read more slowly than they are sent to.
 //!
-//! A client is behind while more than [`Limits::conflate_above`](super::Limits) of it is unsent, or something waits in its
+//! A client is behind while more than [`Limits::conflate_above`](super::Limits) of it is unsent (of many clients whose sockets are
+//! full a share of [`limits::UNSENT_BEFORE_CONFLATION`], if that is less), or something waits in its
 //! backlog. What becomes of a message for such a client is said in its declaration
 //! ([`Conflate`](crate::protocol::model::Conflate)). **It never sees an older value after a newer one of the same row, nor a
 //! value of a request after its end.** Nobody else notices: the Gateway is read on, whoever is behind.
@@ -10,6 +11,7 @@ use super::client::{Client, Phase};
 use super::compose::{self, id};
 use super::io::{Gone, Level};
 use super::lines::row_of;
+use super::outbox::MostUnsent;
 use super::route::Heard;
 use super::timers::Timer;
 use super::{Core, Ctx, codes};
@@ -30,8 +32,8 @@ pub(super) enum Place {
 
 impl Client {
     /// Whether it has not read what it was sent.
-    pub(super) fn is_behind(&self, conflate_above: usize) -> bool {
-        self.outbox.len() > conflate_above || !self.backlog.is_empty()
+    pub(super) fn is_behind(&self, most: MostUnsent) -> bool {
+        self.outbox.len() > self.outbox.most_unsent(most) || !self.backlog.is_empty()
     }
 
     /// Bytes that it has not taken.
@@ -53,12 +55,14 @@ impl Client {
 }
 
 impl Core {
-    /// What is unsent for a client that is behind, now that there are other clients or settings. **Many clients have less each**, so
-    /// that those who read more slowly than the Gateway speaks do not fill the memory together.
+    /// What is unsent for a client that is behind, now that there are other clients or settings. **Of many clients those have less
+    /// whose sockets are full**, so that together they do not fill the memory. What has not been offered to a socket says nothing of
+    /// who reads.
     pub(super) fn share_unsent(&mut self) {
         let share = limits::UNSENT_BEFORE_CONFLATION / self.clients.len().max(1);
         let share = share.max(limits::LEAST_CONFLATE_ABOVE);
-        self.conflate_above = self.config.limits.conflate_above().min(share);
+        let fresh = self.config.limits.conflate_above();
+        self.most_unsent = MostUnsent { fresh, left: fresh.min(share) };
     }
 
     /// Where a message goes for a client that is behind.
@@ -89,13 +93,13 @@ impl Core {
                 let Some(down) = down.filter(|down| self.book_of(key, *down).is_some()) else {
                     return Place::Outbox;
                 };
-                let soft = self.conflate_above;
+                let most = self.most_unsent;
                 let book = Key::Book(down, heard.id());
                 let Some(client) = self.clients.get_mut(key) else { return Place::Nowhere };
                 if client.backlog.has(&book) {
                     return Place::Nowhere;
                 }
-                if client.outbox.len() > soft && client.phase != Phase::Closing {
+                if client.outbox.len() > client.outbox.most_unsent(most) && client.phase != Phase::Closing {
                     client.backlog.put(book, &[]);
                     self.over_budget(ctx, key);
                     return Place::Nowhere;
@@ -122,9 +126,9 @@ impl Core {
 
     /// The client has read: as much of what waits goes on as there is room for.
     pub(super) fn refill(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
-        let soft = self.conflate_above;
+        let most = self.most_unsent;
         while let Some(client) = self.clients.get_mut(key)
-            && client.outbox.len() < soft
+            && client.outbox.len() < client.outbox.most_unsent(most)
             && let Some((what, frame)) = client.backlog.pop()
         {
             self.go_on(ctx, key, &what, &frame);
@@ -214,8 +218,8 @@ impl Core {
 
     /// A client that was behind some time ago: is it still, and has it read anything?
     pub(super) fn look_at_slow_client(&mut self, ctx: &mut Ctx<'_>, key: ClientKey) {
-        let (limits, soft) = (self.config.limits, self.conflate_above);
-        let Some(client) = self.clients.get(key).filter(|c| c.is_behind(soft)) else {
+        let (limits, most) = (self.config.limits, self.most_unsent);
+        let Some(client) = self.clients.get(key).filter(|c| c.is_behind(most)) else {
             return;
         };
         let due = client.outbox.progress() + limits.slow_time;

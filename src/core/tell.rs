@@ -28,9 +28,9 @@ impl Core {
         edits: &[(Role, i64)],
         us_stock: bool,
     ) {
-        let soft = self.conflate_above;
+        let most = self.most_unsent;
         let place = match self.clients.get(key) {
-            Some(client) if client.is_behind(soft) => self.place(ctx, key, heard, edits),
+            Some(client) if client.is_behind(most) => self.place(ctx, key, heard, edits),
             _ => Place::Outbox,
         };
         self.tell_at(ctx, key, heard, edits, us_stock, place);
@@ -161,7 +161,7 @@ impl Core {
             client.outbox.dirty = true;
             ctx.actions.dirty.push(key);
         }
-        if client.is_behind(self.conflate_above) {
+        if client.is_behind(self.most_unsent) {
             self.over_budget(ctx, key);
         }
     }

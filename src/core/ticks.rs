@@ -60,8 +60,7 @@ impl Core {
         if entry.one_shot || entry.reuse != Reuse::Never {
             return 0;
         }
-        let most = self.conflate_above;
-        let mut room = most;
+        let mut room = usize::MAX;
         for (key, _) in &entry.members {
             let client = self.clients.get(*key).filter(|client| {
                 client.phase == Phase::Ready
@@ -69,6 +68,7 @@ impl Core {
                     && client.backlog.is_empty()
             });
             let Some(client) = client else { return 0 };
+            let most = client.outbox.most_unsent(self.most_unsent);
             room = room.min(most.saturating_sub(client.outbox.len()));
         }
         let mut size = first.longest();

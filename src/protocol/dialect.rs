@@ -109,7 +109,7 @@ impl Flat {
 /// Bytes that longer ids and the lengths of what they stand in may take, each being there once.
 const ROOM_FOR_IDS: usize = 256;
 
-/// The most fields that one patch of a text body can replace; there are fewer roles that hold numbers.
+/// The most fields that one patch of a protobuf body can replace; there are fewer roles that hold numbers.
 const MOST_EDITS: usize = 16;
 
 /// A message as one server version has it. Dereferences to its declaration.
@@ -123,7 +123,7 @@ pub struct Shape<T: 'static> {
     text: Box<[(Role, Place)]>,
     /// `None` where fields depend on others.
     flat: Option<Flat>,
-    /// The index of the request id in the text form; 0 where it has none, or several.
+    /// The index of the request id in the text form; 0 where it has none, several, or one at no fixed distance from the start.
     req_id: usize,
     proto: &'static [(Role, &'static [u32])],
 }

@@ -229,7 +229,7 @@ fn what_a_client_sends_is_checked_in_both_forms() {
 }
 
 #[test]
-fn a_request_id_with_a_sign_before_it_is_none() {
+fn a_request_id_with_a_plus_before_it_is_none() {
     let dialect = Dialect::new(176);
     let shape = dialect.request(59).expect("reqMarketDataType");
     assert_eq!(shape.req_id_index(), None);
