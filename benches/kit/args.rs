@@ -17,6 +17,8 @@ pub struct Args {
     pub versions: Versions,
     /// Where the numbers go as JSON.
     pub json: PathBuf,
+    /// Whether CPUs may sleep while they wait.
+    pub may_sleep: bool,
     /// Whether what is required and not met is a failure.
     pub check: bool,
     /// Another twsmux than the one that was built with the kit, for comparisons of two.
@@ -33,6 +35,7 @@ Measures twsmux against a direct connection and HAProxy, in alternating rounds o
   --rounds N       rounds of each scenario [default: 9]
   --form FORM      text, protobuf, or transcoded (Gateway protobuf, clients text) [default: text]
   --cpu N          the CPU for everything [default: the last one allowed]
+  --may-sleep      CPUs may sleep while they wait; otherwise they are kept awake, where root runs it
   --binary FILE    another twsmux than the one built with the kit
   --json FILE      where the numbers go [default: target/kit.json]
   --check          exit with 1 when a required figure is not met
@@ -49,6 +52,7 @@ impl Args {
             cpu: None,
             versions: TEXT,
             json: PathBuf::from("target/kit.json"),
+            may_sleep: false,
             check: false,
             binary: None,
             // cargo says `--bench` when it is to be measured, and nothing when it is to be tested.
@@ -61,6 +65,7 @@ impl Args {
             match word.as_str() {
                 "--bench" => args.smoke = false,
                 "--smoke" => small = true,
+                "--may-sleep" => args.may_sleep = true,
                 "--check" => args.check = true,
                 "--only" => {
                     let name = value()?;

@@ -24,9 +24,14 @@ fn commit() -> String {
     format!("{name}{}", if changed { ", with changes" } else { "" })
 }
 
-fn facts(args: &Args, cpu: usize) -> Vec<(&'static str, String)> {
+/// What a session is measured on and how, by name.
+pub type Facts = Vec<(&'static str, String)>;
+
+/// Those of this machine and these options; `idle`: what CPUs do while they wait.
+pub fn facts(args: &Args, cpu: usize, idle: String) -> Facts {
     let mut facts = usage::machine();
     facts.push(("pinned to CPU", cpu.to_string()));
+    facts.push(("idle", idle));
     facts.push(("commit", commit()));
     facts.push(("rounds", args.rounds.to_string()));
     facts.push(("form", args.versions.name.to_owned()));
@@ -34,8 +39,8 @@ fn facts(args: &Args, cpu: usize) -> Vec<(&'static str, String)> {
 }
 
 /// Where and with what it is measured.
-pub fn head(args: &Args, cpu: usize, binary: &Path, haproxy: Option<&Path>) {
-    for (name, value) in facts(args, cpu) {
+pub fn head(facts: &Facts, binary: &Path, haproxy: Option<&Path>) {
+    for (name, value) in facts {
         println!("{name}: {value}");
     }
     println!("twsmux: {}", subject::version(binary, "--version"));
@@ -138,9 +143,9 @@ fn of_medians(figure: &Figure, runs: &[Run]) -> Option<f64> {
 }
 
 /// Everything as JSON.
-pub fn json(args: &Args, cpu: usize, runs: &[Run]) -> Result<(), String> {
+pub fn json(args: &Args, facts: &Facts, runs: &[Run]) -> Result<(), String> {
     let facts: serde_json::Map<_, _> =
-        facts(args, cpu).into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        facts.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
     let runs_out: Vec<_> = runs
         .iter()
         .map(|run| {

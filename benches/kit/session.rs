@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::args::Args;
+use crate::awake::Awake;
 use crate::report;
 use crate::scenarios::{SCENARIOS, Scenario, Values, Versions};
 use crate::subject::{self, Kind};
@@ -28,9 +29,17 @@ pub fn run(args: &Args, binary: &Path) -> Result<bool, String> {
     let cpus = crate::usage::cpus();
     let cpu = args.cpu.or(cpus.last().copied()).ok_or("there is no CPU to use")?;
     let haproxy = subject::haproxy();
+    // Until the end.
+    let awake = (!args.smoke && !args.may_sleep).then(Awake::start);
+    let idle = match &awake {
+        Some(Ok(_)) => "CPUs wait awake".to_owned(),
+        Some(Err(error)) => format!("CPUs may sleep, because they cannot be kept awake: {error}; root can"),
+        None => "CPUs may sleep".to_owned(),
+    };
+    let facts = report::facts(args, cpu, idle);
     if !args.smoke {
         crate::usage::pin(cpu).map_err(|error| format!("cannot stay on CPU {cpu}: {error}"))?;
-        report::head(args, cpu, binary, haproxy.as_deref());
+        report::head(&facts, binary, haproxy.as_deref());
         if haproxy.is_none() {
             println!("NOT RUN: the comparison with HAProxy: it is not installed");
         }
@@ -66,7 +75,7 @@ pub fn run(args: &Args, binary: &Path) -> Result<bool, String> {
         return Ok(true);
     }
     let met = report::figures(&runs);
-    report::json(args, cpu, &runs)?;
+    report::json(args, &facts, &runs)?;
     Ok(met || !args.check)
 }
 

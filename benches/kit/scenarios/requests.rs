@@ -9,7 +9,7 @@ const RATE: u64 = 1000;
 
 /// Requests to a schedule: each is sent when it is due, and its time counts from when it was due.
 pub(super) fn round_trip(bench: &mut Bench) -> Result<Values, String> {
-    let (warm, count) = (bench.count(500), bench.count(2500));
+    let (warm, count) = (bench.count(500), bench.count(5500));
     bench.crowd.assemble(1)?;
     let start = now() + SECOND / 100;
     let due = |n: u64| start + n * SECOND / RATE;
