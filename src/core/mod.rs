@@ -249,6 +249,8 @@ pub struct Core {
     scratch: BytesMut,
     /// Memory for those who are being told.
     telling: Vec<requests::Member>,
+    /// What they are told.
+    converted: tell::Converted,
     requests: Requests,
     orders: Orders,
     /// Orders of which something has left that the Gateway has not answered yet.
@@ -354,6 +356,7 @@ impl Core {
             spare: Default::default(),
             scratch: BytesMut::new(),
             telling: Vec::new(),
+            converted: tell::Converted::default(),
             requests: Requests::new(1),
             orders,
             in_flight: Default::default(),

@@ -200,38 +200,41 @@ impl Core {
     fn tell_each(&mut self, ctx: &mut Ctx<'_>, up: UpReqId, heard: &Heard<'_>, us_stock: bool, last: bool) {
         let Some(entry) = self.requests.get(up) else { return };
         if let [member] = entry.members[..] {
-            return self.tell_member(ctx, member, heard, us_stock, last);
+            let place = self.place_of_member(ctx, member, heard, last);
+            let (key, down) = member;
+            return self.tell_at(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock, place);
         }
         // As they are now: telling may close a client that is too slow, which may be here under several ids.
         let mut members = std::mem::take(&mut self.telling);
         members.extend_from_slice(&entry.members);
+        let mut converted = std::mem::take(&mut self.converted);
+        converted.begin();
         for member in members.drain(..) {
-            self.tell_member(ctx, member, heard, us_stock, last);
+            let place = self.place_of_member(ctx, member, heard, last);
+            self.tell_one_of_many(ctx, member, heard, us_stock, place, &mut converted);
         }
-        self.telling = members;
+        (self.telling, self.converted) = (members, converted);
     }
 
-    fn tell_member(
+    /// Where a message goes for one who shares its request.
+    fn place_of_member(
         &mut self,
         ctx: &mut Ctx<'_>,
         (key, down): Member,
         heard: &Heard<'_>,
-        us_stock: bool,
         last: bool,
-    ) {
-        let edits = [(Role::ReqId, down.0.into())];
+    ) -> Place {
         let most = self.most_unsent;
-        let place = match self.clients.get(key) {
+        match self.clients.get(key) {
             Some(client) if client.is_behind(most) => match last {
                 true => {
                     self.bring_forward(ctx, key, About::Request(down.0));
                     Place::Outbox
                 }
-                false => self.place(ctx, key, heard, &edits),
+                false => self.place(ctx, key, heard, &[(Role::ReqId, down.0.into())]),
             },
             _ => Place::Outbox,
-        };
-        self.tell_at(ctx, key, heard, &edits, us_stock, place);
+        }
     }
 
     /// The end of an image after an outage: what is not in it any more is told as such.

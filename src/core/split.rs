@@ -100,14 +100,14 @@ impl Core {
         let Some(payload) = entry.held.clone() else { return };
         let subject = self.subject(ctx, entry.us_stock);
         let dialect = self.speeches.upstream().clone();
-        let joined =
-            Heard::new(&dialect, &payload).and_then(|data| join(speech, &data, end, &subject, down.0));
-        match joined {
-            Some(joined) => self.send_converted(ctx, key, down.0, Place::Outbox, |out| {
-                out.extend_from_slice(&joined);
-                true
-            }),
-            None => self.dropped(super::Drop::Malformed),
+        let data = Heard::new(&dialect, &payload);
+        let mut joined = false;
+        self.send_converted(ctx, key, down.0, Place::Outbox, |out| {
+            joined = data.is_some_and(|data| join(speech, &data, end, &subject, down.0, out));
+            joined
+        });
+        if !joined {
+            self.dropped(super::Drop::Malformed);
         }
     }
 
@@ -122,17 +122,18 @@ impl Core {
     }
 }
 
-/// The payload for a client from before, which has everything in one message.
-fn join(speech: &Speech, data: &Heard<'_>, end: &Heard<'_>, subject: &Subject, id: i32) -> Option<BytesMut> {
-    let shape = speech.dialect.response(HISTORICAL_END.data.into())?;
-    let mut record = data.shape.record(&data.message, shape.form()).ok()?;
-    let end = end.shape.record(&end.message, shape.form()).ok()?;
-    HISTORICAL_END.carry(&end, &mut record);
-    if !speech.down.adapt(HISTORICAL_END.data.into(), subject, &mut record) {
-        return None;
-    }
-    shape.set_roles(&mut record, &[(Role::ReqId, id.into())]);
-    let mut out = BytesMut::new();
-    shape.put(&record, &mut out);
-    Some(out)
+/// Appends the payload for a client from before, which has everything in one message. `false`: there is none.
+fn join(
+    speech: &Speech,
+    data: &Heard<'_>,
+    end: &Heard<'_>,
+    subject: &Subject,
+    id: i32,
+    out: &mut BytesMut,
+) -> bool {
+    let Some(shape) = speech.dialect.response(HISTORICAL_END.data.into()) else { return false };
+    let Ok(end) = end.shape.record(&end.message, shape.form()) else { return false };
+    let carry = |record: &mut Record| HISTORICAL_END.carry(&end, record);
+    let edits = [(Role::ReqId, id.into())];
+    speech.down.convert(&data.message, &edits, subject, carry, out).is_ok_and(|there| there)
 }

@@ -2,21 +2,73 @@
 //!
 //! Everything for a client goes through [`Core::send`] or its like, so that one that reads slowly is noticed.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 
 use super::backlog::{About, Key};
 use super::client::Phase;
 use super::io::Level;
+use super::requests::Member;
 use super::route::Heard;
 use super::slow::Place;
+use super::speech::Speech;
 use super::stats::Drop;
 use super::{Core, Ctx, codes, compose};
 use crate::ids::ClientKey;
 use crate::limits;
+use crate::protocol::dialect::Shape;
 use crate::protocol::layout::LayoutError;
 use crate::protocol::meaning::Subject;
-use crate::protocol::model::Role;
+use crate::protocol::model::{Response, Role};
 use crate::wire::frame;
+use crate::wire::text::{self, Form};
+
+/// Bytes of room that are kept for the next message; few have more.
+const MOST_ROOM: usize = 64 << 10;
+
+/// A message in the version of one of those who share it: who has the same version gets the same but for its id.
+#[derive(Debug, Default)]
+pub(super) struct Converted {
+    to: Option<Arc<Speech>>,
+    payload: BytesMut,
+}
+
+impl Converted {
+    /// Another message.
+    pub(super) fn begin(&mut self) {
+        self.to = None;
+        if self.payload.capacity() > MOST_ROOM {
+            self.payload = BytesMut::new();
+        }
+    }
+
+    /// Whether there is one for these clients now. Only what is read and written again is worth it, and only text has the id
+    /// at one place.
+    fn is_for(&mut self, speech: &Arc<Speech>, heard: &Heard<'_>, subject: &Subject) -> bool {
+        if self.to.as_ref().is_some_and(|to| Arc::ptr_eq(to, speech)) {
+            return true;
+        }
+        let id = heard.message.id;
+        let has_id = |shape: &Shape<Response>| shape.form() == Form::Text && shape.req_id_index().is_some();
+        if !speech.down.converts(&heard.message) || !speech.dialect.response(id).is_some_and(has_id) {
+            return false;
+        }
+        self.payload.clear();
+        let edits = [(Role::ReqId, 0)];
+        let there = speech.down.response(&heard.message, &edits, subject, &mut self.payload) == Ok(true);
+        self.to = there.then(|| speech.clone());
+        there
+    }
+
+    /// Appends it with an id. `false`: it cannot be, and a part of it was appended.
+    fn put(&self, req_id: i32, out: &mut BytesMut) -> bool {
+        let Some(to) = &self.to else { return false };
+        let Ok(message) = text::message(&self.payload, to.dialect.version()) else { return false };
+        let Some(shape) = to.dialect.response(message.id) else { return false };
+        shape.patch(&message, &[(Role::ReqId, req_id.into())], out).is_ok()
+    }
+}
 
 impl Core {
     /// Passes a message of the Gateway on, with the values of some roles replaced, in the client's own version.
@@ -61,6 +113,26 @@ impl Core {
             Ok(true) => {}
             Ok(false) => self.dropped(Drop::NotAtVersion),
             Err(fault) => self.cannot_tell(ctx, key, heard, &fault),
+        }
+    }
+
+    /// Likewise, one of many who get the same: it is converted once for all of a version.
+    pub(super) fn tell_one_of_many(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        (key, down): Member,
+        heard: &Heard<'_>,
+        us_stock: bool,
+        place: Place,
+        converted: &mut Converted,
+    ) {
+        let subject = self.subject(ctx, us_stock);
+        let speech = self.clients.get(key).and_then(|c| c.speech.as_ref());
+        match speech
+            .is_some_and(|speech| place != Place::Nowhere && converted.is_for(speech, heard, &subject))
+        {
+            true => self.send_converted(ctx, key, down.0, place, |out| converted.put(down.0, out)),
+            false => self.tell_at(ctx, key, heard, &[(Role::ReqId, down.0.into())], us_stock, place),
         }
     }
 

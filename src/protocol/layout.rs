@@ -111,6 +111,28 @@ pub enum LayoutError {
 /// fields, text, tags), otherwise as 0. NUL bytes in values are left out, since they would shift all later fields.
 /// Conditions of unknown type are left out too.
 pub fn encode(layout: Layout, version: u16, values: &Record, out: &mut BytesMut) {
+    let put_rows = &mut |count, body, out: &mut _| encode_rows(count, body, version, values, out);
+    encode_with(layout, version, values, out, put_rows);
+}
+
+/// Appends count and rows of a repeat.
+pub(super) fn encode_rows(count: &Field, body: Layout, version: u16, values: &Record, out: &mut BytesMut) {
+    let rows = values.rows(count.name);
+    text::put_int(rows.len() as i64, out);
+    rows.iter().for_each(|row| encode(body, version, row, out));
+}
+
+/// Writes count and rows of a repeat.
+type PutRows<'f> = &'f mut dyn FnMut(&'static Field, Layout, &mut BytesMut);
+
+/// Likewise, but `put_rows` writes the repeats.
+pub(super) fn encode_with(
+    layout: Layout,
+    version: u16,
+    values: &Record,
+    out: &mut BytesMut,
+    put_rows: PutRows<'_>,
+) {
     for node in layout {
         match node {
             Node::One(f) => {
@@ -118,17 +140,11 @@ pub fn encode(layout: Layout, version: u16, values: &Record, out: &mut BytesMut)
                     put_value(f, values.get(f.name), out);
                 }
             }
-            Node::Group(body) => encode(body, version, values, out),
-            Node::Repeat { count, body } if count.versions.has(version) => {
-                let rows = values.rows(count.name);
-                text::put_int(rows.len() as i64, out);
-                for row in rows {
-                    encode(body, version, row, out);
-                }
-            }
+            Node::Group(body) => encode_with(body, version, values, out, put_rows),
+            Node::Repeat { count, body } if count.versions.has(version) => put_rows(count, body, out),
             Node::If { cond, versions, body } if versions.has(version) => {
                 if holds(*cond, |name| values.get(name).map(str::as_bytes)) {
-                    encode(body, version, values, out);
+                    encode_with(body, version, values, out, put_rows);
                 }
             }
             Node::Conditions { count } if count.versions.has(version) => {
@@ -166,8 +182,9 @@ fn put_value(field: &Field, value: Option<&str>, out: &mut BytesMut) {
         (Some(v), _) => v,
         (None, _) => default(field),
     };
-    for part in value.split('\0') {
-        out.put_slice(part.as_bytes());
+    match value.as_bytes().contains(&0) {
+        true => value.split('\0').for_each(|part| out.put_slice(part.as_bytes())),
+        false => out.put_slice(value.as_bytes()),
     }
     out.put_u8(0);
 }
@@ -206,7 +223,7 @@ fn holds<'v>(cond: Cond, value: impl Fn(&str) -> Option<&'v [u8]>) -> bool {
 /// # Errors
 /// All of [`LayoutError`] but [`LayoutError::NotThere`].
 pub fn decode(layout: Layout, version: u16, body: &[u8]) -> Result<Record, LayoutError> {
-    let mut builder = Builder { record: Record::for_body(body.len()), ..Builder::default() };
+    let mut builder = Builder { record: Record::for_body(body.len(), 1), ..Builder::default() };
     walk(layout, version, body, &mut builder)?;
     Ok(builder.record)
 }
@@ -230,7 +247,7 @@ pub fn read_without(
     skip: fn(&Field, &str) -> bool,
 ) -> Result<Record, LayoutError> {
     first_match(message, version, |layout| {
-        let record = Record::for_body(body.len());
+        let record = Record::for_body(body.len(), 1);
         let mut builder = Builder { record, skip: Some(skip), ..Builder::default() };
         walk(layout, version, body, &mut builder)?;
         Ok(builder.record)
@@ -338,7 +355,7 @@ impl<'a> Sink<'a> for Builder {
     fn value(&mut self, field: &'static Field, value: &'a [u8]) {
         let value = String::from_utf8_lossy(value);
         if !self.skip.is_some_and(|skip| skip(field, &value)) {
-            self.record.append(field.name, &value);
+            self.record.append(field.name, &*value);
         }
     }
 

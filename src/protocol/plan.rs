@@ -5,7 +5,7 @@
 //! those is taken, or stands deeper than the messages directly inside, the name of its message goes before it.
 //! May not know: versions, but for the fields that a later one brought; what values mean.
 
-use std::{borrow::Cow, collections::BTreeSet, sync::LazyLock};
+use std::{borrow::Cow, collections::BTreeSet, fmt::Write, sync::LazyLock};
 
 use bytes::{BufMut, BytesMut};
 
@@ -13,13 +13,15 @@ use super::{
     layout::LayoutError,
     model::*,
     orders::{AFTER_CONDITIONS, CONDITION_TYPES, UNSET_DOUBLE},
-    record::{Record, is_set},
+    record::{Record, Spell, is_set},
     requests::REQUESTS,
     responses::RESPONSES,
     schema::{Kind, ProtoField, Schema},
 };
 use crate::wire::proto::{self, Value};
 
+/// Bytes that a field has on average, its number included: many are doubles.
+pub(super) const USUAL_FIELD: usize = 6;
 /// The most bytes of pairs in one field; the longest ones in use, filters of scanners, have a few hundred.
 const MAX_TAGS: usize = 8192;
 
@@ -29,6 +31,44 @@ pub struct Plan {
     schema: &'static Schema,
     /// One per field of the schema, in its order.
     fields: Vec<Bound>,
+}
+
+/// The rows of a message that has rows of one kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows<'p> {
+    number: u32,
+    field: &'static str,
+    row: &'p Plan,
+    /// The name of the count field of the text form.
+    pub(super) count: &'static str,
+}
+
+impl Rows<'_> {
+    /// Reads one after the other out of a body, and shows each in a record that has nothing but this row.
+    ///
+    /// # Errors
+    /// Those of [`Plan::decode`].
+    pub(super) fn each(&self, body: &[u8], mut with: impl FnMut(&mut Record)) -> Result<(), LayoutError> {
+        let mut alone = Record::new();
+        alone.push(self.count, Record::new());
+        for field in proto::fields(body) {
+            match field? {
+                (number, Value::Bytes(row)) if number == self.number => {
+                    alone.clear_values();
+                    for record in alone.rows_mut(self.count) {
+                        record.clear();
+                        self.row.decode(row, record)?;
+                    }
+                    with(&mut alone);
+                }
+                (number, _) if number == self.number => {
+                    return Err(LayoutError::WrongType { field: self.field });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -67,23 +107,29 @@ enum How {
     Conjunction,
 }
 
-static REQUEST_PLANS: LazyLock<Vec<Option<Plan>>> =
-    LazyLock::new(|| REQUESTS.iter().map(|r| Plan::of(&r.message)).collect());
-static RESPONSE_PLANS: LazyLock<Vec<Option<Plan>>> =
-    LazyLock::new(|| RESPONSES.iter().map(|r| Plan::of(&r.message)).collect());
+/// By message id.
+type Plans = LazyLock<Vec<Option<Plan>>>;
+
+static REQUEST_PLANS: Plans = LazyLock::new(|| by_id(REQUESTS.iter().map(|r| &r.message)));
+static RESPONSE_PLANS: Plans = LazyLock::new(|| by_id(RESPONSES.iter().map(|r| &r.message)));
+
+fn by_id(messages: impl Iterator<Item = &'static Message>) -> Vec<Option<Plan>> {
+    let mut plans = Vec::new();
+    for message in messages {
+        let id = usize::from(message.id);
+        plans.resize_with(plans.len().max(id + 1), || None);
+        plans[id] = Plan::of(message);
+    }
+    plans
+}
 
 /// The plan of a message; `None` where it has no protobuf form.
 pub fn plan(direction: Direction, id: u16) -> Option<&'static Plan> {
-    match direction {
-        Direction::Request => {
-            let at = REQUESTS.binary_search_by_key(&id, |r| r.message.id).ok()?;
-            REQUEST_PLANS[at].as_ref()
-        }
-        Direction::Response => {
-            let at = RESPONSES.binary_search_by_key(&id, |r| r.message.id).ok()?;
-            RESPONSE_PLANS[at].as_ref()
-        }
-    }
+    let plans = match direction {
+        Direction::Request => &REQUEST_PLANS,
+        Direction::Response => &RESPONSE_PLANS,
+    };
+    plans.get(usize::from(id))?.as_ref()
 }
 
 /// A name that lives as long as the tables. Plans are built once, from tables that do not change.
@@ -310,9 +356,29 @@ impl Plan {
     /// # Errors
     /// [`LayoutError::Wire`] where the body is malformed, [`LayoutError::WrongType`] where a value has another wire type.
     pub fn decode(&self, body: &[u8], record: &mut Record) -> Result<(), LayoutError> {
-        let mut highest = 0;
+        self.decode_but(None, body, record).map(drop)
+    }
+
+    /// Likewise, but for the rows; says how many there are.
+    pub(super) fn decode_around(&self, rows: &Rows<'_>, body: &[u8]) -> Result<(Record, usize), LayoutError> {
+        let mut record = Record::new();
+        let count = self.decode_but(Some(rows.number), body, &mut record)?;
+        Ok((record, count))
+    }
+
+    fn decode_but(
+        &self,
+        left_out: Option<u32>,
+        body: &[u8],
+        record: &mut Record,
+    ) -> Result<usize, LayoutError> {
+        let (mut highest, mut count) = (0, 0);
         for field in proto::fields(body) {
             let (number, value) = field?;
+            if left_out == Some(number) {
+                count += 1;
+                continue;
+            }
             let Ok(at) = self.fields.binary_search_by_key(&number, |f| f.decl.number) else {
                 record.note_unknown(self.schema.name, number);
                 continue;
@@ -322,7 +388,18 @@ impl Plan {
             highest = highest.max(number);
             self.fields[at].decode(value, again, record)?;
         }
-        Ok(())
+        Ok(count)
+    }
+
+    /// The rows of the messages that have rows of one kind only, which the text form has too.
+    pub(super) fn rows(&self) -> Option<Rows<'_>> {
+        let mut found = self.fields.iter().filter(|field| matches!(field.what, What::Rows { .. }));
+        match (found.next(), found.next()) {
+            (Some(Bound { decl, what: What::Rows { count, row, also: None }, claimed: true }), None) => {
+                Some(Rows { number: decl.number, count, field: decl.name, row })
+            }
+            _ => None,
+        }
     }
 
     /// Appends the body that `version` has of what `record` holds. A value that is not of its field's type is left out.
@@ -356,16 +433,18 @@ impl Bound {
                     (How::Conjunction, Kind::Bool, Value::Varint(v)) => {
                         record.put(name, if v != 0 { "a" } else { "o" }, again);
                     }
-                    (_, Kind::Int32, Value::Varint(v)) => record.put(name, v as i32, again),
-                    (_, Kind::Int64, Value::Varint(v)) => record.put(name, v as i64, again),
-                    (_, Kind::Bool, Value::Varint(v)) => record.put(name, u8::from(v != 0), again),
+                    (_, Kind::Int32, Value::Varint(v)) => record.put(name, &i64::from(v as i32), again),
+                    (_, Kind::Int64, Value::Varint(v)) => record.put(name, &(v as i64), again),
+                    (_, Kind::Bool, Value::Varint(v)) => {
+                        record.put(name, if v != 0 { "1" } else { "0" }, again)
+                    }
                     (_, Kind::Double, Value::Fixed64(v)) => {
-                        record.put(name, Number(f64::from_bits(v)), again);
+                        record.put(name, &Number(f64::from_bits(v)), again);
                         if let Some(twice) = twice {
-                            record.set(twice, Number(f64::from_bits(v)));
+                            record.put(twice, &Number(f64::from_bits(v)), true);
                         }
                     }
-                    (_, Kind::Str, Value::Bytes(v)) => record.put(name, text_of(v), again),
+                    (_, Kind::Str, Value::Bytes(v)) => record.put(name, &*text_of(v), again),
                     _ => return Err(self.wrong()),
                 }
             }
@@ -382,7 +461,7 @@ impl Bound {
                 plan.decode(body, record)?;
             }
             (What::Rows { count, row: plan, also }, Value::Bytes(body)) => {
-                let mut row = Record::new();
+                let mut row = Record::for_body(body.len(), USUAL_FIELD);
                 plan.decode(body, &mut row)?;
                 if let Some((second, name)) = also {
                     let mut other = Record::new();
@@ -422,13 +501,13 @@ impl Bound {
         value: Value<'_>,
         record: &mut Record,
     ) -> Result<(), LayoutError> {
-        let mut push = |text: &dyn std::fmt::Display| {
+        let mut push = |text: &dyn Spell| {
             let mut row = Record::new();
-            row.set(name, text);
+            row.append(name, text);
             record.push(count, row);
         };
         match (self.decl.kind, value) {
-            (Kind::Str, Value::Bytes(v)) => push(&text_of(v)),
+            (Kind::Str, Value::Bytes(v)) => push(&&*text_of(v)),
             (Kind::Double, Value::Fixed64(v)) => push(&Number(f64::from_bits(v))),
             (Kind::Double, Value::Bytes(packed)) => {
                 let (whole, rest) = packed.as_chunks();
@@ -437,10 +516,10 @@ impl Bound {
                 }
                 whole.iter().for_each(|v| push(&Number(f64::from_le_bytes(*v))));
             }
-            (Kind::Int32, Value::Varint(v)) => push(&(v as i32)),
+            (Kind::Int32, Value::Varint(v)) => push(&i64::from(v as i32)),
             (Kind::Int32, Value::Bytes(packed)) => {
                 for v in proto::varints(packed) {
-                    push(&(v? as i32));
+                    push(&i64::from(v? as i32));
                 }
             }
             _ => return Err(self.wrong()),
@@ -614,14 +693,93 @@ pub(super) fn parse_double(value: &str) -> Option<f64> {
 }
 
 /// A double in the spelling of the text form.
+#[derive(Clone, Copy)]
 struct Number(f64);
 
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            n if n == f64::MAX => f.write_str(UNSET_DOUBLE),
-            n if n == f64::INFINITY => f.write_str("Infinity"),
-            n => write!(f, "{n}"),
+/// The most digits that every double tells apart from each other.
+const SURE_DIGITS: f64 = 1e15;
+/// Powers of ten for as many digits behind the point as prices usually have.
+const TENS: [(f64, usize); 7] = [(1.0, 0), (1e1, 1), (1e2, 2), (1e3, 3), (1e4, 4), (1e5, 5), (1e6, 6)];
+
+impl Number {
+    /// The number as an integer of so many digits behind the point, where it has few: the fewest that give it back.
+    fn few_digits(self) -> Option<(i64, usize)> {
+        TENS.into_iter().find_map(|(tens, digits)| {
+            let scaled = (self.0 * tens).round();
+            // Both are exact, and so their quotient is the double that is nearest to what they spell.
+            (scaled.abs() < SURE_DIGITS && scaled / tens == self.0).then_some((scaled as i64, digits))
+        })
+    }
+}
+
+impl Spell for Number {
+    /// As [`std::fmt::Display`] has a double, but for the two that the text form spells otherwise.
+    fn spell(&self, out: &mut String) {
+        if self.0 == f64::MAX {
+            return out.push_str(UNSET_DOUBLE);
+        }
+        if self.0 == f64::INFINITY {
+            return out.push_str("Infinity");
+        }
+        match self.few_digits() {
+            // Zero may have a sign.
+            None | Some((0, _)) => {
+                let _ = write!(out, "{}", self.0); // writing to a String cannot fail
+            }
+            Some((scaled, digits)) => {
+                if scaled < 0 {
+                    out.push('-');
+                }
+                let mut buffer = itoa::Buffer::new();
+                let text = buffer.format(scaled.unsigned_abs());
+                let (whole, rest) = text.split_at(text.len().saturating_sub(digits));
+                out.push_str(if whole.is_empty() { "0" } else { whole });
+                if digits > 0 {
+                    out.push('.');
+                    (rest.len()..digits).for_each(|_| out.push('0'));
+                    out.push_str(rest);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn spelled(n: f64) -> String {
+        let mut out = String::new();
+        Number(n).spell(&mut out);
+        out
+    }
+
+    #[test]
+    fn two_doubles_are_spelled_as_the_text_form_has_them() {
+        assert_eq!(spelled(f64::MAX), "1.7976931348623157E308");
+        assert_eq!(spelled(f64::INFINITY), "Infinity");
+        assert_eq!(spelled(-0.0), "-0");
+        assert_eq!(spelled(f64::NAN), "NaN");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn all_others_as_display_has_them(
+            n in prop_oneof![
+                any::<f64>(),
+                (any::<i32>(), 0i32..9).prop_map(|(n, digits)| f64::from(n) / 10f64.powi(digits)),
+                (any::<i64>(), 0i32..20).prop_map(|(n, digits)| n as f64 / 10f64.powi(digits)),
+                // Next to one that has few digits.
+                (any::<i32>(), 0i32..7, -2i64..3).prop_map(|(n, digits, off)| {
+                    f64::from_bits((f64::from(n) / 10f64.powi(digits)).to_bits().wrapping_add_signed(off))
+                }),
+            ],
+        ) {
+            prop_assume!(n != f64::MAX && n != f64::INFINITY);
+            prop_assert_eq!(spelled(n), n.to_string());
         }
     }
 }

@@ -19,6 +19,30 @@ const MOST_TEXT: usize = 1024;
 /// Values that a record has room for from the beginning, at most.
 const MOST_VALUES: usize = 64;
 
+/// A value that knows how it stands in the text form. What [`std::fmt::Display`] does, without its machinery.
+pub(super) trait Spell {
+    /// Appends it.
+    fn spell(&self, out: &mut String);
+}
+
+impl Spell for str {
+    fn spell(&self, out: &mut String) {
+        out.push_str(self);
+    }
+}
+
+impl Spell for &str {
+    fn spell(&self, out: &mut String) {
+        out.push_str(self);
+    }
+}
+
+impl Spell for i64 {
+    fn spell(&self, out: &mut String) {
+        out.push_str(itoa::Buffer::new().format(*self));
+    }
+}
+
 /// A message's values by field name, in the order in which they were set or read; rows of repeats stand under the
 /// name of their count field. For building and reading whole messages, not for the path of every frame.
 #[derive(Clone, Debug, Default)]
@@ -39,45 +63,45 @@ impl Record {
         Self::default()
     }
 
-    /// A record that a body of so many bytes is read into: with room for a message without rows.
-    pub(super) fn for_body(bytes: usize) -> Self {
+    /// A record that so many bytes of values are read into, which take at least `each`: with room for those without rows.
+    pub(super) fn for_body(bytes: usize, each: usize) -> Self {
         let text = String::with_capacity(bytes.min(MOST_TEXT));
-        Record { text, values: Vec::with_capacity(bytes.min(MOST_VALUES)), ..Self::default() }
+        Record { text, values: Vec::with_capacity((bytes / each).min(MOST_VALUES)), ..Self::default() }
     }
 
     /// Sets a value, replacing what the field had. `true` and `false` become `1` and `0` where the field is a
     /// [`Type::Bool`](super::model::Type::Bool). Unset and infinite doubles have spellings of their own on the wire
     /// (`1.7976931348623157E308`, `Infinity`); give them as text.
     pub fn set(&mut self, name: &'static str, value: impl std::fmt::Display) -> &mut Self {
-        let range = self.write(value);
-        match self.values.iter_mut().find(|(n, _)| *n == name) {
-            Some((_, old)) => *old = range,
-            None => self.values.push((name, range)),
-        }
-        self
-    }
-
-    fn write(&mut self, value: impl std::fmt::Display) -> Range<usize> {
         use std::fmt::Write;
         let start = self.text.len();
         let _ = write!(self.text, "{value}"); // writing to a String cannot fail
-        start..self.text.len()
+        self.stands_at(name, start..self.text.len());
+        self
+    }
+
+    fn stands_at(&mut self, name: &'static str, range: Range<usize>) {
+        match self.values.iter_mut().find(|(n, _)| same(n, name)) {
+            Some((_, old)) => *old = range,
+            None => self.values.push((name, range)),
+        }
     }
 
     /// Appends a value that is known to be new.
-    pub(super) fn append(&mut self, name: &'static str, value: &str) {
+    pub(super) fn append(&mut self, name: &'static str, value: &(impl Spell + ?Sized)) {
         let start = self.text.len();
-        self.text.push_str(value);
+        value.spell(&mut self.text);
         self.values.push((name, start..self.text.len()));
     }
 
     /// Appends a value, or sets it where the field may have one already.
-    pub(super) fn put(&mut self, name: &'static str, value: impl std::fmt::Display, again: bool) {
+    pub(super) fn put(&mut self, name: &'static str, value: &(impl Spell + ?Sized), again: bool) {
         if again {
-            self.set(name, value);
+            let start = self.text.len();
+            value.spell(&mut self.text);
+            self.stands_at(name, start..self.text.len());
         } else {
-            let range = self.write(value);
-            self.values.push((name, range));
+            self.append(name, value);
         }
     }
 
@@ -91,6 +115,20 @@ impl Record {
         &self.unknown
     }
 
+    /// Takes everything out; the room for values stays.
+    pub(super) fn clear(&mut self) {
+        self.clear_values();
+        self.rows.clear();
+    }
+
+    /// Takes everything but the rows out.
+    pub(super) fn clear_values(&mut self) {
+        self.text.clear();
+        self.values.clear();
+        self.unknown.clear();
+        self.next.set(0);
+    }
+
     /// Takes a value out.
     pub fn remove(&mut self, name: &str) {
         self.values.retain(|(n, _)| *n != name);
@@ -98,7 +136,7 @@ impl Record {
 
     /// Appends a row to the repeat with this count field.
     pub fn push(&mut self, count: &'static str, row: Record) -> &mut Self {
-        match self.rows.iter_mut().find(|(n, _)| *n == count) {
+        match self.rows.iter_mut().find(|(n, _)| same(n, count)) {
             Some((_, rows)) => rows.push(row),
             None => self.rows.push((count, vec![row])),
         }
@@ -108,8 +146,10 @@ impl Record {
     /// The value of a field as it stands in the text form.
     pub fn get(&self, name: &str) -> Option<&str> {
         let (before, after) = self.values.split_at(self.next.get().min(self.values.len()));
-        let at = after.iter().chain(before).position(|(n, _)| *n == name)?;
-        let at = (before.len() + at) % self.values.len();
+        let at = match after.iter().position(|(n, _)| same(n, name)) {
+            Some(at) => before.len() + at,
+            None => before.iter().position(|(n, _)| same(n, name))?,
+        };
         self.next.set(at + 1);
         Some(&self.text[self.values[at].1.clone()])
     }
@@ -164,6 +204,11 @@ impl PartialEq for Record {
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter()) && self.rows == other.rows && self.unknown == other.unknown
     }
+}
+
+/// Whether two names are the same. Most are the very same place in the tables.
+fn same(a: &str, b: &str) -> bool {
+    a.len() == b.len() && (std::ptr::eq(a, b) || a == b)
 }
 
 /// Whether the text of a flag means "yes". Clients pass numbers other than 1 through, and two responses spell it out.

@@ -172,6 +172,18 @@ impl Translation {
         }
     }
 
+    /// Whether a response is read and written again on its way.
+    pub fn converts(&self, m: &text::Message<'_>) -> bool {
+        match self.responses.get(m.id as usize) {
+            Some(Way::Convert) => true,
+            Some(Way::Patch) => {
+                self.to.version() != self.from.version()
+                    && self.to.response(m.id).is_some_and(|to| m.form != to.form())
+            }
+            None | Some(Way::Absent) => false,
+        }
+    }
+
     /// Appends id and body of a response as the other version has it, with the fields of some roles replaced. `false`:
     /// the other version does not have it, and nothing was appended.
     ///
@@ -191,17 +203,77 @@ impl Translation {
                 to.patch(m, edits, out)?;
                 Ok(true)
             }
-            (Some(Way::Patch | Way::Convert), Some(from), Some(to)) => {
-                let mut record = from.record(m, to.form())?;
-                let there = self.adapt(m.id, subject, &mut record);
-                if there {
-                    to.set_roles(&mut record, edits);
-                    to.put(&record, out);
-                }
-                Ok(there)
+            (Some(Way::Patch | Way::Convert), Some(_), Some(_)) => {
+                self.convert(m, edits, subject, |_| (), out)
             }
             _ => Ok(false),
         }
+    }
+
+    /// Likewise, read and written again in any case; `complete` may change the values, but for rows, before they get the
+    /// meaning of the other version.
+    ///
+    /// # Errors
+    /// As [`Translation::response`].
+    pub fn convert(
+        &self,
+        m: &text::Message<'_>,
+        edits: &[(Role, i64)],
+        subject: &Subject,
+        complete: impl FnOnce(&mut Record),
+        out: &mut BytesMut,
+    ) -> Result<bool, LayoutError> {
+        let (Some(from), Some(to)) = (self.from.response(m.id), self.to.response(m.id)) else {
+            return Ok(false);
+        };
+        let rows = match (m.form, to.form()) {
+            (Form::Proto, Form::Text) => from.plan().and_then(|plan| Some((plan, plan.rows()?))),
+            _ => None,
+        };
+        let (mut record, count) = match &rows {
+            Some((plan, rows)) => plan.decode_around(rows, m.body)?,
+            None => (from.record(m, to.form())?, 0),
+        };
+        complete(&mut record);
+        if !self.adapt(m.id, subject, &mut record) {
+            return Ok(false);
+        }
+        to.set_roles(&mut record, edits);
+        match rows {
+            Some((_, rows)) => self.put_row_by_row((m, &record), (rows, count), subject, out)?,
+            None => to.put(&record, out),
+        }
+        Ok(true)
+    }
+
+    /// Appends id and body of a response in text whose rows are in protobuf. **One row is read at a time**: those of a large
+    /// answer together would take many times its memory.
+    fn put_row_by_row(
+        &self,
+        (m, values): (&text::Message<'_>, &Record),
+        (rows, count): (plan::Rows<'_>, usize),
+        subject: &Subject,
+        out: &mut BytesMut,
+    ) -> Result<(), LayoutError> {
+        let Some(layout) = self.to.response(m.id).and_then(|to| to.decl.message.text) else { return Ok(()) };
+        let version = self.to.version();
+        text::put_id(m.id, Form::Text, version, out);
+        let mut outcome = Ok(());
+        layout::encode_with(layout, version, values, out, &mut |field, body, out| {
+            if field.name != rows.count {
+                return layout::encode_rows(field, body, version, values, out);
+            }
+            text::put_int(count as i64, out);
+            let read = rows.each(m.body, |alone| {
+                // Whether there is such a message its other values have decided.
+                self.adapt(m.id, subject, alone);
+                alone.rows(rows.count).iter().for_each(|row| layout::encode(body, version, row, out));
+            });
+            if let Err(fault) = read {
+                outcome = Err(fault);
+            }
+        });
+        outcome
     }
 
     /// Gives the values of a response the meaning that the other version knows. `false`: it knows none.
@@ -413,7 +485,7 @@ impl<T: Declared> Shape<T> {
                 let plan = self
                     .plan()
                     .ok_or(LayoutError::NotThere { message: message.name, version: self.version() })?;
-                let mut record = Record::new();
+                let mut record = Record::for_body(m.body.len(), plan::USUAL_FIELD);
                 plan.decode(m.body, &mut record)?;
                 Ok(record)
             }

@@ -23,6 +23,10 @@ pub enum Value<'a> {
 }
 
 fn varint(input: &[u8]) -> IResult<&[u8], u64> {
+    // Most have one byte.
+    if let [only @ 0..0x80, rest @ ..] = input {
+        return Ok((rest, u64::from(*only)));
+    }
     let (rest, high) = take_while_m_n(0, 9, |b: u8| b & 0x80 != 0).parse(input)?;
     let (rest, last) = take(1usize).parse(rest)?;
     if last[0] & 0x80 != 0 {

@@ -75,6 +75,36 @@ fn a_client_from_before_fractions_gets_whole_lots() {
     }
 }
 
+/// What is converted once for all of a version has the id of each, also where others come between.
+#[test]
+fn those_of_one_version_who_share_a_line_get_the_same_under_their_own_ids() {
+    for theirs in [176, 226] {
+        let mut w = gateway(theirs);
+        let versions = [157, 173, 157, theirs, 173, 157];
+        let clients: Vec<_> = (1..).zip(versions).map(|(id, version)| client(&mut w, id, version)).collect();
+        let up = w.asks_id(clients[0], 1, &about_stock("10"));
+        let req_ids = ["10", "2147483647", "0", "7", "100", "1"];
+        for (who, id) in clients.iter().zip(req_ids).skip(1) {
+            w.request(*who, 1, &about_stock(id));
+        }
+        assert_eq!(w.went_up(), []);
+        for size in ["1200", "1300"] {
+            w.say(2, &[("reqId", &up), ("tickType", "0"), ("size", size)]);
+            for ((who, id), version) in clients.iter().zip(req_ids).zip(versions) {
+                let tick = w.got(*who);
+                assert_eq!(ids(&tick), [2]);
+                let size = if version == 157 { size.strip_suffix("00").unwrap() } else { size };
+                let told = tick[0].response();
+                assert_eq!(
+                    (told.get("reqId"), told.get("size")),
+                    (Some(id), Some(size)),
+                    "{version} on {theirs}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn what_comes_for_a_closing_client_is_late() {
     let mut w = gateway(176);

@@ -320,6 +320,49 @@ proptest! {
         }
     }
 
+    /// Rows are converted one by one, and those who share a message get what was converted once, each with its own id.
+    #[test]
+    fn a_response_is_converted_as_a_whole_and_for_whoever_it_is(
+        b in VERSIONS, us_stock in any::<bool>(), id in any::<i32>(), seed in any::<u64>(),
+    ) {
+        // What is sent last has all the forms; rows in protobuf become rows in text.
+        for a in [226, 176] {
+            let (there, mut dice) = (pair(a, b).there, Dice(seed));
+            let subject = Subject { us_stock, now_ms: 1_795_000_000_000 };
+            for r in responses() {
+                let number = u32::from(r.message.id);
+                let (Some(at_a), Some(at_b)) = (there.from().response(number), there.to().response(number)) else { continue };
+                let given = payload(at_a, &mut dice);
+                let m = wire(&given, a);
+                if !there.converts(&m) {
+                    continue;
+                }
+                let with = |id: i32| {
+                    let mut out = BytesMut::new();
+                    let edits = [(Role::ReqId, i64::from(id))];
+                    (there.response(&m, &edits, &subject, &mut out) == Ok(true)).then_some(out)
+                };
+                let mut whole = at_a.record(&m, at_b.form()).unwrap();
+                let wanted = there.adapt(number, &subject, &mut whole).then(|| {
+                    at_b.set_roles(&mut whole, &[(Role::ReqId, id.into())]);
+                    let mut out = BytesMut::new();
+                    at_b.put(&whole, &mut out);
+                    out
+                });
+                let got = with(id);
+                prop_assert_eq!(&got, &wanted, "{} from {} to {}", r.message.name, a, b);
+                if at_b.form() == Form::Text && at_b.req_id_index().is_some() {
+                    let patched = with(0).map(|zero| {
+                        let mut out = BytesMut::new();
+                        at_b.patch(&wire(&zero, b), &[(Role::ReqId, id.into())], &mut out).unwrap();
+                        out
+                    });
+                    prop_assert_eq!(&patched, &wanted, "{} from {} to {}, patched", r.message.name, a, b);
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_request_keeps_every_value_or_is_refused(a in VERSIONS, b in VERSIONS, seed in any::<u64>()) {
         let (Pair { there, back }, mut dice) = (pair(a, b), Dice(seed));
