@@ -2,13 +2,15 @@
 //! comes back; with and without a grace after the last client of a line left. After every step each client has exactly what the
 //! model says, and the Gateway one line for each thing that anybody wants or lately wanted.
 //!
-//! `SIM_SEEDS` widens the run, `SIM_SEED` runs one seed alone.
+//! `SIM_SEEDS` and `SIM_STEPS` widen the run, `SIM_SEED` runs one seed alone.
 
 #[path = "support/core/mod.rs"]
 mod support;
 
+#[path = "support/seeds.rs"]
+mod seeds;
+
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 
 use support::ease::{SECOND, world};
 use support::{Frame, Rng, Who, World};
@@ -463,23 +465,18 @@ fn parts(list: &str) -> Vec<&str> {
 
 #[test]
 fn everybody_has_what_it_asked_for_and_the_gateway_has_each_thing_once() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|n| n.parse::<u64>().ok());
-    let seeds: Vec<u64> = match number("SIM_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("SIM_SEEDS").unwrap_or(100)).collect(),
-    };
-    let (mut shared, mut lingering) = (0, 0);
-    for seed in seeds {
-        let done = std::panic::catch_unwind(AssertUnwindSafe(|| {
-            let mut sim = Sim::new(seed);
-            (0..600).for_each(|_| sim.step());
-            (sim.shared, sim.found_lingering)
-        }));
-        match done {
-            Ok(found) => (shared, lingering) = (shared + found.0, lingering + found.1),
-            Err(_) => panic!("again: SIM_SEED={seed} cargo test --test line_sim"),
+    let seeds = seeds::chosen(100);
+    let steps = seeds::number("SIM_STEPS").unwrap_or(600) as usize;
+    let (found, failed) = seeds::run("line_sim", &seeds, steps, |seed, steps, at| {
+        let mut sim = Sim::new(seed);
+        for step in 0..steps {
+            *at = step;
+            sim.step();
         }
-    }
+        (sim.shared, sim.found_lingering)
+    });
+    assert!(failed.is_empty(), "failing seeds: {failed:?}");
+    let (shared, lingering) = found.iter().fold((0, 0), |sum, found| (sum.0 + found.0, sum.1 + found.1));
     println!("{shared} requests found a line that was there, {lingering} one that nobody had any more");
     assert!(shared > 0);
 }

@@ -7,6 +7,9 @@
 #[path = "../support/core/mod.rs"]
 mod support;
 
+#[path = "../support/seeds.rs"]
+mod seeds;
+
 mod answers;
 mod clients;
 mod disk;
@@ -16,7 +19,6 @@ mod reconfigure;
 mod slow;
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -462,48 +464,11 @@ fn run(seed: u64, steps: usize, at: &mut usize) -> u64 {
     sim.w.trace
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
-fn run_and_report(seed: u64, steps: usize) -> Option<u64> {
-    let mut at = 0;
-    match std::panic::catch_unwind(AssertUnwindSafe(|| run(seed, steps, &mut at))) {
-        Ok(trace) => Some(trace),
-        Err(_) => {
-            eprintln!(
-                "seed {seed} fails at step {at} of {steps}; again: \
-                 SIM_SEED={seed} SIM_STEPS={steps} cargo test --test core_sim"
-            );
-            None
-        }
-    }
-}
-
 #[test]
 fn random_runs_agree_with_the_shadow_model() {
-    let steps = number("SIM_STEPS").unwrap_or(2000) as usize;
-    let seeds: Vec<u64> = match number("SIM_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("SIM_SEEDS").unwrap_or(200)).collect(),
-    };
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let failed = std::sync::Mutex::new(Vec::new());
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                    let Some(seed) = seeds.get(at) else { return };
-                    if run_and_report(*seed, steps).is_none() {
-                        failed.lock().expect("no panic inside").push(*seed);
-                    }
-                }
-            });
-        }
-    });
-    let failed = failed.into_inner().expect("no panic inside");
+    let steps = seeds::number("SIM_STEPS").unwrap_or(2000) as usize;
+    let seeds = seeds::chosen(200);
+    let (_, failed) = seeds::run("core_sim", &seeds, steps, run);
     assert!(failed.is_empty(), "failing seeds: {failed:?}");
     let [late, left_out, idle, shed] = slow::seen();
     println!(

@@ -13,17 +13,15 @@ mod support;
 #[path = "../support/disk.rs"]
 mod disk;
 
+#[path = "../support/seeds.rs"]
+mod seeds;
+
 mod client;
 mod verdict;
 mod world;
 
-use std::panic::AssertUnwindSafe;
-
+use seeds::number;
 use world::World;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
 
 fn run(seed: u64, steps: usize, at: &mut usize) -> world::Tally {
     let mut world = World::new(seed);
@@ -40,27 +38,10 @@ fn run(seed: u64, steps: usize, at: &mut usize) -> world::Tally {
 #[test]
 fn orders_survive_crashes_of_everybody() {
     let steps = number("SIM_STEPS").unwrap_or(400) as usize;
-    let seeds: Vec<u64> = match number("SIM_SEED") {
-        Some(seed) => vec![seed],
-        None => (0..number("SIM_SEEDS").unwrap_or(1000)).collect(),
-    };
-    let (mut failed, mut total) = (Vec::new(), world::Tally::default());
-    for seed in &seeds {
-        let mut at = 0;
-        match std::panic::catch_unwind(AssertUnwindSafe(|| run(*seed, steps, &mut at))) {
-            Ok(tally) => total.add(&tally),
-            Err(_) => {
-                eprintln!(
-                    "seed {seed} fails at step {at} of {steps}; again: \
-                     SIM_SEED={seed} SIM_STEPS={steps} cargo test --test order_sim"
-                );
-                failed.push(*seed);
-                if failed.len() >= 5 {
-                    break;
-                }
-            }
-        }
-    }
+    let seeds = seeds::chosen(1000);
+    let (tallies, failed) = seeds::run("order_sim", &seeds, steps, run);
+    let mut total = world::Tally::default();
+    tallies.iter().for_each(|tally| total.add(tally));
     println!("{} seeds of {steps} steps: {total:?}", seeds.len());
     assert!(failed.is_empty(), "seeds that failed: {failed:?}");
     if seeds.len() >= 100 {
