@@ -208,11 +208,11 @@ impl Core {
         let mut members = std::mem::take(&mut self.telling);
         members.extend_from_slice(&entry.members);
         let mut converted = std::mem::take(&mut self.converted);
-        converted.begin();
         for member in members.drain(..) {
             let place = self.place_of_member(ctx, member, heard, last);
             self.tell_one_of_many(ctx, member, heard, us_stock, place, &mut converted);
         }
+        converted.end();
         (self.telling, self.converted) = (members, converted);
     }
 

@@ -101,12 +101,14 @@ impl Core {
         let subject = self.subject(ctx, entry.us_stock);
         let dialect = self.speeches.upstream().clone();
         let data = Heard::new(&dialect, &payload);
-        let mut joined = false;
+        // Not at all for a client that is closing.
+        let mut joined = None;
         self.send_converted(ctx, key, down.0, Place::Outbox, |out| {
-            joined = data.is_some_and(|data| join(speech, &data, end, &subject, down.0, out));
-            joined
+            let there = data.is_some_and(|data| join(speech, &data, end, &subject, down.0, out));
+            joined = Some(there);
+            there
         });
-        if !joined {
+        if joined == Some(false) {
             self.dropped(super::Drop::Malformed);
         }
     }

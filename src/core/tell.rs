@@ -35,8 +35,8 @@ pub(super) struct Converted {
 }
 
 impl Converted {
-    /// Another message.
-    pub(super) fn begin(&mut self) {
+    /// All have it.
+    pub(super) fn end(&mut self) {
         self.to = None;
         if self.payload.capacity() > MOST_ROOM {
             self.payload = BytesMut::new();
